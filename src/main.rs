@@ -1,0 +1,5 @@
+//! The `toolhatch` binary: everything lives in the library.
+
+fn main() -> std::process::ExitCode {
+    toolhatch::cli::main()
+}
