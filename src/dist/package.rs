@@ -1,0 +1,183 @@
+//! From a file or folder to an artifact with its manifest.
+//!
+//! The identity of a plugin is the digest of the packed component, manifest included; a manifest that lies beside the
+//! component is therefore packed into it as it is read.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Code, Error, Result};
+use crate::exec::Artifact;
+use crate::fsx;
+use crate::manifest::{self, Manifest};
+use crate::schema::{Docs, artifact};
+
+/// The name of a manifest in a plugin's folder.
+pub const MANIFEST_FILE: &str = "plugin.toml";
+/// The older form.
+const YAML_FILE: &str = "plugin.yaml";
+/// A manifest is a page or two; more is a mistake or an attack.
+const MAX_MANIFEST: u64 = 1 << 20;
+
+/// An artifact as it was read.
+#[derive(Debug, Clone)]
+pub struct Package {
+    /// The component, with its manifest packed in where it has one.
+    pub artifact: Artifact,
+    /// The manifest.
+    pub manifest: Option<Manifest>,
+    /// What a WIT text beside the component says about it.
+    pub docs: Option<Docs>,
+    /// The component's file.
+    pub file: PathBuf,
+}
+
+impl Package {
+    /// Reads a `.wasm` file, or a folder with `plugin.toml` and one `.wasm` file.
+    ///
+    /// # Errors
+    /// E3101 where there is nothing; E3105 where what is there is no component or its manifest is not valid.
+    pub fn read(path: &Path) -> Result<Self> {
+        let metadata = std::fs::metadata(path).map_err(|error| {
+            let code = match error.kind() {
+                std::io::ErrorKind::NotFound => Code::E3101,
+                _ => Code::E3105,
+            };
+            Error::new(code, format!("reading the plugin {}", path.display())).caused_by(error)
+        })?;
+        let file = if metadata.is_dir() {
+            only_component(path)?
+        } else {
+            path.to_owned()
+        };
+        let bytes = fsx::read_capped(&file, artifact::MAX_BYTES)?;
+        artifact::sniff(&bytes, artifact::MAX_BYTES)
+            .map_err(|error| error.while_doing(format!("reading {}", file.display())))?;
+        let (bytes, manifest) = with_manifest(&file, bytes)?;
+        Ok(Self {
+            artifact: Artifact::new(bytes.into()),
+            manifest,
+            docs: docs_beside(&file)?,
+            file,
+        })
+    }
+
+    /// Reads an artifact whose bytes are already at hand, such as an installed one.
+    ///
+    /// # Errors
+    /// E3105 where its manifest is not valid.
+    pub fn from_artifact(artifact: Artifact, file: PathBuf) -> Result<Self> {
+        let manifest = manifest::extract(&artifact.bytes)?
+            .map(|text| manifest::parse_toml(&text, &file.display().to_string()))
+            .transpose()?;
+        Ok(Self {
+            artifact,
+            manifest,
+            docs: None,
+            file,
+        })
+    }
+
+    /// What the source is called: the plugin's name, or the stem of the file.
+    #[must_use]
+    pub fn name(&self) -> String {
+        if let Some(manifest) = &self.manifest {
+            return manifest.name.to_string();
+        }
+        self.file
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .replace(['.', ' '], "-")
+    }
+}
+
+/// Packs a manifest into a component; gives the bytes of the artifact.
+///
+/// # Errors
+/// E3105 where the bytes are no component or the manifest is not valid.
+pub fn pack(component: &[u8], manifest_text: &str, origin: &str) -> Result<Vec<u8>> {
+    artifact::sniff(component, artifact::MAX_BYTES)?;
+    manifest::parse_toml(manifest_text, origin)?;
+    manifest::embed(component, manifest_text)
+}
+
+fn only_component(folder: &Path) -> Result<PathBuf> {
+    let mut found = Vec::new();
+    for place in [folder.to_owned(), folder.join("dist")] {
+        let Ok(entries) = std::fs::read_dir(&place) else {
+            continue;
+        };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|extension| extension == "wasm") {
+                found.push(path);
+            }
+        }
+        if !found.is_empty() {
+            break;
+        }
+    }
+    found.sort();
+    match found.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => Err(Error::new(
+            Code::E3101,
+            format!("there is no .wasm file in {}", folder.display()),
+        )
+        .hint("Build the plugin first, or name its file.")),
+        several => Err(Error::new(
+            Code::E3105,
+            format!("there are {} .wasm files in {}", several.len(), folder.display()),
+        )
+        .hint("Name the one you mean.")),
+    }
+}
+
+/// The manifest of a component: the one inside, or else one beside it, which is packed in.
+fn with_manifest(file: &Path, bytes: Vec<u8>) -> Result<(Vec<u8>, Option<Manifest>)> {
+    if let Some(text) = manifest::extract(&bytes)? {
+        let manifest = manifest::parse_toml(&text, &format!("the manifest in {}", file.display()))?;
+        return Ok((bytes, Some(manifest)));
+    }
+    let Some(beside) = manifest_beside(file) else {
+        return Ok((bytes, None));
+    };
+    let text = fsx::read_text(&beside, MAX_MANIFEST)?;
+    let origin = beside.display().to_string();
+    let text = if beside.extension().is_some_and(|extension| extension == "yaml") {
+        manifest::convert_yaml(&text, &origin)?
+    } else {
+        text
+    };
+    let manifest = manifest::parse_toml(&text, &origin)?;
+    Ok((manifest::embed(&bytes, &text)?, Some(manifest)))
+}
+
+/// `NAME.plugin.toml` beside `NAME.wasm`, or the `plugin.toml` of a folder that holds no other component: in a folder of
+/// many components it would not be clear whose it is.
+fn manifest_beside(file: &Path) -> Option<PathBuf> {
+    let own = file.with_extension(MANIFEST_FILE);
+    if own.is_file() {
+        return Some(own);
+    }
+    let folder = file.parent()?;
+    let shared = [MANIFEST_FILE, YAML_FILE]
+        .map(|name| folder.join(name))
+        .into_iter()
+        .find(|path| path.is_file())?;
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    let only = only_component(folder).ok()?;
+    (only.file_name() == file.file_name()).then_some(shared)
+}
+
+fn docs_beside(file: &Path) -> Result<Option<Docs>> {
+    let wit = file.with_extension("wit");
+    if !wit.exists() {
+        return Ok(None);
+    }
+    Docs::from_wit_path(&wit).map(Some)
+}

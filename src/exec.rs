@@ -1,0 +1,127 @@
+//! What an executor is: traits and plain data, nothing that runs.
+//!
+//! An executor gets a [`Job`] and returns one [`Outcome`]. Everything it wants to tell meanwhile (progress, logs, output,
+//! what it touched, what was denied) goes into the job's [`EventSink`].
+
+mod events;
+mod outcome;
+
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+pub use events::{Effect, Event, EventLimits, EventSink, Events, LogLevel, Stdio};
+pub use outcome::{
+    Content, Ended, Frame, InputRequest, LimitKind, Output, Outcome, ResourceBody, ToolError,
+    ToolErrorKind, Usage,
+};
+
+use crate::ids::{CallId, Digest};
+use crate::manifest::limits::Limits;
+use crate::permission::{Scope, Sensitive};
+use crate::schema::{Function, Value};
+
+/// A folder or file that a guest sees, and where.
+///
+/// Where something appears is not part of a scope: what may be done with it is decided by [`Job::scope`] alone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mount {
+    /// The canonical path on the host.
+    pub host: PathBuf,
+    /// The path the guest uses, absolute or as it was typed.
+    pub guest: String,
+}
+
+/// The bytes of a component and their digest.
+#[derive(Clone)]
+pub struct Artifact {
+    /// The SHA-256 of the bytes.
+    pub digest: Digest,
+    /// The component, as it was packed.
+    pub bytes: Arc<[u8]>,
+}
+
+impl Artifact {
+    /// Takes the digest of the bytes.
+    #[must_use]
+    pub fn new(bytes: Arc<[u8]>) -> Self {
+        Self {
+            digest: Digest::of(&bytes),
+            bytes,
+        }
+    }
+}
+
+impl fmt::Debug for Artifact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Artifact")
+            .field("digest", &self.digest)
+            .field("size", &self.bytes.len())
+            .finish()
+    }
+}
+
+/// What of an artifact is called.
+#[derive(Debug, Clone)]
+pub enum Entry {
+    /// A tool of a component that exports `toolhatch:plugin/tools`.
+    Plugin {
+        /// Its name.
+        tool: String,
+    },
+    /// An exported function of any component.
+    Function(Arc<Function>),
+}
+
+/// Arguments that were checked against what the tool takes.
+#[derive(Debug, Clone)]
+pub enum Arguments {
+    /// A JSON object that fits the tool's input schema.
+    Json(Arc<serde_json::Value>),
+    /// One value for each parameter of the function.
+    Values(Vec<Value>),
+}
+
+/// One call, authorised and admitted, ready to run.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Joins result, records and logs.
+    pub call: CallId,
+    /// What is run.
+    pub artifact: Artifact,
+    /// Which part of it.
+    pub entry: Entry,
+    /// The arguments, already checked.
+    pub arguments: Arguments,
+    /// The effective scope; whatever it does not contain is denied.
+    pub scope: Arc<Scope>,
+    /// What is refused even inside a granted folder.
+    pub sensitive: Arc<Sensitive>,
+    /// What appears where in the guest's file system.
+    pub mounts: Vec<Mount>,
+    /// Environment variables, by name; only granted ones.
+    pub env: Vec<(String, String)>,
+    /// Values for `wasi:config`.
+    pub config: Vec<(String, String)>,
+    /// Freezes clocks and random numbers and counts fuel.
+    pub deterministic: bool,
+    /// The limits of the call.
+    pub limits: Limits,
+    /// Cancels the call when triggered.
+    pub cancel: CancellationToken,
+    /// Where progress, logs, output and effects go.
+    pub events: Arc<EventSink>,
+}
+
+/// A future that can be sent between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A way to run a tool.
+pub trait Executor: Send + Sync {
+    /// Runs the job to its end. Dropping the future cancels it; so does [`Job::cancel`], and the deadline.
+    fn run(&self, job: Job) -> BoxFuture<'_, Outcome>;
+}

@@ -1,0 +1,447 @@
+//! How a call ends: one enum for every executor, and the one way from it to an error.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::error::{Code, Error};
+
+/// How a call ended, and what it used.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub ended: Ended,
+    /// What it used.
+    pub usage: Usage,
+}
+
+/// What a call used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Wall-clock time from start to end.
+    pub duration: Duration,
+    /// Time on a CPU, where the executor can tell.
+    pub cpu: Option<Duration>,
+    /// The most memory it held, in bytes.
+    pub peak_memory: u64,
+    /// Fuel units, where they were counted.
+    pub fuel: Option<u64>,
+    /// Calls from the guest into the host.
+    pub host_calls: u64,
+    /// Bytes of HTTP bodies received.
+    pub bytes_in: u64,
+    /// Bytes of HTTP bodies sent.
+    pub bytes_out: u64,
+}
+
+impl Usage {
+    /// The JSON form of results and records.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut object = Map::new();
+        object.insert("duration_ms".into(), milliseconds(self.duration));
+        if let Some(cpu) = self.cpu {
+            object.insert("cpu_ms".into(), milliseconds(cpu));
+        }
+        object.insert("peak_memory_bytes".into(), self.peak_memory.into());
+        if let Some(fuel) = self.fuel {
+            object.insert("fuel".into(), fuel.into());
+        }
+        object.insert("host_calls".into(), self.host_calls.into());
+        object.insert("bytes_in".into(), self.bytes_in.into());
+        object.insert("bytes_out".into(), self.bytes_out.into());
+        Value::Object(object)
+    }
+}
+
+/// Milliseconds with three digits, as a JSON number.
+fn milliseconds(duration: Duration) -> Value {
+    let micros = u32::try_from(duration.as_micros()).unwrap_or(u32::MAX);
+    json!(f64::from(micros) / 1000.0)
+}
+
+/// How a call ended. Every executor maps what it saw to exactly one of these.
+#[derive(Debug)]
+pub enum Ended {
+    /// The tool returned a result.
+    Complete(Output),
+    /// The tool wants a person's answer and to be called again.
+    NeedsInput {
+        /// The questions, in order.
+        requests: Vec<InputRequest>,
+        /// Handed back unchanged with the answers.
+        state: Option<Vec<u8>>,
+    },
+    /// The tool returned an error of its own.
+    Failed(ToolError),
+    /// The tool crashed.
+    Crashed {
+        /// What the tool said last, or the kind of trap.
+        message: String,
+        /// Innermost frame first.
+        backtrace: Vec<Frame>,
+    },
+    /// The tool ended itself with an exit code.
+    Exited(i32),
+    /// A limit was reached.
+    LimitReached {
+        /// Which one.
+        limit: LimitKind,
+        /// The limit's value, in its own unit.
+        value: u64,
+    },
+    /// The deadline passed.
+    TimedOut(Duration),
+    /// Somebody cancelled the call.
+    Cancelled,
+    /// The executor could not run the tool at all, or refused to.
+    NotRun(Error),
+}
+
+/// A limit that a call can reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitKind {
+    /// Linear memory, in bytes.
+    Memory,
+    /// Elements of tables.
+    Table,
+    /// The native stack of the guest, in bytes.
+    Stack,
+    /// Fuel units.
+    Fuel,
+    /// Calls into the host.
+    HostCalls,
+    /// Bytes of the result.
+    Output,
+    /// Bytes copied from the guest to the host in one call.
+    Transfer,
+    /// Handles to host resources.
+    Handles,
+}
+
+impl LimitKind {
+    fn code(self) -> Code {
+        match self {
+            Self::Memory => Code::E3403,
+            Self::Table | Self::Stack | Self::Handles | Self::Transfer => Code::E3407,
+            Self::Fuel | Self::HostCalls => Code::E3411,
+            Self::Output => Code::E3306,
+        }
+    }
+
+    fn describe(self, value: u64) -> String {
+        match self {
+            Self::Memory => format!("the tool needed more than {} of memory", bytes(value)),
+            Self::Table => format!("the tool needed more than {value} table elements"),
+            Self::Stack => "the tool's stack overflowed".to_owned(),
+            Self::Fuel => format!("the tool used up its {value} units of fuel"),
+            Self::HostCalls => format!("the tool made more than {value} calls into the host"),
+            Self::Output => format!("the tool returned more than {} of output", bytes(value)),
+            Self::Transfer => {
+                format!("the tool handed the host more than {} in one call", bytes(value))
+            }
+            Self::Handles => format!("the tool held more than {value} handles at once"),
+        }
+    }
+}
+
+/// A size as people write it: `128 MiB`.
+#[must_use]
+pub fn bytes(count: u64) -> String {
+    for (unit, name) in [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
+        if count >= unit && count.is_multiple_of(unit) {
+            return format!("{} {name}", count / unit);
+        }
+    }
+    format!("{count} bytes")
+}
+
+/// The result of a tool.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Output {
+    /// A JSON value that fits the tool's output schema, where it has one.
+    pub structured: Option<Value>,
+    /// Blocks of content, in order.
+    pub content: Vec<Content>,
+}
+
+/// One block of content.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// Plain text or Markdown.
+    Text {
+        /// The text.
+        text: String,
+        /// Hints on who it is for, in MCP's form.
+        annotations: Option<Value>,
+    },
+    /// A picture.
+    Image {
+        /// The bytes.
+        data: Vec<u8>,
+        /// The media type.
+        mime_type: String,
+        /// Hints on who it is for, in MCP's form.
+        annotations: Option<Value>,
+    },
+    /// A sound.
+    Audio {
+        /// The bytes.
+        data: Vec<u8>,
+        /// The media type.
+        mime_type: String,
+        /// Hints on who it is for, in MCP's form.
+        annotations: Option<Value>,
+    },
+    /// A pointer to a resource.
+    ResourceLink {
+        /// Where it is.
+        uri: String,
+        /// A short name.
+        name: String,
+        /// What it is.
+        description: Option<String>,
+        /// Its media type.
+        mime_type: Option<String>,
+        /// Its size in bytes.
+        size: Option<u64>,
+        /// Hints on who it is for, in MCP's form.
+        annotations: Option<Value>,
+    },
+    /// A resource that comes with the result.
+    Resource {
+        /// The URI that identifies it.
+        uri: String,
+        /// Its media type.
+        mime_type: Option<String>,
+        /// Its content.
+        body: ResourceBody,
+        /// Hints on who it is for, in MCP's form.
+        annotations: Option<Value>,
+    },
+}
+
+/// The content of an embedded resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResourceBody {
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Blob(Vec<u8>),
+}
+
+impl Content {
+    /// A block of plain text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text {
+            text: text.into(),
+            annotations: None,
+        }
+    }
+
+    /// The JSON form MCP gives a content block.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let (mut object, annotations) = match self {
+            Self::Text { text, annotations } => (json!({"type": "text", "text": text}), annotations),
+            Self::Image {
+                data,
+                mime_type,
+                annotations,
+            } => (
+                json!({"type": "image", "data": base64(data), "mimeType": mime_type}),
+                annotations,
+            ),
+            Self::Audio {
+                data,
+                mime_type,
+                annotations,
+            } => (
+                json!({"type": "audio", "data": base64(data), "mimeType": mime_type}),
+                annotations,
+            ),
+            Self::ResourceLink {
+                uri,
+                name,
+                description,
+                mime_type,
+                size,
+                annotations,
+            } => (
+                without_nulls(json!({
+                    "type": "resource_link", "uri": uri, "name": name,
+                    "description": description, "mimeType": mime_type, "size": size,
+                })),
+                annotations,
+            ),
+            Self::Resource {
+                uri,
+                mime_type,
+                body,
+                annotations,
+            } => {
+                let (key, value) = match body {
+                    ResourceBody::Text(text) => ("text", text.clone()),
+                    ResourceBody::Blob(bytes) => ("blob", base64(bytes)),
+                };
+                let inner = without_nulls(json!({"uri": uri, "mimeType": mime_type, key: value}));
+                (json!({"type": "resource", "resource": inner}), annotations)
+            }
+        };
+        if let (Some(object), Some(annotations)) = (object.as_object_mut(), annotations) {
+            object.insert("annotations".into(), annotations.clone());
+        }
+        object
+    }
+}
+
+fn base64(data: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(data)
+}
+
+fn without_nulls(mut value: Value) -> Value {
+    if let Some(object) = value.as_object_mut() {
+        object.retain(|_, value| !value.is_null());
+    }
+    value
+}
+
+/// One question for a person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InputRequest {
+    /// The question, in words.
+    pub message: String,
+    /// A JSON Schema of the answer.
+    pub schema: Value,
+}
+
+/// An error that a tool returned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolError {
+    /// Which kind.
+    pub kind: ToolErrorKind,
+    /// The tool's own words; text from a stranger.
+    pub message: String,
+    /// The error value of a custom tool.
+    pub structured: Option<Value>,
+}
+
+/// The kinds of errors a tool can return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToolErrorKind {
+    /// The arguments make no sense to the tool.
+    InvalidArguments,
+    /// The tool was denied something it cannot do without.
+    NotPermitted,
+    /// What the arguments name does not exist.
+    NotFound,
+    /// The plugin has no such tool.
+    UnknownTool,
+    /// It failed, and would fail again.
+    Failed,
+    /// It failed, and may work later, after this many milliseconds where given.
+    Retryable(Option<u64>),
+}
+
+impl ToolErrorKind {
+    /// The name used in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InvalidArguments => "invalid-arguments",
+            Self::NotPermitted => "not-permitted",
+            Self::NotFound => "not-found",
+            Self::UnknownTool => "unknown-tool",
+            Self::Failed => "failed",
+            Self::Retryable(_) => "retryable",
+        }
+    }
+}
+
+/// One frame of a backtrace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// The function, demangled where it can be.
+    pub function: String,
+    /// `file:line`, where the component carries debug information.
+    pub location: Option<String>,
+}
+
+impl std::fmt::Display for Frame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.location {
+            Some(location) => write!(f, "{} at {location}", self.function),
+            None => f.write_str(&self.function),
+        }
+    }
+}
+
+impl Ended {
+    /// The result, or the error this ending stands for.
+    ///
+    /// # Errors
+    /// Every ending but [`Ended::Complete`] is an error with the code of the table in `docs/reference/errors.md`.
+    pub fn into_result(self) -> Result<Output, Error> {
+        Err(match self {
+            Self::Complete(output) => return Ok(output),
+            Self::NeedsInput { requests, .. } => {
+                let questions: Vec<Value> = requests
+                    .iter()
+                    .map(|request| json!({"message": request.message, "schema": request.schema}))
+                    .collect();
+                Error::new(Code::E3213, "the tool asks a person, and nobody can answer here")
+                    .hint("Give the answer in the arguments, or call the tool where a person can be asked.")
+                    .detail("requests", questions)
+            }
+            Self::Failed(error) => tool_error(error),
+            Self::Crashed { message, backtrace } => {
+                let frames: Vec<Value> = backtrace.iter().map(|f| f.to_string().into()).collect();
+                Error::new(Code::E3404, format!("the tool crashed: {message}"))
+                    .detail("backtrace", frames)
+            }
+            Self::Exited(code) => {
+                Error::new(Code::E3410, format!("the tool ended itself with exit code {code}"))
+                    .detail("exit_code", code)
+            }
+            Self::LimitReached { limit, value } => {
+                Error::new(limit.code(), limit.describe(value)).detail("limit", value)
+            }
+            Self::TimedOut(after) => Error::new(
+                Code::E3402,
+                format!("the tool did not finish within {}", seconds(after)),
+            )
+            .detail("timeout_ms", u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+            Self::Cancelled => Error::new(Code::E3703, "the call was cancelled"),
+            Self::NotRun(error) => error,
+        })
+    }
+}
+
+fn tool_error(error: ToolError) -> Error {
+    let (code, said) = match error.kind {
+        ToolErrorKind::InvalidArguments => (Code::E3301, "the tool does not accept the arguments"),
+        ToolErrorKind::NotPermitted => (Code::E3206, "the tool was not permitted to go on"),
+        ToolErrorKind::UnknownTool => (Code::E3101, "the plugin has no such tool"),
+        ToolErrorKind::NotFound => (Code::E3401, "the tool did not find what it was asked for"),
+        ToolErrorKind::Failed => (Code::E3401, "the tool failed"),
+        ToolErrorKind::Retryable(_) => (Code::E3401, "the tool failed and may work later"),
+    };
+    let mut result = Error::new(code, format!("{said}: {}", error.message))
+        .detail("kind", error.kind.name());
+    if let ToolErrorKind::Retryable(Some(after)) = error.kind {
+        result = result.detail("retry_after_ms", after);
+    }
+    if let Some(structured) = error.structured {
+        result = result.detail("structured", structured);
+    }
+    result
+}
+
+/// A duration as people write it: `1.5s`, `250ms`.
+fn seconds(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        return format!("{}ms", duration.as_millis());
+    }
+    format!("{}s", duration.as_secs_f64())
+}

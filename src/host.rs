@@ -1,0 +1,148 @@
+//! Runs components. The only place that names wasmtime.
+//!
+//! Engine, linker and `InstancePre` are built once; every call gets a fresh store and instance, a deadline, a limiter, and
+//! a guard that decides on everything the guest tries. See `docs/architecture.md` for the path of a call.
+
+mod bindings;
+mod cache;
+mod call;
+mod clocks;
+mod component;
+mod cpu;
+mod engine;
+mod guard;
+mod imports;
+mod limits;
+mod linker;
+mod meter;
+mod outcome;
+mod state;
+mod stdio;
+mod values;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::cache::{CachedComponent, CompiledCache};
+pub use self::engine::{EngineKind, POOL_MEMORY, POOL_SLOTS, config as engine_config};
+
+use self::component::{Loaded, Loader};
+use self::engine::Engines;
+use self::imports::http::Tls;
+use crate::error::{Code, Error, Result};
+use crate::exec::{Artifact, BoxFuture, Ended, Executor, Job, Outcome, Usage};
+
+/// How long a component may take to compile before its callers are told; compiling itself cannot be stopped.
+const COMPILE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What a plugin says of one of its tools.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribedTool {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub description: String,
+    /// The JSON text of its input schema.
+    pub input_schema: String,
+    /// The JSON text of its output schema.
+    pub output_schema: Option<String>,
+}
+
+/// Runs components of both kinds: plugins and custom tools.
+pub struct Host {
+    loader: Arc<Loader>,
+    tls: Tls,
+}
+
+impl Host {
+    /// Starts the engines.
+    ///
+    /// # Errors
+    /// E3405 where the system cannot give what the engines need.
+    pub fn new(cache: Option<CompiledCache>) -> Result<Self> {
+        Ok(Self {
+            loader: Arc::new(Loader::new(Arc::new(Engines::new()?), cache)?),
+            tls: Tls::default(),
+        })
+    }
+
+    /// The compiled components on disk, where there is a cache.
+    #[must_use]
+    pub fn cache(&self) -> Option<&CompiledCache> {
+        self.loader.cache()
+    }
+
+    /// The engines' names in the cache.
+    #[must_use]
+    pub fn fingerprints(&self) -> Vec<String> {
+        self.loader.fingerprints()
+    }
+
+    /// Compiles an artifact, or finds it compiled, so that the first call does not have to.
+    ///
+    /// # Errors
+    /// Those of [`Executor::run`] before a guest starts: E3105, E3111, E3402.
+    pub async fn prepare(&self, artifact: &Artifact, deterministic: bool) -> Result<()> {
+        self.load(artifact, deterministic).await.map(drop)
+    }
+
+    async fn load(&self, artifact: &Artifact, deterministic: bool) -> Result<Arc<Loaded>> {
+        let loading =
+            self.loader
+                .load(artifact.digest, Arc::clone(&artifact.bytes), deterministic);
+        tokio::time::timeout(COMPILE_TIMEOUT, loading)
+            .await
+            .map_err(|_| {
+                Error::new(
+                    Code::E3402,
+                    format!(
+                        "the component did not compile within {} s",
+                        COMPILE_TIMEOUT.as_secs()
+                    ),
+                )
+                .hint("It is very large or made to be slow; ask its author for a smaller one.")
+            })?
+    }
+
+    /// Asks a plugin which tools it has: once, with nothing granted and the clocks frozen.
+    ///
+    /// # Errors
+    /// E3111 where the component exports no tools; else as a call.
+    pub async fn describe(&self, artifact: &Artifact) -> Result<Vec<DescribedTool>> {
+        let loaded = self.load(artifact, false).await?;
+        call::describe(self, &loaded).await
+    }
+}
+
+impl Executor for Host {
+    fn run(&self, job: Job) -> BoxFuture<'_, Outcome> {
+        Box::pin(async move {
+            let loading = self.load(&job.artifact, job.deterministic);
+            let loaded = tokio::select! {
+                biased;
+                () = job.cancel.cancelled() => return not_run(Ended::Cancelled),
+                loaded = loading => loaded,
+            };
+            match loaded {
+                Ok(loaded) => call::run(self, &loaded, job).await,
+                Err(error) => not_run(Ended::NotRun(error)),
+            }
+        })
+    }
+}
+
+fn not_run(ended: Ended) -> Outcome {
+    Outcome {
+        ended,
+        usage: Usage::default(),
+    }
+}
+
+/// Opens the cache of compiled components below a Toolhatch home.
+///
+/// # Errors
+/// Those of [`CompiledCache::open`].
+pub fn open_cache(cache_folder: &Path, keys_folder: &Path) -> Result<CompiledCache> {
+    CompiledCache::open(&cache_folder.join("components"), &keys_folder.join("cache.key"))
+}

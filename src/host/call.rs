@@ -1,0 +1,401 @@
+//! One call: a fresh store and instance, a deadline outside of it, and one outcome.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use wasmtime::component::{Instance, ResourceTable, Val};
+use wasmtime::{CallHook, Store};
+use wasmtime_wasi::WasiCtx;
+use wasmtime_wasi::sockets::SocketAddrUse;
+use wasmtime_wasi_config::WasiConfigVariables;
+use wasmtime_wasi_http::WasiHttpCtx;
+
+use super::bindings::exports::toolhatch::plugin::tools;
+use super::component::Loaded;
+use super::cpu::CpuTimed;
+use super::guard::Guard;
+use super::imports::filesystem::Files;
+use super::imports::http::Outgoing;
+use super::imports::lookup::Lookups;
+use super::imports::progress::Progress;
+use super::limits::Limiter;
+use super::outcome::{self, HostCallsExhausted};
+use super::meter::Meter;
+use super::state::State;
+use super::stdio::Captured;
+use super::values::{from_val, to_val};
+use super::{DescribedTool, Host, clocks};
+use crate::error::{Code, Error, Result};
+use crate::exec::{
+    Arguments, Ended, Entry, EventLimits, EventSink, Job, Outcome, Stdio, Usage,
+};
+use crate::manifest::limits::Limits;
+use crate::permission::{Kind, Scope, Sensitive};
+use crate::schema::{Function, Value};
+
+/// Bytes one host call may copy out of the guest: results are larger than single writes, so they decide.
+pub(super) const TRANSFER: usize = 128 << 20;
+/// Handles a guest may hold.
+pub(super) const HANDLES: usize = 10_000;
+/// Bytes of random numbers for one call of the import.
+const RANDOM: u64 = 1 << 20;
+/// Limits of asking a plugin for its tools: it has nothing to do but to say what it was built with.
+const DESCRIBE: Limits = Limits {
+    timeout: Duration::from_secs(10),
+    memory: 256 << 20,
+    output: 4 << 20,
+    table_elements: 100_000,
+    instances: 64,
+    host_calls: 100_000,
+    fuel: u64::MAX,
+    stdio: 64 << 10,
+    http_bytes: 0,
+};
+
+/// Runs the job to its end.
+pub(super) async fn run(host: &Host, loaded: &Loaded, job: Job) -> Outcome {
+    let started = Instant::now();
+    let meter = Arc::new(Meter::default());
+    let cpu = Arc::new(AtomicU64::new(0));
+    let timeout = job.limits.timeout;
+    let cancel = job.cancel.clone();
+    let deterministic = job.deterministic;
+
+    let guest = CpuTimed::new(guest(host, loaded, job, Arc::clone(&meter)), Arc::clone(&cpu));
+    // The deadline is outside the guest's future: dropping that stops the guest wherever it is, and frees its store.
+    let ended = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Ended::Cancelled,
+        ended = tokio::time::timeout(timeout, guest) => {
+            ended.unwrap_or(Ended::TimedOut(timeout))
+        }
+    };
+    Outcome {
+        ended,
+        usage: Usage {
+            duration: started.elapsed(),
+            cpu: Some(Duration::from_nanos(cpu.load(Ordering::Relaxed))),
+            peak_memory: meter.peak_memory(),
+            fuel: deterministic.then(|| meter.fuel()),
+            host_calls: meter.host_calls(),
+            bytes_in: meter.bytes_in(),
+            bytes_out: meter.bytes_out(),
+        },
+    }
+}
+
+async fn guest(host: &Host, loaded: &Loaded, job: Job, meter: Arc<Meter>) -> Ended {
+    let limits = job.limits.clone();
+    let context = tools::CallContext {
+        call_id: job.call.to_string(),
+        deadline_ms: u64::try_from(limits.timeout.as_millis()).ok(),
+        answers: Vec::new(),
+        state: None,
+    };
+    let mut store = match store(host, loaded, &job, meter) {
+        Ok(store) => store,
+        Err(error) => return Ended::NotRun(error),
+    };
+    let _running = host.loader.engines().guest_running();
+    let result = match (&job.entry, job.arguments) {
+        (Entry::Plugin { tool }, Arguments::Json(arguments)) => {
+            plugin(loaded, &mut store, tool, arguments.to_string(), context).await
+        }
+        (Entry::Function(function), Arguments::Values(arguments)) => {
+            custom(loaded, &mut store, function, arguments).await
+        }
+        _ => Err(Error::new(Code::E3000, "the arguments are of the wrong kind for the tool").into()),
+    };
+    let ended = match result {
+        Ok(ended) => outcome::within_output(ended, limits.output),
+        Err(Failure::Host(error)) => Ended::NotRun(error),
+        Err(Failure::Guest(error)) => outcome::of_error(&error, &store, &limits),
+    };
+    let fuel_left = store.get_fuel().unwrap_or_default();
+    store.data().meter.spent_fuel(limits.fuel.saturating_sub(fuel_left));
+    ended
+}
+
+/// Why there is no result: ours to explain, or the guest's.
+enum Failure {
+    Host(Error),
+    Guest(wasmtime::Error),
+}
+
+impl From<wasmtime::Error> for Failure {
+    fn from(error: wasmtime::Error) -> Self {
+        Self::Guest(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Host(error)
+    }
+}
+
+async fn plugin(
+    loaded: &Loaded,
+    store: &mut Store<State>,
+    tool: &str,
+    arguments: String,
+    context: tools::CallContext,
+) -> Result<Ended, Failure> {
+    let pre = loaded.plugin.as_ref().ok_or_else(not_a_plugin)?;
+    let exports = pre.instantiate_async(&mut *store).await?;
+    let result = exports
+        .toolhatch_plugin_tools()
+        .call_call_tool(&mut *store, tool, &arguments, &context)
+        .await?;
+    Ok(outcome::of_plugin(result)?)
+}
+
+async fn custom(
+    loaded: &Loaded,
+    store: &mut Store<State>,
+    function: &Function,
+    arguments: Vec<Value>,
+) -> Result<Ended, Failure> {
+    let arguments = function
+        .params
+        .iter()
+        .zip(arguments)
+        .map(|((_, ty), value)| to_val(ty, value))
+        .collect::<Result<Vec<Val>, _>>()
+        .map_err(internal)?;
+    let instance = loaded.pre.instantiate_async(&mut *store).await?;
+    let callee = find(&instance, store, function)?;
+    let mut results: Vec<Val> = function.result.iter().map(|_| Val::Bool(false)).collect();
+    callee
+        .call_async(&mut *store, &arguments, &mut results)
+        .await?;
+    drop(arguments);
+    let result = match (&function.result, results.pop()) {
+        (Some(ty), Some(val)) => Some(from_val(ty, val).map_err(internal)?),
+        _ => None,
+    };
+    Ok(outcome::of_function(function, result))
+}
+
+fn find(
+    instance: &Instance,
+    store: &mut Store<State>,
+    function: &Function,
+) -> Result<wasmtime::component::Func, Failure> {
+    let mut index = None;
+    for name in &function.export {
+        index = instance.get_export_index(&mut *store, index.as_ref(), name);
+        if index.is_none() {
+            break;
+        }
+    }
+    index
+        .and_then(|index| instance.get_func(&mut *store, index))
+        .ok_or_else(|| {
+            let name = function.export.join("#");
+            Error::new(Code::E3101, format!("the component does not export {name}")).into()
+        })
+}
+
+fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
+    Error::new(Code::E3000, "converting a value for the component")
+        .caused_by(error)
+        .into()
+}
+
+fn not_a_plugin() -> Error {
+    Error::new(Code::E3111, "the component does not export toolhatch:plugin/tools")
+}
+
+/// Asks a plugin for its tools.
+pub(super) async fn describe(host: &Host, loaded: &Loaded) -> Result<Vec<DescribedTool>> {
+    let pre = loaded.plugin.as_ref().ok_or_else(not_a_plugin)?;
+    let events = Arc::new(EventSink::new(EventLimits::default()));
+    let job = Environment {
+        scope: Arc::new(Scope::nothing()),
+        sensitive: Arc::new(Sensitive::default()),
+        mounts: &[],
+        env: &[],
+        config: &[],
+        deterministic: true,
+        limits: &DESCRIBE,
+        events: &events,
+    };
+    let mut store = store_for(host, loaded, &job, Arc::default())?;
+    let _running = host.loader.engines().guest_running();
+    let asking = async {
+        let exports = pre.instantiate_async(&mut store).await?;
+        exports
+            .toolhatch_plugin_tools()
+            .call_list_tools(&mut store)
+            .await
+    };
+    let asked = tokio::time::timeout(DESCRIBE.timeout, asking).await;
+    let ended = match asked {
+        Ok(Ok(tools)) => {
+            return Ok(tools
+                .into_iter()
+                .map(|tool| DescribedTool {
+                    name: tool.name,
+                    description: tool.description,
+                    input_schema: tool.input_schema,
+                    output_schema: tool.output_schema,
+                })
+                .collect());
+        }
+        Ok(Err(error)) => outcome::of_error(&error, &store, &DESCRIBE),
+        Err(_) => Ended::TimedOut(DESCRIBE.timeout),
+    };
+    match ended.into_result() {
+        Err(error) => Err(error.while_doing("asking the plugin for its tools")),
+        Ok(_) => Err(Error::new(Code::E3000, "a failed call has a result")),
+    }
+}
+
+/// What a store is made from.
+struct Environment<'a> {
+    scope: Arc<Scope>,
+    sensitive: Arc<Sensitive>,
+    mounts: &'a [crate::exec::Mount],
+    env: &'a [(String, String)],
+    config: &'a [(String, String)],
+    deterministic: bool,
+    limits: &'a Limits,
+    events: &'a Arc<EventSink>,
+}
+
+fn store(host: &Host, loaded: &Loaded, job: &Job, meter: Arc<Meter>) -> Result<Store<State>> {
+    let environment = Environment {
+        scope: Arc::clone(&job.scope),
+        sensitive: Arc::clone(&job.sensitive),
+        mounts: &job.mounts,
+        env: &job.env,
+        config: &job.config,
+        deterministic: job.deterministic,
+        limits: &job.limits,
+        events: &job.events,
+    };
+    store_for(host, loaded, &environment, meter)
+}
+
+fn store_for(
+    host: &Host,
+    loaded: &Loaded,
+    environment: &Environment<'_>,
+    meter: Arc<Meter>,
+) -> Result<Store<State>> {
+    let limits = environment.limits;
+    let guard = Arc::new(Guard::new(
+        Arc::clone(&environment.scope),
+        Arc::clone(&environment.sensitive),
+        Arc::clone(environment.events),
+    ));
+    let files = Files::open(Arc::clone(&guard), environment.mounts).map_err(|(mount, error)| {
+        Error::new(
+            Code::E3405,
+            format!(
+                "mounting {} as {} for the tool",
+                mount.host.display(),
+                mount.guest
+            ),
+        )
+        .caused_by(error)
+        .hint("Check that the folder still exists and that you may read it.")
+    })?;
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(HANDLES);
+    let state = State {
+        table,
+        wasi: wasi(environment, &guard),
+        no_files: Default::default(),
+        files,
+        http: WasiHttpCtx::new(),
+        outgoing: Outgoing::new(
+            Arc::clone(&guard),
+            host.tls.clone(),
+            limits.http_bytes,
+            Arc::clone(&meter),
+        ),
+        lookups: Lookups::default(),
+        guard,
+        config: environment
+            .config
+            .iter()
+            .cloned()
+            .collect::<WasiConfigVariables>(),
+        events: Arc::clone(environment.events),
+        progress: Progress::default(),
+        limiter: Limiter::new(
+            limits.memory,
+            limits.table_elements,
+            limits.instances,
+            Arc::clone(&meter),
+        ),
+        meter,
+        host_calls_allowed: limits.host_calls,
+        in_host: false,
+    };
+    let mut store = Store::new(host.loader.engines().get(loaded.kind), state);
+    store.limiter(|state| &mut state.limiter);
+    // Every tick the guest gives way to others and the deadline is looked at.
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_async_yield_and_update(1);
+    store.set_hostcall_fuel(TRANSFER);
+    store.set_max_component_handles(HANDLES);
+    store.call_hook(|mut context, hook| {
+        let state = context.data_mut();
+        match hook {
+            CallHook::CallingHost => {
+                state.in_host = true;
+                if state.meter.host_call() > state.host_calls_allowed {
+                    return Err(HostCallsExhausted.into());
+                }
+            }
+            CallHook::ReturningFromHost => state.in_host = false,
+            CallHook::CallingWasm | CallHook::ReturningFromWasm => {}
+        }
+        Ok(())
+    });
+    if loaded.kind == super::EngineKind::Fuel {
+        store
+            .set_fuel(limits.fuel)
+            .map_err(|error| Error::new(Code::E3000, "setting the fuel of a call").caused_by(error))?;
+    }
+    Ok(store)
+}
+
+fn wasi(environment: &Environment<'_>, guard: &Arc<Guard>) -> WasiCtx {
+    let mut builder = WasiCtx::builder();
+    builder
+        .stdout(Captured::new(Arc::clone(environment.events), Stdio::Stdout))
+        .stderr(Captured::new(Arc::clone(environment.events), Stdio::Stderr))
+        .envs(environment.env)
+        .max_random_size(RANDOM);
+    let scope = guard.scope();
+    let kinds = scope.kinds();
+    let sockets = kinds.contains(&Kind::NetworkTcp) || kinds.contains(&Kind::NetworkUdp);
+    // Sockets that are not allowed at all must still be seen to be denied, so the check answers for every one of them.
+    builder
+        .allow_tcp(true)
+        .allow_udp(true)
+        .allow_ip_name_lookup(sockets);
+    let checking = Arc::clone(guard);
+    builder.socket_addr_check(move |address, used_for| {
+        let allowed = match used_for {
+            SocketAddrUse::TcpConnect => checking.tcp(address).is_ok(),
+            SocketAddrUse::UdpSend => checking.udp(address).is_ok(),
+            // Binding to nothing in particular comes before connecting; a fixed address would be a server.
+            SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
+                sockets && address.ip().is_unspecified() && address.port() == 0
+            }
+            SocketAddrUse::UdpReceive => checking.udp_from(address).is_ok(),
+            SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => checking.listen(address).is_ok(),
+        };
+        Box::pin(std::future::ready(allowed))
+    });
+    if environment.deterministic {
+        clocks::freeze(&mut builder);
+    }
+    builder.build()
+}

@@ -1,0 +1,236 @@
+//! From bytes to something that can be called: compiled once, however many callers wait, and kept.
+
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use sha2::{Digest as _, Sha256};
+use tokio::sync::OnceCell;
+use wasmtime::Engine;
+use wasmtime::component::{Component, InstancePre, Linker};
+
+use super::bindings::ToolGuestPre;
+use super::cache::CompiledCache;
+use super::engine::{EngineKind, Engines};
+use super::linker;
+use super::state::State;
+use crate::error::{Code, Error, Result};
+use crate::ids::Digest;
+
+/// A component that is compiled, linked and ready to be instantiated for a call.
+pub struct Loaded {
+    /// What it was compiled from.
+    pub digest: Digest,
+    /// The engine it belongs to.
+    pub kind: EngineKind,
+    pub(super) pre: InstancePre<State>,
+    /// Where it exports `toolhatch:plugin/tools`.
+    pub(super) plugin: Option<ToolGuestPre<State>>,
+}
+
+/// Loads components: looks into the memory of the process, then the cache on disk, then compiles.
+pub struct Loader {
+    engines: Arc<Engines>,
+    linkers: [OnceLock<Linker<State>>; 3],
+    cache: Option<CompiledCache>,
+    compilers: Arc<rayon::ThreadPool>,
+    loaded: Mutex<HashMap<(Digest, bool), Arc<OnceCell<Arc<Loaded>>>>>,
+}
+
+impl Loader {
+    /// A loader with threads of its own for compiling, one fewer than there are cores, so that calls go on meanwhile.
+    ///
+    /// # Errors
+    /// E3405 where the threads cannot be started.
+    pub fn new(engines: Arc<Engines>, cache: Option<CompiledCache>) -> Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let compilers = rayon::ThreadPoolBuilder::new()
+            .num_threads(cores.saturating_sub(1).max(1))
+            .thread_name(|index| format!("toolhatch-compile-{index}"))
+            .start_handler(|_| {
+                // Compiling can wait; calls cannot. Where the system does not allow it, it is merely less polite.
+                drop(rustix::process::setpriority_process(None, 10));
+            })
+            .build()
+            .map_err(|error| {
+                Error::new(Code::E3405, "starting the threads that compile components")
+                    .caused_by(error)
+            })?;
+        Ok(Self {
+            engines,
+            linkers: Default::default(),
+            cache,
+            compilers: Arc::new(compilers),
+            loaded: Mutex::default(),
+        })
+    }
+
+    /// The engines of this loader.
+    #[must_use]
+    pub fn engines(&self) -> &Arc<Engines> {
+        &self.engines
+    }
+
+    /// The compiled components on disk, where there is a cache.
+    #[must_use]
+    pub fn cache(&self) -> Option<&CompiledCache> {
+        self.cache.as_ref()
+    }
+
+    /// The engines' names in the cache.
+    #[must_use]
+    pub fn fingerprints(&self) -> Vec<String> {
+        [EngineKind::Pooling, EngineKind::Fuel]
+            .map(|kind| fingerprint(self.engines.get(kind)))
+            .into()
+    }
+
+    /// Makes a component ready to be called; `deterministic` chooses the engine that counts fuel.
+    ///
+    /// # Errors
+    /// E3105 for bytes that are no valid component, E3111 for one that imports what this host does not have.
+    pub async fn load(
+        self: &Arc<Self>,
+        digest: Digest,
+        bytes: Arc<[u8]>,
+        deterministic: bool,
+    ) -> Result<Arc<Loaded>> {
+        let cell = Arc::clone(
+            self.loaded
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry((digest, deterministic))
+                .or_default(),
+        );
+        let loaded = cell
+            .get_or_try_init(|| async {
+                let loader = Arc::clone(self);
+                tokio::task::spawn_blocking(move || loader.load_now(digest, &bytes, deterministic))
+                    .await
+                    .map_err(|error| {
+                        Error::new(Code::E3000, "compiling a component").caused_by(error)
+                    })?
+                    .map(Arc::new)
+            })
+            .await?;
+        Ok(Arc::clone(loaded))
+    }
+
+    fn load_now(&self, digest: Digest, bytes: &[u8], deterministic: bool) -> Result<Loaded> {
+        if deterministic {
+            let component = self.component(EngineKind::Fuel, digest, bytes)?;
+            return self.link(EngineKind::Fuel, digest, &component);
+        }
+        // Most components fit a slot of the pool; the few that do not run on demand, from the same compiled code.
+        let component = self.component(EngineKind::Pooling, digest, bytes);
+        let pooled = component.and_then(|component| self.link(EngineKind::Pooling, digest, &component));
+        match pooled {
+            Err(error) if exceeds_pool(&error) => {
+                let component = self.component(EngineKind::OnDemand, digest, bytes)?;
+                self.link(EngineKind::OnDemand, digest, &component)
+            }
+            other => other,
+        }
+    }
+
+    fn component(&self, kind: EngineKind, digest: Digest, bytes: &[u8]) -> Result<Component> {
+        let engine = self.engines.get(kind);
+        let name = fingerprint(engine);
+        if let Some(cache) = &self.cache
+            && let Some(file) = cache.load(&digest, &name)
+        {
+            #[expect(
+                unsafe_code,
+                reason = "the file was written by us: its owner, mode and authentication code were checked on the handle that is mapped here"
+            )]
+            // SAFETY: `CompiledCache::load` only returns files this process's user wrote through `CompiledCache::store`.
+            let component = unsafe { Component::deserialize_file(engine, file.path()) };
+            match component {
+                Ok(component) => return Ok(component),
+                Err(error) if exceeds_pool_text(&format!("{error:#}")) => {
+                    return Err(invalid(error));
+                }
+                Err(error) => {
+                    tracing::warn!(%digest, error = format!("{error:#}"), "a compiled component does not load and is built again");
+                }
+            }
+        }
+        let compiled = self
+            .compilers
+            .install(|| engine.precompile_component(bytes))
+            .map_err(invalid)?;
+        if let Some(cache) = &self.cache
+            && let Err(error) = cache.store(&digest, &name, &compiled)
+        {
+            tracing::warn!(%error, "could not keep a compiled component");
+        }
+        #[expect(unsafe_code, reason = "these bytes were compiled by this engine a moment ago")]
+        // SAFETY: `compiled` comes straight from `precompile_component` of the same engine.
+        let component = unsafe { Component::deserialize(engine, &compiled) };
+        component.map_err(invalid)
+    }
+
+    fn link(&self, kind: EngineKind, digest: Digest, component: &Component) -> Result<Loaded> {
+        let linker = self.linker(kind)?;
+        let pre = linker
+            .instantiate_pre(component)
+            .map_err(|error| linker::explain(component, &error))?;
+        Ok(Loaded {
+            digest,
+            kind,
+            plugin: ToolGuestPre::new(pre.clone()).ok(),
+            pre,
+        })
+    }
+
+    fn linker(&self, kind: EngineKind) -> Result<&Linker<State>> {
+        let slot = match kind {
+            EngineKind::Pooling => &self.linkers[0],
+            EngineKind::OnDemand => &self.linkers[1],
+            EngineKind::Fuel => &self.linkers[2],
+        };
+        if let Some(linker) = slot.get() {
+            return Ok(linker);
+        }
+        let linker = linker::build(self.engines.get(kind)).map_err(|error| {
+            Error::new(Code::E3405, "linking the host's interfaces").caused_by(error)
+        })?;
+        Ok(slot.get_or_init(|| linker))
+    }
+}
+
+fn invalid(error: wasmtime::Error) -> Error {
+    Error::new(Code::E3105, "the component is not valid").caused_by(error)
+}
+
+/// True where the pool said that a slot is too small. wasmtime gives these as text only.
+fn exceeds_pool(error: &Error) -> bool {
+    error.causes().iter().any(|cause| exceeds_pool_text(cause))
+}
+
+fn exceeds_pool_text(text: &str) -> bool {
+    text.contains("exceeds the limit") || text.contains("exceed the limit") || text.contains("pooling allocator")
+}
+
+/// A name for everything that compiled code depends on: the version and settings of the engine.
+fn fingerprint(engine: &Engine) -> String {
+    struct Collect(Sha256);
+    impl Hasher for Collect {
+        fn finish(&self) -> u64 {
+            0
+        }
+
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+    }
+    let mut collect = Collect(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut collect);
+    collect
+        .0
+        .finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

@@ -1,0 +1,204 @@
+//! The wasmtime engines, and the clock that lets them interrupt guests.
+//!
+//! One engine uses the pooling allocator, one allocates on demand for components that need more than a slot; both run the
+//! same compiled code. Fuel is compiled in, so deterministic calls have an engine of their own.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use wasmtime::{
+    Config, Engine, EngineWeak, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig,
+    WasmBacktraceDetails,
+};
+
+use crate::error::{Code, Error, Result};
+
+/// How often a running guest gives way to others. Half the 5 ms that other callers may notice (design §13, row 5) leaves
+/// room for two guests that spin on two cores.
+const TICK: Duration = Duration::from_millis(1);
+/// Calls that can be inside the pool at once; the permits of the pipeline are fewer.
+pub const POOL_SLOTS: u32 = 64;
+/// Core instances, memories and tables for each slot: a componentize-py component has 14 core modules.
+const CORES_PER_SLOT: u32 = 16;
+/// The largest linear memory of a slot. Reserving 4 GiB of addresses for it costs nothing and saves the bounds checks.
+pub const POOL_MEMORY: u64 = 1 << 30;
+/// The stack of a guest, in bytes.
+pub const WASM_STACK: usize = 1 << 20;
+
+/// Which engine something is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EngineKind {
+    /// Slots of a pool.
+    Pooling,
+    /// Memory from the system for each call.
+    OnDemand,
+    /// Counts fuel, for deterministic calls.
+    Fuel,
+}
+
+/// The engines of the process.
+pub struct Engines {
+    pooling: Engine,
+    on_demand: Engine,
+    fuel: Engine,
+    ticker: Arc<Ticker>,
+}
+
+impl Engines {
+    /// Builds the engines and starts the thread that interrupts guests; the thread ends with the engines.
+    ///
+    /// # Errors
+    /// E3405 where the system cannot give what the engines need.
+    pub fn new() -> Result<Self> {
+        let failed = |error: wasmtime::Error| {
+            Error::new(Code::E3405, "starting the WebAssembly engine").caused_by(error)
+        };
+        let pooling = Engine::new(&config(EngineKind::Pooling)).map_err(failed)?;
+        let on_demand = Engine::new(&config(EngineKind::OnDemand)).map_err(failed)?;
+        let fuel = Engine::new(&config(EngineKind::Fuel)).map_err(failed)?;
+        let ticker = Arc::new(Ticker::default());
+        let engines = [pooling.weak(), on_demand.weak(), fuel.weak()];
+        let ticking = Arc::clone(&ticker);
+        std::thread::Builder::new()
+            .name("toolhatch-epoch".into())
+            .spawn(move || ticking.run(&engines))
+            .map_err(|error| {
+                Error::new(Code::E3405, "starting the thread that interrupts guests").caused_by(error)
+            })?;
+        Ok(Self {
+            pooling,
+            on_demand,
+            fuel,
+            ticker,
+        })
+    }
+
+    /// The engine of this kind.
+    #[must_use]
+    pub fn get(&self, kind: EngineKind) -> &Engine {
+        match kind {
+            EngineKind::Pooling => &self.pooling,
+            EngineKind::OnDemand => &self.on_demand,
+            EngineKind::Fuel => &self.fuel,
+        }
+    }
+
+    /// Keeps the interrupting thread awake while a guest may run.
+    #[must_use]
+    pub fn guest_running(&self) -> GuestRunning {
+        self.ticker.enter();
+        GuestRunning(Arc::clone(&self.ticker))
+    }
+}
+
+impl Drop for Engines {
+    fn drop(&mut self) {
+        self.ticker.stop();
+    }
+}
+
+/// The one configuration, but for what tells the kinds apart. `scripts/bench` measures raw wasmtime with the same.
+#[must_use]
+pub fn config(kind: EngineKind) -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .wasm_component_model_async(true)
+        .epoch_interruption(true)
+        .max_wasm_stack(WASM_STACK)
+        .async_stack_size(2 << 20)
+        .wasm_backtrace_details(WasmBacktraceDetails::Enable)
+        .native_unwind_info(false)
+        .memory_init_cow(true);
+    match kind {
+        EngineKind::OnDemand => {}
+        EngineKind::Pooling => {
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+        }
+        EngineKind::Fuel => {
+            config
+                .consume_fuel(true)
+                .cranelift_nan_canonicalization(true)
+                .relaxed_simd_deterministic(true);
+        }
+    }
+    config
+}
+
+fn pool() -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(POOL_SLOTS)
+        .total_core_instances(POOL_SLOTS * CORES_PER_SLOT)
+        .total_memories(POOL_SLOTS)
+        .total_tables(POOL_SLOTS * CORES_PER_SLOT)
+        .total_stacks(POOL_SLOTS)
+        .max_core_instances_per_component(CORES_PER_SLOT * 2)
+        .max_memories_per_component(4)
+        .max_tables_per_component(CORES_PER_SLOT * 2)
+        .max_memory_size(usize::try_from(POOL_MEMORY).unwrap_or(usize::MAX))
+        .linear_memory_keep_resident(64 << 10)
+        .table_keep_resident(16 << 10)
+        .max_unused_warm_slots(8)
+        .pagemap_scan(Enabled::Auto);
+    pool
+}
+
+/// Keeps the epoch clock running until it is dropped.
+pub struct GuestRunning(Arc<Ticker>);
+
+impl Drop for GuestRunning {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+/// Counts running guests; ticks only while there are any, so that an idle process sleeps.
+#[derive(Default)]
+struct Ticker {
+    running: AtomicUsize,
+    stopped: Mutex<bool>,
+    wake: Condvar,
+}
+
+impl Ticker {
+    fn enter(&self) {
+        if self.running.fetch_add(1, Ordering::SeqCst) == 0 {
+            // Taking the lock orders this wake-up after the sleeper's check of `running`.
+            drop(self.stopped.lock().unwrap_or_else(PoisonError::into_inner));
+            self.wake.notify_one();
+        }
+    }
+
+    fn leave(&self) {
+        self.running.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn stop(&self) {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.wake.notify_one();
+    }
+
+    fn run(&self, engines: &[EngineWeak]) {
+        loop {
+            {
+                let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+                while !*stopped && self.running.load(Ordering::SeqCst) == 0 {
+                    stopped = self
+                        .wake
+                        .wait(stopped)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+                if *stopped {
+                    return;
+                }
+            }
+            std::thread::sleep(TICK);
+            for engine in engines {
+                if let Some(engine) = engine.upgrade() {
+                    engine.increment_epoch();
+                }
+            }
+        }
+    }
+}

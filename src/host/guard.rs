@@ -1,0 +1,241 @@
+//! The gate inside a call: asks the effective scope about each thing a guest tries, and records what it touched and what it
+//! was denied.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::io::Errno;
+
+use crate::exec::{Effect, EventSink};
+use crate::permission::{Access, Action, Denial, Kind, Scope, Sensitive};
+
+/// How many addresses of granted names are remembered in one call.
+const MAX_RESOLVED: usize = 1024;
+
+/// What one call may do, and where what it does is recorded.
+pub(super) struct Guard {
+    scope: Arc<Scope>,
+    sensitive: Arc<Sensitive>,
+    events: Arc<EventSink>,
+    /// The granted names that each address was resolved from.
+    names: Mutex<HashMap<IpAddr, Vec<String>>>,
+}
+
+impl Guard {
+    pub(super) fn new(scope: Arc<Scope>, sensitive: Arc<Sensitive>, events: Arc<EventSink>) -> Self {
+        Self {
+            scope,
+            sensitive,
+            events,
+            names: Mutex::default(),
+        }
+    }
+
+    pub(super) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    fn decide(&self, action: &Action) -> Result<(), Denied> {
+        match self.scope.check(action, &self.sensitive) {
+            Ok(()) => Ok(()),
+            Err(denial) => {
+                self.events.denied(denial);
+                Err(Denied)
+            }
+        }
+    }
+
+    fn allows(&self, path: &Path, access: Access) -> bool {
+        self.scope.check_file(path, access, &self.sensitive).is_ok()
+    }
+
+    // === files ===
+
+    /// Decides on reading or writing the true path of a file or folder.
+    pub(super) fn file(&self, path: &Path, access: Access) -> Result<(), Denied> {
+        self.decide(&Action::File {
+            path: path.to_owned(),
+            access,
+        })
+    }
+
+    pub(super) fn may_read(&self, path: &Path) -> bool {
+        self.allows(path, Access::Read)
+    }
+
+    pub(super) fn may_write(&self, path: &Path) -> bool {
+        self.allows(path, Access::Write)
+    }
+
+    /// Something can be seen by whoever may read it, write it, or reach something below it.
+    pub(super) fn may_see(&self, path: &Path) -> bool {
+        self.may_read(path) || self.may_write(path) || self.scope.reaches_below(path)
+    }
+
+    /// Decides on looking at the metadata of a path.
+    pub(super) fn see(&self, path: &Path) -> Result<(), Denied> {
+        if self.may_see(path) {
+            return Ok(());
+        }
+        self.file(path, Access::Read)
+    }
+
+    /// Records that a path led out of the folder it started from.
+    pub(super) fn left_grant(&self, target: &Path, access: Access) {
+        self.events.denied(Denial::left_grant(target, access));
+    }
+
+    /// Records that something outside every mount was asked for, by the path the guest used.
+    pub(super) fn outside_mounts(&self, path: &Path, access: Access) {
+        self.events.denied(Denial::outside_mounts(path, access));
+    }
+
+    /// Records that a FIFO, device or socket was asked for.
+    pub(super) fn special_file(&self, path: &Path, access: Access) {
+        self.events.denied(Denial::special_file(path, access));
+    }
+
+    /// Records that a file or folder was opened or changed.
+    pub(super) fn touched(&self, path: &Path, access: Access) {
+        self.events.effect(Effect::File {
+            path: path.to_owned(),
+            access,
+        });
+    }
+
+    // === network ===
+
+    /// Decides on an HTTP request, before its name is resolved.
+    pub(super) fn http(&self, request: &HttpRequest<'_>) -> Result<(), Denied> {
+        self.decide(&Action::Http {
+            scheme: request.scheme.to_owned(),
+            host: request.host.to_owned(),
+            port: request.port,
+            method: request.method.to_owned(),
+            path: request.path.to_owned(),
+        })
+    }
+
+    /// Decides on an address that the host of an HTTP request resolved to.
+    pub(super) fn http_address(
+        &self,
+        request: &HttpRequest<'_>,
+        address: IpAddr,
+    ) -> Result<(), Denied> {
+        self.decide(&Action::HttpAddress {
+            scheme: request.scheme.to_owned(),
+            host: request.host.to_owned(),
+            port: request.port,
+            method: request.method.to_owned(),
+            path: request.path.to_owned(),
+            address,
+        })
+    }
+
+    /// Decides on looking up a name.
+    pub(super) fn lookup(&self, name: &str) -> Result<(), Denied> {
+        self.decide(&Action::Lookup {
+            name: name.to_owned(),
+        })?;
+        self.events.effect(Effect::Lookup(name.to_owned()));
+        Ok(())
+    }
+
+    /// Remembers that a granted name resolved to this address.
+    pub(super) fn resolved(&self, name: &str, address: IpAddr) {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if names.len() >= MAX_RESOLVED {
+            return;
+        }
+        let of_address = names.entry(address.to_canonical()).or_default();
+        if !of_address.iter().any(|known| known == name) {
+            of_address.push(name.to_owned());
+        }
+    }
+
+    fn names_of(&self, address: IpAddr) -> Vec<String> {
+        self.names
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&address.to_canonical())
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Decides on connecting a TCP socket.
+    pub(super) fn tcp(&self, address: SocketAddr) -> Result<(), Denied> {
+        self.decide(&Action::Tcp {
+            address: address.ip(),
+            port: address.port(),
+            names: self.names_of(address.ip()),
+        })?;
+        self.touched_network(Effect::Connect {
+            address,
+            protocol: "tcp",
+        });
+        Ok(())
+    }
+
+    /// Decides on sending a datagram, or on receiving one from an address.
+    pub(super) fn udp(&self, address: SocketAddr) -> Result<(), Denied> {
+        self.decide(&Action::Udp {
+            address: address.ip(),
+            port: address.port(),
+            names: self.names_of(address.ip()),
+        })?;
+        self.touched_network(Effect::Connect {
+            address,
+            protocol: "udp",
+        });
+        Ok(())
+    }
+
+    /// Decides on taking a datagram that came from an address: only from where one may be sent to. What others send to an
+    /// open port is dropped and is no act of the guest, so it is not recorded as a denial.
+    pub(super) fn udp_from(&self, address: SocketAddr) -> Result<(), Denied> {
+        let action = Action::Udp {
+            address: address.ip(),
+            port: address.port(),
+            names: self.names_of(address.ip()),
+        };
+        self.scope
+            .check(&action, &self.sensitive)
+            .map_err(|_| Denied)
+    }
+
+    /// Decides on being a server, which no permission allows.
+    pub(super) fn listen(&self, address: SocketAddr) -> Result<(), Denied> {
+        self.decide(&Action::Listen {
+            kind: Kind::NetworkTcp,
+            address,
+        })
+    }
+
+    /// Records a network effect.
+    pub(super) fn touched_network(&self, effect: Effect) {
+        self.events.effect(effect);
+    }
+}
+
+/// An HTTP request as the gate sees it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HttpRequest<'a> {
+    pub(super) scheme: &'a str,
+    pub(super) host: &'a str,
+    pub(super) port: u16,
+    pub(super) method: &'a str,
+    pub(super) path: &'a str,
+}
+
+/// Denied, and recorded; what the guest sees of it is up to the interface it used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Denied;
+
+impl From<Denied> for io::Error {
+    fn from(_: Denied) -> Self {
+        Errno::PERM.into()
+    }
+}

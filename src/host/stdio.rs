@@ -1,0 +1,56 @@
+//! The output streams of a guest: captured, capped, never closed, and never the terminal's.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+
+use crate::exec::{EventSink, Stdio};
+
+/// One output stream of a guest. It takes everything, so that a guest that prints too much is cut short and not killed;
+/// the sink keeps what fits and counts the rest.
+#[derive(Clone)]
+pub(super) struct Captured {
+    events: Arc<EventSink>,
+    stream: Stdio,
+}
+
+impl Captured {
+    pub(super) fn new(events: Arc<EventSink>, stream: Stdio) -> Self {
+        Self { events, stream }
+    }
+}
+
+impl IsTerminal for Captured {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Captured {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+}
+
+impl AsyncWrite for Captured {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.events.output(self.stream, bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
