@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 pub use events::{Effect, Event, EventLimits, EventSink, Events, LogLevel, Stdio};
-pub use outcome::{
+pub use outcome::{bytes, 
     Content, Ended, Frame, InputRequest, LimitKind, Output, Outcome, ResourceBody, ToolError,
     ToolErrorKind, Usage,
 };

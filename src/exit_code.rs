@@ -5,10 +5,11 @@
 use std::process::ExitCode;
 
 /// The class of outcome a process ends in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Exit {
     /// The call, or the command, did what was asked.
+    #[default]
     Ok = 0,
     /// The tool ran and said it failed, or it trapped.
     Tool = 1,

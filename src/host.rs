@@ -56,13 +56,13 @@ pub struct Host {
 }
 
 impl Host {
-    /// Starts the engines.
+    /// Starts the engines; `compile_jobs` threads compile components.
     ///
     /// # Errors
     /// E3405 where the system cannot give what the engines need.
-    pub fn new(cache: Option<CompiledCache>) -> Result<Self> {
+    pub fn new(cache: Option<CompiledCache>, compile_jobs: usize) -> Result<Self> {
         Ok(Self {
-            loader: Arc::new(Loader::new(Arc::new(Engines::new()?), cache)?),
+            loader: Arc::new(Loader::new(Arc::new(Engines::new()?), cache, compile_jobs)?),
             tls: Tls::default(),
         })
     }

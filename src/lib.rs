@@ -1,13 +1,24 @@
 //! Toolhatch runs the tools of AI agents behind one gate.
+//!
+//! Modules, each of which uses only those above it:
 
 pub mod error;
 pub mod exit_code;
-pub mod ids;
 pub mod fsx;
+pub mod ids;
 
-pub mod permission;
+pub mod config;
 pub mod manifest;
+pub mod permission;
 pub mod schema;
 
 pub mod exec;
+pub mod registry;
+
+pub mod dist;
 pub mod host;
+
+pub mod invoke;
+
+pub mod app;
+pub mod cli;

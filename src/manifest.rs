@@ -44,7 +44,7 @@ pub use write::to_toml;
 use document::Document;
 use problem::Problems;
 
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Result};
 use crate::fsx;
 use crate::ids::PluginName;
 use crate::permission::Request;

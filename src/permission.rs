@@ -7,10 +7,10 @@
 //!
 //! | permission | a scope is written | module |
 //! |---|---|---|
-//! | `file_read`, `file_write` | an absolute path: that file, or that folder with everything below it | [`file`] |
+//! | `file_read`, `file_write` | an absolute path: that file, or that folder with everything below it | [`mod@file`] |
 //! | `network_http` | `[http://\|https://]HOST[:PORT][/GLOB][;methods=A,B][;private]` | [`http`] |
 //! | `network_tcp`, `network_udp` | `HOST:PORT`, `HOST:*`, `NETWORK:PORT`, with `;private` | [`socket`] |
-//! | `env` | the name of a variable | [`env`] |
+//! | `env` | the name of a variable | [`mod@env`] |
 //! | `secrets` | `NAME`, `NAME;host=…;header=…;format=…`, `NAME;reveal` | [`secret`] |
 //! | `subprocess` | `image:IMAGE`, `command:COMMAND`, both with a `;` | [`subprocess`] |
 //! | `tool_invoke` | `source.tool`, `source.prefix*`, `source.*` | [`tool_invoke`] |

@@ -3,13 +3,16 @@
 mod search;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value, json};
 
-use crate::exec::{Artifact, Entry};
+use crate::error::{Code, Error};
+use crate::exec::{Arguments, Artifact, Entry};
 use crate::ids::ToolId;
-use crate::manifest::{Manifest, Risk};
+use crate::manifest::{Manifest, Risk, Variables};
+use crate::permission::{Kind, Request};
+use crate::schema::Validator;
 
 pub use search::{Hit, search};
 
@@ -34,9 +37,69 @@ pub struct Tool {
     pub risk: Risk,
     /// Its results carry text from strangers.
     pub untrusted_output: bool,
+    /// The compiled schemas, made when they are first needed.
+    pub validators: Validators,
+}
+
+/// Schemas compiled at most once, however many calls use them.
+#[derive(Debug, Clone, Default)]
+pub struct Validators {
+    input: Arc<OnceLock<Result<Arc<Validator>, String>>>,
+    output: Arc<OnceLock<Result<Arc<Validator>, String>>>,
+}
+
+fn compiled(
+    slot: &OnceLock<Result<Arc<Validator>, String>>,
+    schema: &Value,
+    which: &str,
+    tool: &ToolId,
+) -> crate::error::Result<Arc<Validator>> {
+    slot.get_or_init(|| {
+        Validator::new(schema)
+            .map(Arc::new)
+            .map_err(|error| std::iter::once(error.to_string()).chain(error.causes()).collect::<Vec<_>>().join(": "))
+    })
+    .clone()
+    .map_err(|why| Error::new(Code::E3105, format!("the {which} schema of {tool} is not valid: {why}")))
 }
 
 impl Tool {
+    /// Checks arguments and gives the form the executor takes.
+    ///
+    /// # Errors
+    /// E3301 with every violation, by its JSON path; E3105 where the schema itself is not valid.
+    pub fn check_arguments(&self, arguments: &Arc<Value>) -> crate::error::Result<Arguments> {
+        if let Entry::Function(function) = &self.entry {
+            let values = crate::schema::arguments_from_json(function, arguments)
+                .map_err(|error| Error::from(error).while_doing(format!("the arguments of {}", self.id)))?;
+            return Ok(Arguments::Values(values));
+        }
+        compiled(&self.validators.input, &self.input_schema, "input", &self.id)?
+            .validate(arguments)
+            .map_err(|error| error.while_doing(format!("the arguments of {}", self.id)))?;
+        Ok(Arguments::Json(Arc::clone(arguments)))
+    }
+
+    /// Checks a structured result against the output schema, where there is one.
+    ///
+    /// # Errors
+    /// E3303 with every violation, by its JSON path.
+    pub fn check_output(&self, structured: Option<&Value>) -> crate::error::Result<()> {
+        // The results of custom tools are made from their types and cannot break the schema made from the same types.
+        let (Entry::Plugin { .. }, Some(schema)) = (&self.entry, &self.output_schema) else {
+            return Ok(());
+        };
+        let Some(structured) = structured else {
+            return Err(Error::new(
+                Code::E3303,
+                format!("{} declares an output schema and returned no structured result", self.id),
+            ));
+        };
+        compiled(&self.validators.output, schema, "output", &self.id)?
+            .validate_output(structured)
+            .map_err(|error| error.while_doing(format!("the result of {}", self.id)))
+    }
+
     /// The JSON form of `tools list` and `tools show`.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -49,7 +112,7 @@ impl Tool {
         }
         object.insert("idempotent".into(), self.idempotent.into());
         object.insert("pure".into(), self.pure.into());
-        object.insert("risk".into(), json!(self.risk.to_string()));
+        object.insert("risk".into(), json!(self.risk.word()));
         object.insert("untrusted_output".into(), self.untrusted_output.into());
         Value::Object(object)
     }
@@ -66,6 +129,8 @@ pub struct Source {
     pub artifact: Artifact,
     /// What its author says of it; a component without one asks for all it can import.
     pub manifest: Option<Arc<Manifest>>,
+    /// The interfaces a component without a manifest imports; of one with a manifest, what it asks for is in there.
+    pub imports: Vec<String>,
     /// Its tools, in the order its author gave them.
     pub tools: Vec<Arc<Tool>>,
 }
@@ -86,9 +151,50 @@ impl Source {
         self.tools.iter().find(|tool| tool.id.tool() == name)
     }
 
+    /// What it asks for: the manifest's requests, or everything its imports could be used for.
+    ///
+    /// # Errors
+    /// E3105 and E3004 where a requested path cannot be read as a scope.
+    pub fn requests(&self, variables: &Variables) -> crate::error::Result<Vec<Request>> {
+        match &self.manifest {
+            Some(manifest) => manifest.requests(variables),
+            None => Ok(importable(&self.imports)
+                .into_iter()
+                .map(Request::broad)
+                .collect()),
+        }
+    }
+
     /// The version its manifest gives.
     #[must_use]
     pub fn version(&self) -> Option<&semver::Version> {
         self.manifest.as_ref().map(|manifest| &manifest.version)
     }
+}
+
+/// The permissions that a component with these imports could make use of.
+#[must_use]
+pub fn importable(imports: &[String]) -> Vec<Kind> {
+    Kind::ALL
+        .into_iter()
+        .filter(|kind| {
+            let needed: &[&str] = match kind {
+                Kind::FileRead | Kind::FileWrite => &["wasi:filesystem/"],
+                Kind::NetworkHttp => &["wasi:http/outgoing-handler", "wasi:http/client", "wasi:http/handler"],
+                Kind::NetworkTcp => &["wasi:sockets/tcp", "wasi:sockets/types"],
+                Kind::NetworkUdp => &["wasi:sockets/udp", "wasi:sockets/types"],
+                Kind::Env => &["wasi:cli/environment"],
+                // The imports these are for come with later versions of the WIT.
+                Kind::Secrets
+                | Kind::Subprocess
+                | Kind::ToolInvoke
+                | Kind::State
+                | Kind::Documents
+                | Kind::Checkpoint => &[],
+            };
+            needed
+                .iter()
+                .any(|interface| imports.iter().any(|import| import.starts_with(interface)))
+        })
+        .collect()
 }

@@ -144,12 +144,13 @@ fn with_manifest(file: &Path, bytes: Vec<u8>) -> Result<(Vec<u8>, Option<Manifes
     };
     let text = fsx::read_text(&beside, MAX_MANIFEST)?;
     let origin = beside.display().to_string();
-    let text = if beside.extension().is_some_and(|extension| extension == "yaml") {
-        manifest::convert_yaml(&text, &origin)?
+    let (manifest, text) = if beside.extension().is_some_and(|extension| extension == "yaml") {
+        let manifest = manifest::parse_yaml(&text, &origin)?;
+        let text = manifest::to_toml(&manifest);
+        (manifest, text)
     } else {
-        text
+        (manifest::parse_toml(&text, &origin)?, text)
     };
-    let manifest = manifest::parse_toml(&text, &origin)?;
     Ok((manifest::embed(&bytes, &text)?, Some(manifest)))
 }
 

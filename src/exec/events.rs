@@ -322,6 +322,12 @@ impl EventSink {
         self.pass_on(Event::Denied(&denial));
     }
 
+    /// What was denied so far.
+    #[must_use]
+    pub fn denials(&self) -> Vec<Denial> {
+        self.kept().events.denials.clone()
+    }
+
     /// Takes everything that was collected.
     #[must_use]
     pub fn take(&self) -> Events {

@@ -19,8 +19,6 @@ use crate::ids::Digest;
 
 /// A component that is compiled, linked and ready to be instantiated for a call.
 pub struct Loaded {
-    /// What it was compiled from.
-    pub digest: Digest,
     /// The engine it belongs to.
     pub kind: EngineKind,
     pub(super) pre: InstancePre<State>,
@@ -38,14 +36,17 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// A loader with threads of its own for compiling, one fewer than there are cores, so that calls go on meanwhile.
+    /// A loader with `compile_jobs` threads of its own for compiling, so that calls go on meanwhile.
     ///
     /// # Errors
     /// E3405 where the threads cannot be started.
-    pub fn new(engines: Arc<Engines>, cache: Option<CompiledCache>) -> Result<Self> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    pub fn new(
+        engines: Arc<Engines>,
+        cache: Option<CompiledCache>,
+        compile_jobs: usize,
+    ) -> Result<Self> {
         let compilers = rayon::ThreadPoolBuilder::new()
-            .num_threads(cores.saturating_sub(1).max(1))
+            .num_threads(compile_jobs.max(1))
             .thread_name(|index| format!("toolhatch-compile-{index}"))
             .start_handler(|_| {
                 // Compiling can wait; calls cannot. Where the system does not allow it, it is merely less polite.
@@ -119,15 +120,15 @@ impl Loader {
     fn load_now(&self, digest: Digest, bytes: &[u8], deterministic: bool) -> Result<Loaded> {
         if deterministic {
             let component = self.component(EngineKind::Fuel, digest, bytes)?;
-            return self.link(EngineKind::Fuel, digest, &component);
+            return self.link(EngineKind::Fuel, &component);
         }
         // Most components fit a slot of the pool; the few that do not run on demand, from the same compiled code.
         let component = self.component(EngineKind::Pooling, digest, bytes);
-        let pooled = component.and_then(|component| self.link(EngineKind::Pooling, digest, &component));
+        let pooled = component.and_then(|component| self.link(EngineKind::Pooling, &component));
         match pooled {
             Err(error) if exceeds_pool(&error) => {
                 let component = self.component(EngineKind::OnDemand, digest, bytes)?;
-                self.link(EngineKind::OnDemand, digest, &component)
+                self.link(EngineKind::OnDemand, &component)
             }
             other => other,
         }
@@ -170,13 +171,12 @@ impl Loader {
         component.map_err(invalid)
     }
 
-    fn link(&self, kind: EngineKind, digest: Digest, component: &Component) -> Result<Loaded> {
+    fn link(&self, kind: EngineKind, component: &Component) -> Result<Loaded> {
         let linker = self.linker(kind)?;
         let pre = linker
             .instantiate_pre(component)
             .map_err(|error| linker::explain(component, &error))?;
         Ok(Loaded {
-            digest,
             kind,
             plugin: ToolGuestPre::new(pre.clone()).ok(),
             pre,

@@ -18,7 +18,7 @@ use crate::error::{Code, Error, Result};
 /// room for two guests that spin on two cores.
 const TICK: Duration = Duration::from_millis(1);
 /// Calls that can be inside the pool at once; the permits of the pipeline are fewer.
-pub const POOL_SLOTS: u32 = 64;
+pub const POOL_SLOTS: u32 = 128;
 /// Core instances, memories and tables for each slot: a componentize-py component has 14 core modules.
 const CORES_PER_SLOT: u32 = 16;
 /// The largest linear memory of a slot. Reserving 4 GiB of addresses for it costs nothing and saves the bounds checks.
@@ -130,7 +130,7 @@ fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(POOL_SLOTS)
         .total_core_instances(POOL_SLOTS * CORES_PER_SLOT)
-        .total_memories(POOL_SLOTS)
+        .total_memories(POOL_SLOTS * 2)
         .total_tables(POOL_SLOTS * CORES_PER_SLOT)
         .total_stacks(POOL_SLOTS)
         .max_core_instances_per_component(CORES_PER_SLOT * 2)

@@ -3,7 +3,6 @@
 use wasmtime::{Store, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use super::bindings::exports::toolhatch::plugin::tools;
 use super::bindings::toolhatch::plugin::types;
 use super::state::State;
 use crate::error::{Code, Error, Result};

@@ -21,6 +21,9 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn node(&mut self, node: &Node, schema: &Json, path: &str) {
+        if self.problems.is_full() {
+            return;
+        }
         if let Some(alternatives) = schema.get("anyOf").and_then(Json::as_array) {
             match alternatives.iter().find(|one| fits_type(&node.value, one)) {
                 Some(schema) => self.node(node, schema, path),
@@ -83,7 +86,10 @@ impl Walk<'_> {
         if let Some(least) = schema.get("minItems").and_then(Json::as_u64)
             && (items.len() as u64) < least
         {
-            let message = format!("expected at least {least} of them, found {}", items.len());
+            let message = format!(
+                "expected an array of at least {least}, found {}",
+                items.len()
+            );
             self.problems.add(node.at, path, message);
         }
         let of = schema.get("items").unwrap_or(&Json::Bool(true));
@@ -102,6 +108,11 @@ impl Walk<'_> {
             let key = join(path, &entry.key);
             match known.and_then(|known| known.get(&entry.key)) {
                 Some(schema) => self.node(&entry.node, schema, &key),
+                // Suggestions cost time, and a text can have many unknown keys.
+                None if *others == Json::Bool(false) && self.problems.is_full() => {
+                    self.problems.add(entry.at, key, "unknown key");
+                    return;
+                }
                 None if *others == Json::Bool(false) => {
                     let message = match self.suggest(&entry.key, known, path) {
                         Some(suggestion) => {

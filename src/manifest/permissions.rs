@@ -222,6 +222,9 @@ pub(super) fn path_problem(path: &str) -> Option<String> {
     if path == "*" {
         return None;
     }
+    if path.chars().any(char::is_control) {
+        return Some("the path has a control character".to_owned());
+    }
     let rest = match variable(path) {
         Ok(Some((_, rest))) => {
             if !rest.is_empty() && !rest.starts_with('/') {
@@ -249,9 +252,6 @@ pub(super) fn path_problem(path: &str) -> Option<String> {
         .any(|part| part.as_os_str() == "..")
     {
         return Some("the path has `..` in it".to_owned());
-    }
-    if path.chars().any(char::is_control) {
-        return Some("the path has a control character".to_owned());
     }
     None
 }

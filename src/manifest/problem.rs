@@ -43,11 +43,15 @@ impl fmt::Display for Problem {
 
 /// The problems of one file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    kept: Vec<Problem>,
+    /// There were more than are kept.
+    overflow: bool,
+}
 
 impl Problems {
-    /// How many problems one report spells out; more than that is noise from one cause.
-    const SHOWN: usize = 20;
+    /// How many problems are kept and told; more than that is noise from one cause, or a text made to be slow.
+    pub const MAX: usize = 50;
 
     /// No problems yet.
     #[must_use]
@@ -62,25 +66,35 @@ impl Problems {
         key: impl Into<String>,
         message: impl Into<String>,
     ) {
+        if self.is_full() {
+            self.overflow = true;
+            return;
+        }
         let problem = Problem {
             at,
             key: key.into(),
             message: message.into(),
         };
-        if !self.0.contains(&problem) {
-            self.0.push(problem);
+        if !self.kept.contains(&problem) {
+            self.kept.push(problem);
         }
+    }
+
+    /// True where looking for more is of no use.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.kept.len() >= Self::MAX
     }
 
     /// True while nothing is wrong.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.kept.is_empty()
     }
 
     /// The problems in the order they were found.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
-        self.0.iter()
+        self.kept.iter()
     }
 
     /// One error that names `origin` (the file) and every problem, in the order of the text.
@@ -88,25 +102,24 @@ impl Problems {
     /// One problem makes one line, `plugin.toml:3:11: limits.timeout: …`; several make a headline and a line each.
     #[must_use]
     pub fn into_error(mut self, code: Code, origin: &str) -> Error {
-        self.0.sort_by(|a, b| (a.at, &a.key).cmp(&(b.at, &b.key)));
-        let list: Vec<Value> = self.0.iter().map(problem_json).collect();
-        let message = match self.0.as_slice() {
+        self.kept
+            .sort_by(|a, b| (a.at, &a.key).cmp(&(b.at, &b.key)));
+        let list: Vec<Value> = self.kept.iter().map(problem_json).collect();
+        let message = match self.kept.as_slice() {
             [] => format!("{origin} is not valid"),
             [one] => match one.at {
                 Some(at) => format!("{origin}:{at}: {one}"),
                 None => format!("{origin}: {one}"),
             },
             many => {
-                let mut text = format!("{origin} has {} problems", many.len());
-                for problem in many.iter().take(Self::SHOWN) {
+                let more = if self.overflow { "more than " } else { "" };
+                let mut text = format!("{origin} has {more}{} problems", many.len());
+                for problem in many {
                     text.push_str("\n  ");
                     if let Some(at) = problem.at {
                         text.push_str(&format!("{at}: "));
                     }
                     text.push_str(&problem.to_string());
-                }
-                if let Some(more) = many.len().checked_sub(Self::SHOWN).filter(|more| *more > 0) {
-                    text.push_str(&format!("\n  and {more} more"));
                 }
                 text
             }
@@ -133,12 +146,19 @@ pub fn nearest<'a>(
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let written = written.to_ascii_lowercase().replace('-', "_");
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&written, candidate), candidate))
-        .filter(|(likeness, _)| *likeness >= 0.85)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
+    let mut best: Option<(f64, &str)> = None;
+    for candidate in candidates {
+        // The beginning of a word is as good as the word; of several the first is the one people mean most.
+        let likeness = if written.len() >= 4 && candidate.starts_with(&written) {
+            1.0
+        } else {
+            strsim::jaro_winkler(&written, candidate)
+        };
+        if likeness >= 0.85 && best.is_none_or(|(best, _)| likeness > best) {
+            best = Some((likeness, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]
@@ -168,11 +188,15 @@ mod tests {
     #[test]
     fn a_flood_of_problems_is_cut() {
         let mut problems = Problems::new();
-        for n in 0..50 {
+        for n in 0..80 {
             problems.add(None, format!("key{n}"), "wrong");
         }
         let text = problems.into_error(Code::E3105, "p.toml").to_string();
-        assert!(text.ends_with("and 30 more"), "{text}");
+        assert!(
+            text.starts_with("p.toml has more than 50 problems"),
+            "{text}"
+        );
+        assert_eq!(text.lines().count(), 51);
     }
 
     #[test]
@@ -181,6 +205,8 @@ mod tests {
         assert_eq!(nearest("tiemout", keys), Some("timeout"));
         assert_eq!(nearest("file-read", keys), Some("file_read"));
         assert_eq!(nearest("FileWrite", keys), Some("file_write"));
+        assert_eq!(nearest("file", keys), Some("file_read"));
         assert_eq!(nearest("colour", keys), None);
+        assert_eq!(nearest("", keys), None);
     }
 }

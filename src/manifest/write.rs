@@ -76,15 +76,15 @@ fn tool(out: &mut String, tool: &ToolSpec) {
     if tool.untrusted_output {
         line(out, "untrusted_output", "true");
     }
-    for (name, written) in [
+    let schemas = [
         ("input_schema", &tool.input_schema),
         ("output_schema", &tool.output_schema),
-    ] {
-        if let Some(written) = written
-            && inline(written).is_none()
-        {
-            // TOML has no null and no integers past 64 bits with a sign: such a schema is written as its JSON text.
-            line(out, name, &string(&written.to_string()));
+    ]
+    .map(|(name, schema)| (name, schema.as_ref(), schema.as_ref().and_then(inline)));
+    for (name, schema, in_toml) in &schemas {
+        if let (Some(schema), None) = (schema, in_toml) {
+            // TOML has no null and no integers past 63 bits: such a schema is written as its JSON text.
+            line(out, name, &string(&schema.to_string()));
         }
     }
     if let Some(container) = &tool.container {
@@ -92,36 +92,29 @@ fn tool(out: &mut String, tool: &ToolSpec) {
         line(out, "image", &string(&container.image));
         line(out, "command", &strings(&container.command));
     }
-    for (name, written) in [
-        ("input_schema", &tool.input_schema),
-        ("output_schema", &tool.output_schema),
-    ] {
-        if let Some(Value::Object(table)) = written {
-            schema(out, name, table);
+    for (name, schema, in_toml) in schemas {
+        if let (Some(Value::Object(table)), Some(_)) = (schema, in_toml) {
+            schema_table(out, name, table);
         }
     }
 }
 
 /// A schema as a table, its properties a line each.
-fn schema(out: &mut String, name: &str, schema: &Map<String, Value>) {
-    let Some(values) = schema
-        .iter()
-        .map(|(name, value)| Some((name, value, inline(value)?)))
-        .collect::<Option<Vec<_>>>()
-    else {
-        return;
+fn schema_table(out: &mut String, name: &str, schema: &Map<String, Value>) {
+    let value_line = |out: &mut String, (name, value): (&String, &Value)| {
+        line(out, &key(name), &inline(value).unwrap_or_default());
     };
     let _ = writeln!(out, "\n[tools.{name}]");
-    let is_properties = |name: &str, value: &Value| name == "properties" && value.is_object();
-    for (name, value, text) in &values {
-        if !is_properties(name, value) {
-            line(out, &key(name), text);
+    let properties = schema.get("properties").and_then(Value::as_object);
+    for (name, value) in schema {
+        if properties.is_none() || name != "properties" {
+            value_line(out, (name, value));
         }
     }
-    if let Some(Value::Object(properties)) = schema.get("properties") {
+    if let Some(properties) = properties {
         let _ = writeln!(out, "\n[tools.{name}.properties]");
-        for (name, value) in properties {
-            line(out, &key(name), &inline(value).unwrap_or_default());
+        for entry in properties {
+            value_line(out, entry);
         }
     }
 }
@@ -277,8 +270,13 @@ fn inline_table(entries: &[(&str, Option<String>)]) -> String {
     format!("{{ {} }}", entries.join(", "))
 }
 
-/// JSON as a TOML value on one line; nothing where TOML cannot say it.
+/// JSON as a TOML value on one line; nothing where TOML cannot say it or it nests deeper than anybody reads.
 fn inline(value: &Value) -> Option<String> {
+    inline_within(value, 24)
+}
+
+fn inline_within(value: &Value, depth: usize) -> Option<String> {
+    let inner = depth.checked_sub(1)?;
     Some(match value {
         Value::Null => return None,
         Value::Bool(value) => value.to_string(),
@@ -289,14 +287,19 @@ fn inline(value: &Value) -> Option<String> {
         },
         Value::String(text) => string(text),
         Value::Array(items) => {
-            let items: Option<Vec<String>> = items.iter().map(inline).collect();
+            let items: Option<Vec<String>> = items
+                .iter()
+                .map(|item| inline_within(item, inner))
+                .collect();
             format!("[{}]", items?.join(", "))
         }
         Value::Object(table) if table.is_empty() => "{}".to_owned(),
         Value::Object(table) => {
             let entries: Option<Vec<String>> = table
                 .iter()
-                .map(|(name, value)| Some(format!("{} = {}", key(name), inline(value)?)))
+                .map(|(name, value)| {
+                    Some(format!("{} = {}", key(name), inline_within(value, inner)?))
+                })
                 .collect();
             format!("{{ {} }}", entries?.join(", "))
         }

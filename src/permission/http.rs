@@ -11,7 +11,8 @@
 //! | methods | every method | `;methods=GET,HEAD` |
 //! | reach | public addresses | `;private` adds loopback, private and link-local addresses, `;metadata` also the metadata services of clouds |
 //!
-//! An address that is itself private and `localhost` need no `;private`: whoever writes them means them.
+//! An address that is itself private and `localhost` need no `;private`: whoever writes them means them. `localhost` only
+//! ever means loopback addresses.
 
 mod entry;
 mod parse;
@@ -22,7 +23,7 @@ use std::net::IpAddr;
 
 pub use entry::HttpEntry;
 
-use super::address::{Reach, classify};
+use super::address::{AddressClass, Reach, classify};
 use super::glob::{PathGlob, RequestPath};
 use super::host::{Host, HostPattern};
 use super::meet::Meet;
@@ -151,16 +152,15 @@ impl HttpScope {
     }
 
     /// True where a connection to this address, which `host` was resolved to (or is), is within the scope's reach.
+    /// `localhost` only ever means loopback addresses.
     #[must_use]
     pub fn allows_address(&self, host: &Host, address: IpAddr) -> bool {
-        let is_the_literal = match host {
+        let class = classify(address);
+        let is_the_hosts = match host {
             Host::Address(literal) => literal.to_canonical() == address.to_canonical(),
-            Host::Name(_) => true,
+            Host::Name(name) => !name.is_localhost() || class == AddressClass::Loopback,
         };
-        is_the_literal
-            && classify(address)
-                .reach()
-                .is_some_and(|needed| needed <= self.reach)
+        is_the_hosts && class.reach().is_some_and(|needed| needed <= self.reach)
     }
 
     /// True where the scope allows the request, and the connection where its address is known already. A request whose

@@ -112,6 +112,7 @@ mod tests {
             pure: false,
             risk: Risk::Low,
             untrusted_output: false,
+            validators: crate::registry::Validators::default(),
         })
     }
 

@@ -62,7 +62,10 @@ fn not_wasm(bytes: &[u8]) -> Error {
     let start = bytes.get(..64.min(bytes.len())).unwrap_or_default();
     let text = String::from_utf8_lossy(start);
     let text = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
-    if text.starts_with("(module") || text.starts_with("(component") || text.starts_with(";;") || text.starts_with("(;")
+    if text.starts_with("(module")
+        || text.starts_with("(component")
+        || text.starts_with(";;")
+        || text.starts_with("(;")
     {
         return refused("this is WebAssembly text, not a binary component")
             .hint("Turn it into a binary with `wasm-tools parse FILE -o OUT.wasm`.");
@@ -71,7 +74,10 @@ fn not_wasm(bytes: &[u8]) -> Error {
         return refused("the file is cut off: it ends within the first four bytes");
     }
     let kinds: [(&[u8], &str); 7] = [
-        (b"\x7fELF", "a native program or a precompiled artifact (ELF)"),
+        (
+            b"\x7fELF",
+            "a native program or a precompiled artifact (ELF)",
+        ),
         (b"MZ", "a Windows program"),
         (b"PK\x03\x04", "a ZIP archive"),
         (b"\x1f\x8b", "gzip data"),
@@ -128,7 +134,9 @@ fn sections(bytes: &[u8]) -> Result<Vec<Section<'_>>> {
         let length = reader.read_var_u32().map_err(|_| cut_off(offset))? as usize;
         let head = 1 + reader.current_position();
         let content_at = offset + head;
-        let end = content_at.checked_add(length).ok_or_else(|| cut_off(offset))?;
+        let end = content_at
+            .checked_add(length)
+            .ok_or_else(|| cut_off(offset))?;
         let whole = bytes.get(offset..end).ok_or_else(|| cut_off(offset))?;
         sections.push(Section {
             id,
@@ -169,7 +177,10 @@ pub fn with_custom_sections(
     removed: &[&str],
     added: &[(&str, &[u8])],
 ) -> Result<Vec<u8>> {
-    let extra: usize = added.iter().map(|(name, data)| name.len() + data.len() + 16).sum();
+    let extra: usize = added
+        .iter()
+        .map(|(name, data)| name.len() + data.len() + 16)
+        .sum();
     let mut out = Vec::with_capacity(component.len() + extra);
     out.extend_from_slice(component.get(..COMPONENT_HEADER.len()).unwrap_or(component));
     for section in sections(component)? {

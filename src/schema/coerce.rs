@@ -32,7 +32,9 @@ pub fn coerce_arg(schema: &Json, name: &str, raw: &str) -> Result<Json> {
                 quote(raw)
             ),
         )
-        .hint(format!("Use `--arg '{name}:=JSON'` to give the exact JSON value."))
+        .hint(format!(
+            "Use `--arg '{name}:=JSON'` to give the exact JSON value."
+        ))
         .detail("argument", name)
         .detail("expected", expected)
     })
@@ -80,13 +82,24 @@ fn collect_properties<'a>(
     let Some(object) = follow(root, schema).as_object() else {
         return true;
     };
-    known.extend(object.get("properties").and_then(Json::as_object).into_iter().flatten());
+    known.extend(
+        object
+            .get("properties")
+            .and_then(Json::as_object)
+            .into_iter()
+            .flatten(),
+    );
     let mut is_open = !["additionalProperties", "unevaluatedProperties"]
         .iter()
         .any(|key| object.get(*key) == Some(&Json::Bool(false)))
         || object.contains_key("patternProperties");
     for key in ["allOf", "anyOf", "oneOf"] {
-        for part in object.get(key).and_then(Json::as_array).into_iter().flatten() {
+        for part in object
+            .get(key)
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+        {
             let part_is_open = collect_properties(root, part, known, steps);
             // What one of several parts refuses is refused by all of them together.
             if key == "allOf" {
@@ -104,7 +117,10 @@ fn follow<'a>(root: &'a Json, schema: &'a Json) -> &'a Json {
         let Some(reference) = at.get("$ref").and_then(Json::as_str) else {
             return at;
         };
-        match reference.strip_prefix('#').and_then(|pointer| root.pointer(pointer)) {
+        match reference
+            .strip_prefix('#')
+            .and_then(|pointer| root.pointer(pointer))
+        {
             Some(target) => at = target,
             None => return &ANYTHING,
         }
@@ -139,7 +155,9 @@ impl Accepted {
         match value {
             Json::Null => Self(1),
             Json::Bool(_) => Self(2),
-            Json::Number(number) if number.as_f64().is_some_and(|float| float.fract() == 0.0) => Self(4),
+            Json::Number(number) if number.as_f64().is_some_and(|float| float.fract() == 0.0) => {
+                Self(4)
+            }
             Json::Number(_) => Self(8),
             Json::String(_) => Self::STRING,
             Json::Array(_) => Self::ARRAY,
@@ -214,8 +232,7 @@ impl fmt::Display for Accepted {
 
 fn coerce(root: &Json, schema: &Json, raw: &str) -> Option<Json> {
     let accepted = Accepted::by(root, schema, MAX_STEPS);
-    if accepted != Accepted::STRING
-        && let Ok(value) = parse_strict(raw)
+    if let Ok(value) = parse_strict(raw)
         && accepted.takes(Accepted::of(&value))
         // A string in quotes is one only where anything goes: elsewhere the quotes are part of it.
         && (!value.is_string() || accepted == Accepted::ALL)
@@ -237,7 +254,10 @@ fn items(root: &Json, schema: &Json, raw: &str) -> Option<Json> {
         return Some(Json::Array(Vec::new()));
     }
     let array = array_schema(root, schema, MAX_STEPS)?;
-    let first = array.get("prefixItems").and_then(Json::as_array).map(Vec::as_slice);
+    let first = array
+        .get("prefixItems")
+        .and_then(Json::as_array)
+        .map(Vec::as_slice);
     let rest = array.get("items").unwrap_or(&ANYTHING);
     raw.split(',')
         .enumerate()

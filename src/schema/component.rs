@@ -5,23 +5,25 @@
 //!
 //! Exports that are a contract with a host and not meant as tools are left out: every interface of the `wasi` namespace
 //! (`wasi:cli/run`, `wasi:http/incoming-handler`, …) and Toolhatch's own `toolhatch:plugin`. So are exports that are no
-//! functions or instances of functions. Toolchains leave nothing else: the initialisers of componentize-py and of C
-//! reactors live in core modules inside the component, and names such as `_initialize` or `cabi_realloc` cannot be
-//! exports of a component.
+//! functions or instances of functions, instances within instances, and the one thing a toolchain is known to leave
+//! behind: the initialiser `exports.init` of componentize-py, which has done its work when the component is built. Names
+//! such as `_initialize` or `cabi_realloc` need no mention, for they cannot be exports of a component.
 
+mod measure;
 mod names;
 mod types;
 
 use std::collections::HashSet;
 
-use wasmparser::component_types::{ComponentEntityType, ComponentItem};
+use wasmparser::component_types::{ComponentEntityType, ComponentFuncTypeId, ComponentItem};
 use wasmparser::{Parser, Payload, ValidPayload, Validator, WasmFeatures};
 
 use super::artifact;
 use super::docs::Docs;
 use super::wit::{Function, Ty};
 use crate::error::{Code, Error, Result};
-use types::{Limits, TypeReader};
+use measure::{MAX_DOCS, Unusable};
+use types::TypeReader;
 
 /// The deepest type of a tool, in types within types: its schema, four JSON levels a type at most, can still be read by
 /// the usual JSON readers.
@@ -32,6 +34,9 @@ pub const MAX_TYPE_NODES: usize = 10_000;
 pub const MAX_TOTAL_NODES: usize = 100_000;
 /// The most tools one component may have.
 pub const MAX_TOOLS: usize = 1_000;
+
+/// How deep modules and components may lie in components.
+pub const MAX_NESTING: usize = 100;
 
 /// What a component gives and needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,7 +72,7 @@ pub fn read_component(bytes: &[u8], sidecar: Option<&Docs>) -> Result<Interface>
     let mut warnings = Vec::new();
     let own = Docs::from_component(bytes, &mut warnings);
     let mut functions = outline.functions(&[sidecar, Some(&own)])?;
-    if functions.documentation_bytes > Limits::MAX_DOCS {
+    if functions.documentation_bytes > MAX_DOCS {
         warnings.push("the documentation of types is too large and was left out".to_owned());
         functions = outline.functions(&[])?;
     }
@@ -142,7 +147,15 @@ impl Outline {
                 Payload::CustomSection(section) if depth > 1 => {
                     has_nested_docs |= section.name() == super::docs::SECTION;
                 }
-                Payload::Version { .. } => depth += 1,
+                Payload::Version { .. } => {
+                    depth += 1;
+                    if depth > MAX_NESTING {
+                        return Err(Error::new(
+                            Code::E3105,
+                            format!("components are nested in it deeper than {MAX_NESTING} levels"),
+                        ));
+                    }
+                }
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 _ => {}
             }
@@ -188,7 +201,10 @@ impl Outline {
             && self.exports.iter().all(|(_, item)| {
                 matches!(
                     item.ty,
-                    ComponentEntityType::Type { created: Component(_), .. }
+                    ComponentEntityType::Type {
+                        created: Component(_),
+                        ..
+                    }
                 )
             })
     }
@@ -221,7 +237,17 @@ impl Outline {
                 let id = item.implements.as_deref().unwrap_or(name);
                 (name.as_str(), id, item)
             })
-            .filter(|(name, id, _)| !is_host_contract(name) && !is_host_contract(id))
+            .filter(|(_, id, _)| !is_host_contract(id))
+    }
+
+    /// True for the initialiser of componentize-py, known by the names of its parameters.
+    fn is_build_step(&self, function: ComponentFuncTypeId) -> bool {
+        let ty = self.types.as_ref().get(function);
+        let names: HashSet<&str> = ty
+            .iter()
+            .flat_map(|ty| ty.params.iter().map(|(name, _)| name.as_str()))
+            .collect();
+        names.contains("app-name") && names.contains("symbols")
     }
 
     fn functions(&self, docs: &[Option<&Docs>]) -> Result<Found> {
@@ -247,7 +273,12 @@ impl Outline {
                     .instance_members(item)
                     .into_iter()
                     .map(|(member, item)| {
-                        (vec![name.to_owned(), member.to_owned()], Some(id), member, item)
+                        (
+                            vec![name.to_owned(), member.to_owned()],
+                            Some(id),
+                            member,
+                            item,
+                        )
                     })
                     .collect(),
             };
@@ -255,6 +286,9 @@ impl Outline {
                 let ComponentEntityType::Func(ty) = item.ty else {
                     continue;
                 };
+                if export == ["exports", "init"] && self.is_build_step(ty) {
+                    continue;
+                }
                 match reader.function(function, ty) {
                     Ok(signature) => {
                         total += signature.nodes;
@@ -289,17 +323,25 @@ impl Outline {
     }
 }
 
-fn refusal(unusable: &[(String, types::Unusable)]) -> Option<Error> {
+fn refusal(unusable: &[(String, Unusable)]) -> Option<Error> {
     let (first, why) = unusable.first()?;
     let mut message = format!("the function `{first}` cannot be a tool: {why}");
     if unusable.len() > 1 {
-        let others: Vec<String> = unusable.iter().skip(1).map(|(name, _)| name.clone()).collect();
+        let others: Vec<String> = unusable
+            .iter()
+            .skip(1)
+            .map(|(name, _)| name.clone())
+            .collect();
         message.push_str(&format!(
             " (nor can {})",
             super::preview::list(others.iter())
         ));
     }
-    let names: Vec<&str> = unusable.iter().take(100).map(|(name, _)| name.as_str()).collect();
+    let names: Vec<&str> = unusable
+        .iter()
+        .take(100)
+        .map(|(name, _)| name.as_str())
+        .collect();
     Some(
         Error::new(Code::E3111, message)
             .hint("A tool takes and gives values that JSON can say: leave such functions out of the world it exports.")

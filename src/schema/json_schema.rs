@@ -38,7 +38,10 @@ pub fn output_schema(f: &Function) -> Json {
                 schema.extend(members);
             }
         }
-        Some(ty) => object_of(&mut schema, std::iter::once((&"result".to_owned(), None, ty))),
+        Some(ty) => object_of(
+            &mut schema,
+            std::iter::once((&"result".to_owned(), None, ty)),
+        ),
         None => object_of(&mut schema, std::iter::empty()),
     }
     if success(f).is_some_and(|ty| !ty.is_object() && ty.is_option()) {

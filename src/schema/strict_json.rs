@@ -153,11 +153,33 @@ mod tests {
     #[test]
     fn what_is_not_one_json_value_is_refused_with_line_and_column() {
         for text in [
-            "", "  ", "NaN", "Infinity", "-Infinity", "{} {}", "[1,]", "{\"a\":1,}", "'a'", "1e999", "01", "+1",
-            "[1", "\"\\ud800\"", "\u{feff}{}", "nul", "{\"a\" 1}", "// x\n1", "\"a\nb\"", ".5", "5.",
+            "",
+            "  ",
+            "NaN",
+            "Infinity",
+            "-Infinity",
+            "{} {}",
+            "[1,]",
+            "{\"a\":1,}",
+            "'a'",
+            "1e999",
+            "01",
+            "+1",
+            "[1",
+            "\"\\ud800\"",
+            "\u{feff}{}",
+            "nul",
+            "{\"a\" 1}",
+            "// x\n1",
+            "\"a\nb\"",
+            ".5",
+            "5.",
         ] {
             let why = why(text);
-            assert!(why.contains("at line ") && why.contains(", column "), "{text:?}: {why}");
+            assert!(
+                why.contains("at line ") && why.contains(", column "),
+                "{text:?}: {why}"
+            );
         }
         assert!(why("{} {}").contains("more text after the end"));
         assert!(why("1e999").contains("out of range"));

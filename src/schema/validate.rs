@@ -1,8 +1,11 @@
 //! JSON Schema validation of arguments and results.
 //!
 //! Schemas come from strangers. A validator reads nothing but the schema itself: a reference to another document is an
-//! error, and size, nesting, patterns and backtracking are limited.
+//! error, and size, nesting, patterns and backtracking are limited. The verdict is always found in reasonable time, for
+//! the library remembers what it has checked; the search for reasons does not, and a schema that refers to itself twice
+//! doubles it with every level of the value. So that search is only made where it is known to be short.
 
+mod graph;
 mod violation;
 
 use std::fmt;
@@ -12,20 +15,25 @@ use jsonschema::error::ValidationErrorKind;
 use serde_json::Value as Json;
 
 use crate::error::{Code, Error, Result};
+use graph::Graph;
 use violation::Violation;
 
 /// The deepest nesting of a schema.
 pub const MAX_SCHEMA_DEPTH: usize = 128;
 /// The most values (keywords, names, numbers, …) in a schema.
-pub const MAX_SCHEMA_NODES: usize = 100_000;
+pub const MAX_SCHEMA_NODES: usize = 50_000;
 /// The most text in a schema, in bytes.
-pub const MAX_SCHEMA_TEXT: usize = 8 << 20;
+pub const MAX_SCHEMA_TEXT: usize = 4 << 20;
 /// The most regular expressions in a schema.
-pub const MAX_PATTERNS: usize = 500;
+pub const MAX_PATTERNS: usize = 200;
 /// The largest compiled form of one regular expression, in bytes.
-const MAX_PATTERN_BYTES: usize = 256 << 10;
+const MAX_PATTERN_BYTES: usize = 2 << 20;
 /// The most steps back that matching one regular expression may take.
 const MAX_BACKTRACKS: usize = 100_000;
+/// The deepest nesting of a value that is checked.
+const MAX_VALUE_DEPTH: usize = 128;
+/// The most steps, by an upper bound counted beforehand, that the search for reasons may take.
+const MAX_SEARCH: u64 = 200_000;
 /// The most violations that an error lists.
 const LISTED: usize = 10;
 
@@ -48,6 +56,7 @@ impl Validator {
     /// [`Code::E3105`] where it is not a valid schema, refers to another document, or exceeds a limit of this module.
     pub fn new(schema: &Json) -> Result<Self> {
         check_size(schema)?;
+        Graph::new(schema).check()?;
         let patterns = PatternOptions::fancy_regex()
             .backtrack_limit(MAX_BACKTRACKS)
             .size_limit(MAX_PATTERN_BYTES)
@@ -69,7 +78,11 @@ impl Validator {
     /// [`Code::E3301`] with up to ten violations, also as `details.violations`: each with the JSON Pointer `path`, what was
     /// `expected`, and what was `found`.
     pub fn validate(&self, arguments: &Json) -> Result<()> {
-        self.check(Code::E3301, "the arguments do not fit the input schema", arguments)
+        self.check(
+            Code::E3301,
+            "the arguments do not fit the input schema",
+            arguments,
+        )
     }
 
     /// Checks the structured result of a call.
@@ -77,13 +90,31 @@ impl Validator {
     /// # Errors
     /// [`Code::E3303`], otherwise like [`Self::validate`].
     pub fn validate_output(&self, output: &Json) -> Result<()> {
-        self.check(Code::E3303, "the result does not fit the output schema", output)
+        self.check(
+            Code::E3303,
+            "the result does not fit the output schema",
+            output,
+        )
     }
 
     fn check(&self, code: Code, what: &str, instance: &Json) -> Result<()> {
-        // Cheap and remembered, unlike the search for reasons.
+        if depth_of(instance) > MAX_VALUE_DEPTH {
+            return Err(Error::new(
+                code,
+                format!("{what}: it is nested deeper than {MAX_VALUE_DEPTH} levels"),
+            ));
+        }
         if self.compiled.is_valid(instance) {
             return Ok(());
+        }
+        if Graph::new(&self.schema)
+            .cost(instance, MAX_SEARCH)
+            .is_none()
+        {
+            let violation = Violation::unexplained(instance);
+            let message =
+                format!("{what}: {violation}; where exactly would take too long to find out");
+            return Err(Error::new(code, message).detail("violations", vec![violation.into_json()]));
         }
         let mut errors = self.compiled.iter_errors(instance);
         let violations: Vec<Violation> = errors
@@ -97,7 +128,11 @@ impl Validator {
             listed.push(format!("and {more} more"));
         }
         let mut error = Error::new(code, format!("{what}: {}", listed.join("; ")));
-        for hint in violations.iter().filter_map(|violation| violation.hint.as_ref()).take(3) {
+        for hint in violations
+            .iter()
+            .filter_map(|violation| violation.hint.as_ref())
+            .take(3)
+        {
             error = error.hint(hint.clone());
         }
         let details: Vec<Json> = violations.into_iter().map(Violation::into_json).collect();
@@ -123,6 +158,23 @@ fn invalid(error: &jsonschema::ValidationError<'_>) -> Error {
             format!("the JSON Schema is not valid{at}: {}", violation::shortened(&error.masked().to_string())),
         ),
     }
+}
+
+/// How deep arrays and objects are nested.
+fn depth_of(value: &Json) -> usize {
+    let mut deepest = 0;
+    let mut open = vec![(value, 0)];
+    while let Some((value, depth)) = open.pop() {
+        deepest = deepest.max(depth);
+        match value {
+            Json::Array(items) => open.extend(items.iter().map(|item| (item, depth + 1))),
+            Json::Object(members) => {
+                open.extend(members.values().map(|member| (member, depth + 1)))
+            }
+            _ => {}
+        }
+    }
+    deepest
 }
 
 fn check_size(schema: &Json) -> Result<()> {

@@ -47,12 +47,28 @@ impl<'a> Code<'a> {
 
     /// The text of a span.
     pub fn slice(&self, span: Span) -> &'a str {
-        self.text.get(span.start as usize..span.end as usize).unwrap_or_default()
+        self.text
+            .get(span.start as usize..span.end as usize)
+            .unwrap_or_default()
     }
 
     /// The text of a token; empty behind the last one.
     pub fn at(&self, index: usize) -> &'a str {
-        self.tokens.get(index).map_or("", |token| self.slice(token.span))
+        self.tokens
+            .get(index)
+            .map_or("", |token| self.slice(token.span))
+    }
+
+    /// Whether a byte lies within a string, behind its first character.
+    pub fn is_in_text(&self, offset: usize) -> bool {
+        let next = self
+            .tokens
+            .partition_point(|token| (token.span.start as usize) < offset);
+        let token = next.checked_sub(1).and_then(|index| self.tokens.get(index));
+        token.is_some_and(|token| {
+            matches!(token.kind, TokenKind::Text | TokenKind::Docstring)
+                && (token.span.end as usize) > offset
+        })
     }
 
     /// The kind of a token.
@@ -77,17 +93,27 @@ impl<'a> Code<'a> {
 
     /// The partner of a bracket (or of a Python indentation).
     pub fn pair(&self, index: usize) -> Option<usize> {
-        self.pairs.get(index).copied().flatten().map(|pair| pair as usize)
+        self.pairs
+            .get(index)
+            .copied()
+            .flatten()
+            .map(|pair| pair as usize)
     }
 
     /// The token behind `index`, or behind its partner where it opens a bracket.
     pub fn after(&self, index: usize) -> usize {
-        self.pair(index).filter(|pair| *pair > index).unwrap_or(index) + 1
+        self.pair(index)
+            .filter(|pair| *pair > index)
+            .unwrap_or(index)
+            + 1
     }
 
     /// The strings that stand for comments.
     pub fn docstrings(&self) -> impl Iterator<Item = Span> + '_ {
-        let docstrings = self.tokens.iter().filter(|token| token.kind == TokenKind::Docstring);
+        let docstrings = self
+            .tokens
+            .iter()
+            .filter(|token| token.kind == TokenKind::Docstring);
         docstrings.map(|token| token.span)
     }
 
@@ -98,13 +124,16 @@ impl<'a> Code<'a> {
 
     /// The line that a token begins in.
     pub fn line_of(&self, index: usize) -> usize {
-        self.tokens.get(index).map_or(1, |token| self.lines.line_of(token.span.start))
+        self.tokens
+            .get(index)
+            .map_or(1, |token| self.lines.line_of(token.span.start))
     }
 
     /// The line that a token ends in.
     pub fn end_line_of(&self, index: usize) -> usize {
         self.tokens.get(index).map_or(1, |token| {
-            self.lines.line_of(token.span.end.saturating_sub(1).max(token.span.start))
+            self.lines
+                .line_of(token.span.end.saturating_sub(1).max(token.span.start))
         })
     }
 }

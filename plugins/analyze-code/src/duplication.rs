@@ -64,7 +64,9 @@ impl Fingerprint {
             if !is_layout {
                 fingerprint.tokens.push(hash(code.slice(token.span)));
                 let line = code.lines.line_of(token.span.start);
-                fingerprint.lines.push(u32::try_from(line).unwrap_or(u32::MAX));
+                fingerprint
+                    .lines
+                    .push(u32::try_from(line).unwrap_or(u32::MAX));
             }
         }
         fingerprint.tokens.shrink_to_fit();
@@ -74,7 +76,11 @@ impl Fingerprint {
 
     fn place(&self, file: usize, start: usize, length: usize) -> Place {
         let line = |token: usize| self.lines.get(token).copied().unwrap_or_default() as usize;
-        Place { file, first_line: line(start), last_line: line((start + length).saturating_sub(1)) }
+        Place {
+            file,
+            first_line: line(start),
+            last_line: line((start + length).saturating_sub(1)),
+        }
     }
 }
 
@@ -120,18 +126,33 @@ struct Run {
 impl Run {
     fn report(&self, files: &[Fingerprint]) -> Option<Duplicate> {
         let place = |(file, start): (usize, usize)| {
-            files.get(file).map(|fingerprint| fingerprint.place(file, start, self.length))
+            files
+                .get(file)
+                .map(|fingerprint| fingerprint.place(file, start, self.length))
         };
         let (original, copy) = (place(self.original)?, place(self.copy)?);
         let lines = copy.last_line + 1 - copy.first_line;
-        (lines >= MIN_LINES).then_some(Duplicate { copy, original, tokens: self.length })
+        (lines >= MIN_LINES).then_some(Duplicate {
+            copy,
+            original,
+            tokens: self.length,
+        })
     }
 }
 
 /// Extends two equal windows to both sides as far as they are the same: not over each other, and not back over what was
 /// reported already.
-fn common_run(files: &[Fingerprint], original: (usize, usize), copy: (usize, usize), covered: usize) -> Run {
-    let tokens = |file: usize| files.get(file).map_or(&[][..], |file| file.tokens.as_slice());
+fn common_run(
+    files: &[Fingerprint],
+    original: (usize, usize),
+    copy: (usize, usize),
+    covered: usize,
+) -> Run {
+    let tokens = |file: usize| {
+        files
+            .get(file)
+            .map_or(&[][..], |file| file.tokens.as_slice())
+    };
     let (first, second) = (tokens(original.0), tokens(copy.0));
     let back = first
         .iter()
@@ -141,7 +162,11 @@ fn common_run(files: &[Fingerprint], original: (usize, usize), copy: (usize, usi
         .take_while(|(a, b)| a == b)
         .count();
     let (original, copy) = ((original.0, original.1 - back), (copy.0, copy.1 - back));
-    let room = if original.0 == copy.0 { copy.1.saturating_sub(original.1) } else { usize::MAX };
+    let room = if original.0 == copy.0 {
+        copy.1.saturating_sub(original.1)
+    } else {
+        usize::MAX
+    };
     let length = first
         .iter()
         .skip(original.1)
@@ -149,7 +174,11 @@ fn common_run(files: &[Fingerprint], original: (usize, usize), copy: (usize, usi
         .take(room)
         .take_while(|(a, b)| a == b)
         .count();
-    Run { original, copy, length }
+    Run {
+        original,
+        copy,
+        length,
+    }
 }
 
 /// The hash of each window of this many tokens.
@@ -162,7 +191,9 @@ fn windows(tokens: &[u32], window: usize) -> impl Iterator<Item = u64> + '_ {
     let leaving = tokens.iter();
     let entering = tokens.iter().skip(window.saturating_sub(1));
     entering.zip(leaving).map(move |(entering, leaving)| {
-        let full = hash.wrapping_mul(BASE).wrapping_add(u64::from(*entering) + 1);
+        let full = hash
+            .wrapping_mul(BASE)
+            .wrapping_add(u64::from(*entering) + 1);
         hash = full.wrapping_sub(leading.wrapping_mul(u64::from(*leaving) + 1));
         full
     })
@@ -170,7 +201,9 @@ fn windows(tokens: &[u32], window: usize) -> impl Iterator<Item = u64> + '_ {
 
 /// FNV-1a: short, and good enough where a hundred tokens in a row have to agree.
 fn hash(text: &str) -> u32 {
-    text.bytes().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    text.bytes().fold(0x811C_9DC5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
 }
 
 #[cfg(test)]

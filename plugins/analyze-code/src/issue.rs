@@ -125,11 +125,12 @@ impl Issue {
         }
     }
 
-    /// Worst first, then by place.
+    /// Worst first: by severity, by points, by place.
     fn order(&self, other: &Self) -> std::cmp::Ordering {
         let place = |issue: &Self| (issue.line, issue.column, issue.rule);
         self.severity
             .cmp(&other.severity)
+            .then_with(|| other.points().total_cmp(&self.points()))
             .then_with(|| self.file.cmp(&other.file))
             .then_with(|| place(self).cmp(&place(other)))
             .then_with(|| self.message.cmp(&other.message))
@@ -148,23 +149,23 @@ pub struct Issues {
 impl Issues {
     /// Begins a collection that keeps this many.
     pub fn new(keep: usize) -> Self {
-        Self { keep, kept: Vec::new(), counts: BTreeMap::new(), points: 0.0 }
+        Self {
+            keep,
+            kept: Vec::new(),
+            counts: BTreeMap::new(),
+            points: 0.0,
+        }
     }
 
-    /// Counts issues, and returns how many points they take.
-    pub fn add(&mut self, issues: Vec<Issue>) -> f64 {
-        let mut points = 0.0;
-        for issue in issues {
-            *self.counts.entry(issue.rule).or_default() += 1;
-            points += issue.points();
-            self.kept.push(issue);
-        }
-        self.points += points;
-        // Sorting now and then keeps the memory bounded without doing it for every file.
+    /// Counts an issue, and keeps it unless there are enough that are worse.
+    pub fn add(&mut self, issue: Issue) {
+        *self.counts.entry(issue.rule).or_default() += 1;
+        self.points += issue.points();
+        self.kept.push(issue);
+        // Sorting now and then bounds the memory at little cost.
         if self.kept.len() > self.keep * 2 + 1_000 {
             self.drop_the_least();
         }
-        points
     }
 
     /// How many there are of each kind, kept or not.
@@ -210,24 +211,46 @@ mod tests {
     fn the_worst_are_kept_and_all_are_counted() {
         let mut issues = Issues::new(3);
         for line in 0..5_000 {
-            issues.add(vec![issue("a", line, Rule::LongLine)]);
+            issues.add(issue("a", line, Rule::LongLine));
         }
-        issues.add(vec![issue("b", 2, Rule::Nesting), issue("a", 9, Rule::MergeConflict)]);
+        issues.add(issue("b", 2, Rule::Nesting));
+        issues.add(issue("a", 9, Rule::MergeConflict));
         assert_eq!(issues.counts()[&Rule::LongLine], 5_000);
         assert_eq!(issues.points(), 5_025.0);
-        let kept: Vec<_> = issues.finish().into_iter().map(|issue| (issue.line, issue.rule)).collect();
-        assert_eq!(kept, [(9, Rule::MergeConflict), (2, Rule::Nesting), (0, Rule::LongLine)]);
+        let kept: Vec<_> = issues
+            .finish()
+            .into_iter()
+            .map(|issue| (issue.line, issue.rule))
+            .collect();
+        assert_eq!(
+            kept,
+            [
+                (9, Rule::MergeConflict),
+                (2, Rule::Nesting),
+                (0, Rule::LongLine)
+            ]
+        );
     }
 
     #[test]
     fn far_over_the_limit_counts_more_up_to_a_bound() {
-        let over = |excess| Issue { excess, ..issue("a", 1, Rule::Complexity) }.points();
+        let over = |excess| {
+            Issue {
+                excess,
+                ..issue("a", 1, Rule::Complexity)
+            }
+            .points()
+        };
         assert_eq!([over(1.0), over(2.5), over(90.0)], [5.0, 12.5, 20.0]);
     }
 
     #[test]
     fn rules_are_written_as_they_are_named() {
-        for rule in [Rule::UnbalancedBracket, Rule::TodoComment, Rule::SwallowedError] {
+        for rule in [
+            Rule::UnbalancedBracket,
+            Rule::TodoComment,
+            Rule::SwallowedError,
+        ] {
             assert_eq!(serde_json::to_value(rule).unwrap(), rule.name());
         }
     }

@@ -87,7 +87,11 @@ mod tests {
             ("x.d.ts", "typescript"),
             ("/workspace/x.go", "go"),
         ] {
-            assert_eq!(Language::of_path(path).map(Language::name), Some(name), "{path}");
+            assert_eq!(
+                Language::of_path(path).map(Language::name),
+                Some(name),
+                "{path}"
+            );
         }
         for path in ["Makefile", "a.rs/b", "rs", "a.rs~"] {
             assert_eq!(Language::of_path(path), None, "{path}");
@@ -97,6 +101,9 @@ mod tests {
     #[test]
     fn an_unknown_language_names_the_known_ones() {
         let error = Language::parse("cobol").unwrap_err().to_string();
-        assert!(error.contains("`cobol`") && error.contains("typescript"), "{error}");
+        assert!(
+            error.contains("`cobol`") && error.contains("typescript"),
+            "{error}"
+        );
     }
 }

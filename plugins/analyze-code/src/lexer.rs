@@ -111,13 +111,19 @@ struct Lexer<'a> {
 
 impl<'a> Lexer<'a> {
     fn new(text: &'a str) -> Self {
-        Self { cursor: Cursor::new(text), lexed: Lexed::default() }
+        Self {
+            cursor: Cursor::new(text),
+            lexed: Lexed::default(),
+        }
     }
 
     fn span_from(&self, start: usize) -> Span {
         // Sources are capped at a few MiB, so the conversion cannot fail; an absurd one would only move a position.
         let narrow = |position| u32::try_from(position).unwrap_or(u32::MAX);
-        Span { start: narrow(start), end: narrow(self.cursor.position()) }
+        Span {
+            start: narrow(start),
+            end: narrow(self.cursor.position()),
+        }
     }
 
     /// Ends a token that began at `start`.
@@ -132,7 +138,8 @@ impl<'a> Lexer<'a> {
     }
 
     fn text_of(&self, token: &Token) -> &'a str {
-        self.cursor.slice(token.span.start as usize, token.span.end as usize)
+        self.cursor
+            .slice(token.span.start as usize, token.span.end as usize)
     }
 
     /// A comment that ends with its line.
@@ -204,18 +211,24 @@ impl<'a> Lexer<'a> {
         self.push(TokenKind::Text, start);
     }
 
-    /// A number in any of the notations: `1_000`, `0xFFu8`, `1.5e-3`, `10n`, `2i`. The dots of `1..2` and `1.max(2)` are left.
+    /// A number in any of the notations: `1_000`, `0xFFu8`, `1.5e-3`, `1.`, `10n`, `2i`. The dots of `1..2` and `1.max(2)` are left.
     fn number(&mut self) {
         let start = self.cursor.position();
         let hexadecimal = self.cursor.starts_with("0x") || self.cursor.starts_with("0X");
         let mut previous = '0';
         while let Some(char) = self.cursor.peek() {
             let goes_on = match char {
-                '.' => self.cursor.peek_at(1).is_some_and(|next| next.is_ascii_digit()),
+                '.' => {
+                    let next = self.cursor.peek_at(1);
+                    !next.is_some_and(|next| next == '.' || is_word_start(next))
+                }
                 '+' | '-' => {
                     matches!(previous, 'e' | 'E')
                         && !hexadecimal
-                        && self.cursor.peek_at(1).is_some_and(|next| next.is_ascii_digit())
+                        && self
+                            .cursor
+                            .peek_at(1)
+                            .is_some_and(|next| next.is_ascii_digit())
                 }
                 _ => is_word_part(char),
             };
@@ -237,7 +250,10 @@ impl<'a> Lexer<'a> {
     /// The first of `symbols` that is here, else a single character.
     fn symbol(&mut self, symbols: &[&str]) {
         let start = self.cursor.position();
-        match symbols.iter().find(|symbol| self.cursor.starts_with(symbol)) {
+        match symbols
+            .iter()
+            .find(|symbol| self.cursor.starts_with(symbol))
+        {
             Some(symbol) => self.cursor.skip(symbol.len()),
             None => {
                 self.cursor.bump();

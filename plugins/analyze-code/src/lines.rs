@@ -35,17 +35,33 @@ impl<'a> Lines<'a> {
         self.starts.len()
     }
 
+    /// The byte that a line, counted from 1, begins with.
+    pub fn start_of(&self, line: usize) -> usize {
+        let index = line.checked_sub(1);
+        index
+            .and_then(|index| self.starts.get(index))
+            .copied()
+            .unwrap_or(self.text.len())
+    }
+
     /// The line that this byte lies in, counted from 1.
     pub fn line_of(&self, offset: u32) -> usize {
-        self.starts.partition_point(|start| *start <= offset as usize).max(1)
+        self.starts
+            .partition_point(|start| *start <= offset as usize)
+            .max(1)
     }
 
     /// Line and column of this byte.
     pub fn position_of(&self, offset: u32) -> Position {
         let line = self.line_of(offset);
-        let start = self.starts.get(line - 1).copied().unwrap_or_default();
-        let before = self.text.get(start..offset as usize).unwrap_or_default();
-        Position { line, column: before.chars().count() + 1 }
+        let before = self
+            .text
+            .get(self.start_of(line)..offset as usize)
+            .unwrap_or_default();
+        Position {
+            line,
+            column: before.chars().count() + 1,
+        }
     }
 
     /// The lines, without their breaks.
@@ -66,12 +82,21 @@ mod tests {
             let position = lines.position_of(offset);
             (position.line, position.column)
         };
-        assert_eq!([at(0), at(1), at(3), at(5), at(7), at(8)], [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (4, 1)]);
+        assert_eq!(
+            [at(0), at(1), at(3), at(5), at(7), at(8)],
+            [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (4, 1)]
+        );
     }
 
     #[test]
     fn a_break_at_the_end_begins_no_line() {
-        assert_eq!(["", "a", "a\n", "a\n\n", "\n"].map(|text| Lines::new(text).count()), [0, 1, 1, 2, 1]);
-        assert_eq!(Lines::new("").position_of(0), Position { line: 1, column: 1 });
+        assert_eq!(
+            ["", "a", "a\n", "a\n\n", "\n"].map(|text| Lines::new(text).count()),
+            [0, 1, 1, 2, 1]
+        );
+        assert_eq!(
+            Lines::new("").position_of(0),
+            Position { line: 1, column: 1 }
+        );
     }
 }

@@ -80,11 +80,18 @@ pub fn measure(code: &Code<'_>) -> Metrics {
         }
     }
     measure_nesting(&control, &owners, &mut measured);
-    Metrics { lines, functions: measured, control }
+    Metrics {
+        lines,
+        functions: measured,
+        control,
+    }
 }
 
 fn function_metrics(code: &Code<'_>, function: &Function, kinds: &[LineKind]) -> FunctionMetrics {
-    let start = code.tokens.get(function.start).map_or(0, |token| token.span.start);
+    let start = code
+        .tokens
+        .get(function.start)
+        .map_or(0, |token| token.span.start);
     let position = code.lines.position_of(start);
     let last = last_token(code, function);
     let end_line = code.end_line_of(last).max(position.line);
@@ -108,7 +115,10 @@ fn last_token(code: &Code<'_>, function: &Function) -> usize {
             Some(TokenKind::Newline | TokenKind::Indent | TokenKind::Dedent) | None
         )
     };
-    (function.start..function.body.end).rev().find(is_text).unwrap_or(function.start)
+    (function.start..function.body.end)
+        .rev()
+        .find(is_text)
+        .unwrap_or(function.start)
 }
 
 fn line_kinds(code: &Code<'_>) -> Vec<LineKind> {
@@ -151,7 +161,10 @@ fn owners(code: &Code<'_>, functions: &[Function]) -> Vec<u32> {
 }
 
 fn owner(owners: &[u32], token: usize) -> Option<usize> {
-    let owner = owners.get(token).copied().filter(|owner| *owner != u32::MAX)?;
+    let owner = owners
+        .get(token)
+        .copied()
+        .filter(|owner| *owner != u32::MAX)?;
     Some(owner as usize)
 }
 

@@ -3,11 +3,7 @@
 use crate::bindings::toolhatch::plugin::types;
 use crate::{Tool, ToolError};
 
-#[expect(
-    missing_docs,
-    unsafe_code,
-    reason = "generated: it passes memory across the component's boundary"
-)]
+#[expect(missing_docs, reason = "generated from wit/, where everything is documented")]
 pub mod bindings {
     wit_bindgen::generate!({
         path: "../../wit",

@@ -13,7 +13,7 @@ mod tool;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub use component::{bindings, call_tool, list_tools};
-pub use error::ToolError;
+pub use error::{ToolError, is_denial};
 pub use report::{Level, log, progress};
 pub use tool::{Output, Tool, run};
 

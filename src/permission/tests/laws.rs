@@ -74,7 +74,7 @@ fn encounter() -> impl Strategy<Value = (Scope, Scope, Vec<Action>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn a_meet_allows_exactly_what_both_sides_allow((left, right, actions) in encounter()) {

@@ -46,8 +46,12 @@ fn size_is_limited() {
 #[test]
 fn custom_sections_are_added_found_and_removed() {
     let empty = COMPONENT_HEADER.to_vec();
-    let with = with_custom_sections(&empty, &[], &[("a", b"one"), ("b", b""), ("a", b"two")]).expect("adds");
-    assert_eq!(custom_sections(&with, "a").expect("reads"), [&b"one"[..], b"two"]);
+    let with = with_custom_sections(&empty, &[], &[("a", b"one"), ("b", b""), ("a", b"two")])
+        .expect("adds");
+    assert_eq!(
+        custom_sections(&with, "a").expect("reads"),
+        [&b"one"[..], b"two"]
+    );
     assert_eq!(custom_sections(&with, "b").expect("reads"), [&b""[..]]);
     assert!(custom_sections(&with, "c").expect("reads").is_empty());
     wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all())
@@ -55,13 +59,24 @@ fn custom_sections_are_added_found_and_removed() {
         .expect("is still a component");
 
     let replaced = with_custom_sections(&with, &["a"], &[("a", b"three")]).expect("replaces");
-    assert_eq!(custom_sections(&replaced, "a").expect("reads"), [&b"three"[..]]);
-    assert_eq!(with_custom_sections(&with, &["a", "b"], &[]).expect("removes"), empty);
+    assert_eq!(
+        custom_sections(&replaced, "a").expect("reads"),
+        [&b"three"[..]]
+    );
+    assert_eq!(
+        with_custom_sections(&with, &["a", "b"], &[]).expect("removes"),
+        empty
+    );
 }
 
 #[test]
 fn a_section_past_the_end_is_an_error_and_not_a_panic() {
-    for tail in [&[0, 5, 1][..], &[0, 0xff, 0xff, 0xff, 0xff, 0x0f], &[0, 0xff], &[7]] {
+    for tail in [
+        &[0, 5, 1][..],
+        &[0, 0xff, 0xff, 0xff, 0xff, 0x0f],
+        &[0, 0xff],
+        &[7],
+    ] {
         let mut bytes = COMPONENT_HEADER.to_vec();
         bytes.extend_from_slice(tail);
         let error = custom_sections(&bytes, "a").expect_err("is refused");

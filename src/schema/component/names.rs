@@ -19,7 +19,11 @@ pub(super) fn assign(functions: &mut [Function]) {
             claims.entry(name).or_default().push(position);
         }
         let mut moved = false;
-        for position in claims.into_values().filter(|claim| claim.len() > 1).flatten() {
+        for position in claims
+            .into_values()
+            .filter(|claim| claim.len() > 1)
+            .flatten()
+        {
             if let (Some(level), Some(names)) = (levels.get_mut(position), candidates.get(position))
                 && *level + 1 < names.len()
             {
@@ -70,7 +74,9 @@ fn candidates(function: &Function) -> Vec<String> {
     ];
     if !version.is_empty() {
         let version = version.replace('+', "-");
-        names.push(format!("{namespace}.{package}.{interface}.{version}.{name}"));
+        names.push(format!(
+            "{namespace}.{package}.{interface}.{version}.{name}"
+        ));
     }
     names
 }
@@ -92,14 +98,24 @@ mod tests {
             })
             .collect();
         assign(&mut functions);
-        functions.into_iter().map(|function| function.name).collect()
+        functions
+            .into_iter()
+            .map(|function| function.name)
+            .collect()
     }
 
     #[test]
     fn a_name_is_as_short_as_it_can_be() {
-        assert_eq!(names(&[&["add"], &["demo:math/ops@1.0.0", "sub"]]), ["add", "sub"]);
         assert_eq!(
-            names(&[&["a:x/ops", "add"], &["a:x/more", "add"], &["a:x/more", "sub"]]),
+            names(&[&["add"], &["demo:math/ops@1.0.0", "sub"]]),
+            ["add", "sub"]
+        );
+        assert_eq!(
+            names(&[
+                &["a:x/ops", "add"],
+                &["a:x/more", "add"],
+                &["a:x/more", "sub"]
+            ]),
             ["ops.add", "more.add", "sub"]
         );
         assert_eq!(names(&[&["add"], &["a:x/ops", "add"]]), ["add", "ops.add"]);
@@ -123,9 +139,16 @@ mod tests {
 
     #[test]
     fn names_differ_by_more_than_case_and_always_differ() {
-        assert_eq!(names(&[&["a:x/p", "Get"], &["a:x/q", "get"]]), ["p.Get", "q.get"]);
         assert_eq!(
-            names(&[&["ops", "add"], &["a:x/ops@1.0.0+b", "add"], &["a:x/ops@1.0.0-b", "add"]]),
+            names(&[&["a:x/p", "Get"], &["a:x/q", "get"]]),
+            ["p.Get", "q.get"]
+        );
+        assert_eq!(
+            names(&[
+                &["ops", "add"],
+                &["a:x/ops@1.0.0+b", "add"],
+                &["a:x/ops@1.0.0-b", "add"]
+            ]),
             ["ops.add", "a.x.ops.1.0.0-b.add", "a.x.ops.1.0.0-b.add-2"]
         );
     }

@@ -16,7 +16,9 @@ pub(in crate::schema) fn component(wit: &str) -> Vec<u8> {
     let group = wit_parser::UnresolvedPackageGroup::parse(Path::new("test.wit"), wit)
         .unwrap_or_else(|(sources, error)| panic!("{}", error.render(&sources)));
     let package = resolve.push_group(group).expect("resolves");
-    let world = resolve.select_world(&[package], Some("it")).expect("has a world");
+    let world = resolve
+        .select_world(&[package], Some("it"))
+        .expect("has a world");
     let mut module = dummy_module(&resolve, world, ManglingAndAbi::Standard32);
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("embeds");
     ComponentEncoder::default()
@@ -35,7 +37,13 @@ fn why(wit: &str) -> Error {
 }
 
 fn named<'a>(interface: &'a Interface, name: &str) -> &'a Function {
-    let names = || interface.functions.iter().map(|f| f.name.as_str()).collect::<Vec<_>>();
+    let names = || {
+        interface
+            .functions
+            .iter()
+            .map(|f| f.name.as_str())
+            .collect::<Vec<_>>()
+    };
     interface
         .functions
         .iter()
@@ -85,14 +93,20 @@ fn every_type_is_read_as_it_was_written() {
         "hello: func(name: string) -> string",
         "go: async func(n: u32) -> u32",
     ] {
-        assert!(signatures.iter().any(|found| found == expected), "{expected} in {signatures:#?}");
+        assert!(
+            signatures.iter().any(|found| found == expected),
+            "{expected} in {signatures:#?}"
+        );
     }
     let lists = named(&kitchen, "lists");
     assert_eq!(lists.export, ["demo:kitchen/sink@1.2.0", "lists"]);
     assert_eq!(lists.params[1], ("b".to_owned(), Ty::Bytes));
     assert_eq!(named(&kitchen, "go").export, ["local", "go"]);
     assert_eq!(named(&kitchen, "hello").export, ["hello"]);
-    assert_eq!(kitchen.exports, ["hello", "demo:kitchen/sink@1.2.0", "local"]);
+    assert_eq!(
+        kitchen.exports,
+        ["hello", "demo:kitchen/sink@1.2.0", "local"]
+    );
     assert_eq!(kitchen.imports, ["host", "demo:kitchen/types@1.2.0", "log"]);
 }
 
@@ -161,14 +175,29 @@ fn functions_that_json_cannot_call_are_refused_by_name() {
             "d:r/i.[static]r.s",
             "belongs to a resource",
         ),
-        ("package d:f; world it { export f: func(x: list<future<u8>>); }", "f", "future"),
-        ("package d:s; world it { export f: func() -> stream<u8>; }", "f", "stream"),
-        ("package d:e; world it { export f: func() -> error-context; }", "f", "error context"),
+        (
+            "package d:f; world it { export f: func(x: list<future<u8>>); }",
+            "f",
+            "future",
+        ),
+        (
+            "package d:s; world it { export f: func() -> stream<u8>; }",
+            "f",
+            "stream",
+        ),
+        (
+            "package d:e; world it { export f: func() -> error-context; }",
+            "f",
+            "error context",
+        ),
     ] {
         let error = why(wit);
         assert_eq!(error.code(), Code::E3111, "{wit}");
         let message = error.to_string();
-        assert!(message.contains(&format!("`{function}` cannot be a tool")), "{message}");
+        assert!(
+            message.contains(&format!("`{function}` cannot be a tool")),
+            "{message}"
+        );
         assert!(message.contains(reason), "{message}");
         assert_eq!(error.details()["functions"][0], function);
     }
@@ -190,12 +219,42 @@ fn contracts_with_a_host_are_no_tools() {
         package wasi:http@0.2.0 { interface incoming-handler { resource request; handle: func(r: request); } }
         "#,
     );
-    let names: Vec<_> = interface.functions.iter().map(|f| f.name.as_str()).collect();
+    let names: Vec<_> = interface
+        .functions
+        .iter()
+        .map(|f| f.name.as_str())
+        .collect();
     assert_eq!(names, ["f"]);
     assert_eq!(
         interface.exports,
-        ["f", "wasi:cli/run@0.2.6", "toolhatch:plugin/tools@0.1.0", "wasi:http/incoming-handler@0.2.0"]
+        [
+            "f",
+            "wasi:cli/run@0.2.6",
+            "toolhatch:plugin/tools@0.1.0",
+            "wasi:http/incoming-handler@0.2.0"
+        ]
     );
+}
+
+#[test]
+fn what_componentize_py_leaves_behind_is_no_tool() {
+    let left = read(
+        r#"
+        package demo:py;
+        world it {
+            export exports: interface {
+                init: func(app-name: string, symbols: list<string>, stub-wasi: bool) -> result<_, string>;
+            }
+            export f: func();
+        }
+        "#,
+    );
+    let names: Vec<_> = left.functions.iter().map(|f| f.name.as_str()).collect();
+    assert_eq!(names, ["f"]);
+    let own = read(
+        "package demo:mine; world it { export exports: interface { init: func(name: string); } }",
+    );
+    assert_eq!(own.functions[0].export, ["exports", "init"]);
 }
 
 #[test]
@@ -208,7 +267,11 @@ fn functions_of_one_name_get_their_interface_in_front() {
         world it { export a; export b; }
         "#,
     );
-    let mut names: Vec<_> = interface.functions.iter().map(|f| f.name.as_str()).collect();
+    let mut names: Vec<_> = interface
+        .functions
+        .iter()
+        .map(|f| f.name.as_str())
+        .collect();
     names.sort_unstable();
     assert_eq!(names, ["a.run", "b.run", "only"]);
 }
@@ -223,18 +286,32 @@ fn an_empty_component_has_no_tools() {
 fn a_type_that_grows_beyond_all_measure_is_refused() {
     let mut wit = "package d:b; interface i { record t0 { a: u8, b: u8 }\n".to_owned();
     for level in 1..16 {
-        wit.push_str(&format!("record t{level} {{ a: t{0}, b: t{0} }}\n", level - 1));
+        wit.push_str(&format!(
+            "record t{level} {{ a: t{0}, b: t{0} }}\n",
+            level - 1
+        ));
     }
     wit.push_str("f: func(x: t15); g: func(x: t5); } world it { export i; }");
     let error = why(&wit);
-    assert!(error.to_string().contains("`d:b/i.f` cannot be a tool"), "{error}");
+    assert!(
+        error.to_string().contains("`d:b/i.f` cannot be a tool"),
+        "{error}"
+    );
     assert!(error.to_string().contains("more than 10000"), "{error}");
 
     let deep = |levels: usize| {
-        let ty = format!("{}u16{}", "list<".repeat(levels - 1), ">".repeat(levels - 1));
+        let ty = format!(
+            "{}u16{}",
+            "list<".repeat(levels - 1),
+            ">".repeat(levels - 1)
+        );
         format!("package d:b; world it {{ export f: func(x: {ty}); }}")
     };
-    assert!(why(&deep(MAX_TYPE_DEPTH + 1)).to_string().contains("nested deeper than"));
+    assert!(
+        why(&deep(MAX_TYPE_DEPTH + 1))
+            .to_string()
+            .contains("nested deeper than")
+    );
     assert_eq!(read(&deep(MAX_TYPE_DEPTH)).functions.len(), 1);
 }
 
@@ -251,7 +328,10 @@ fn the_deepest_type_there_may_be_has_a_schema_that_readers_take() {
         MAX_TYPE_DEPTH - 2
     ));
     let interface = read(&wit);
-    for schema in [input_schema(&interface.functions[0]), output_schema(&interface.functions[0])] {
+    for schema in [
+        input_schema(&interface.functions[0]),
+        output_schema(&interface.functions[0]),
+    ] {
         let listed = json!({"result": {"tools": [{"inputSchema": schema}]}}).to_string();
         assert!(serde_json::from_str::<serde_json::Value>(&listed).is_ok());
         assert!(crate::schema::Validator::new(&schema).is_ok());
@@ -301,17 +381,54 @@ fn a_component_nested_without_end_is_refused() {
         outer.extend_from_slice(&inner);
         inner = outer;
     }
-    // Only the outcome matters: an answer, and no overflow.
-    let _ = read_component(&inner, None).map_err(|error| assert_eq!(error.code(), Code::E3105));
+    let error = read_component(&inner, None).expect_err("is refused");
+    assert!(
+        error
+            .to_string()
+            .contains("nested in it deeper than 100 levels"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_wit_package_is_not_something_to_run() {
     let mut resolve = Resolve::default();
     let package = resolve
-        .push_str("t.wit", "package d:w; interface i { f: func(); } world it { export i; }")
+        .push_str(
+            "t.wit",
+            "package d:w; interface i { f: func(); } world it { export i; }",
+        )
         .expect("parses");
     let bytes = wit_component::encode(&resolve, package).expect("encodes");
     let error = read_component(&bytes, None).expect_err("is refused");
     assert!(error.to_string().contains("WIT package"), "{error}");
+}
+
+#[test]
+fn exports_that_no_world_could_have_do_no_harm() {
+    let wat = r#"
+        (component
+            (component $inner)
+            (core module $m (func (export "f") (result i32) i32.const 7))
+            (core instance $i (instantiate $m))
+            (type $named (record (field "x" u8)))
+            (export $shown "shown" (type $named))
+            (func $f (result u32) (canon lift (core func $i "f")))
+            (instance $deep (export "f" (func $f)))
+            (instance $nested (export "deep" (instance $deep)) (export "f" (func $f)))
+            (export "inner" (component $inner))
+            (export "m" (core module $m))
+            (export "nested" (instance $nested))
+            (export "f" (func $f))
+        )
+    "#;
+    let bytes = wat::parse_str(wat).expect("parses");
+    let interface = read_component(&bytes, None).expect("reads");
+    let exports: Vec<_> = interface
+        .functions
+        .iter()
+        .map(|f| f.export.join("."))
+        .collect();
+    assert_eq!(exports, ["nested.f", "f"]);
+    assert_eq!(interface.exports, ["nested", "f"]);
 }

@@ -1,7 +1,6 @@
 //! The validator's types as [`Ty`].
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::sync::Arc;
 
 use wasmparser::PrimitiveValType;
@@ -11,112 +10,10 @@ use wasmparser::component_types::{
 };
 use wasmparser::types::Types;
 
-use super::{MAX_TYPE_DEPTH, MAX_TYPE_NODES, Signature};
+use super::measure::{Measure, Measured, Unusable};
+use super::{MAX_TYPE_NODES, Signature};
 use crate::schema::docs::{Docs, TypeDocs};
 use crate::schema::wit::{Case, Field, Label, Named, Ty};
-
-/// Limits on documentation.
-pub(super) struct Limits;
-
-impl Limits {
-    /// The most documentation the schemas of one component may hold, in bytes, repeated wherever a type is used.
-    pub(super) const MAX_DOCS: usize = 1 << 20;
-}
-
-/// Why a function cannot be a tool.
-#[derive(Debug, Clone)]
-pub(super) enum Unusable {
-    /// A resource handle is in its signature.
-    Resource,
-    /// It is a constructor, method or static function of a resource.
-    OfResource,
-    /// A future is in its signature.
-    Future,
-    /// A stream is in its signature.
-    Stream,
-    /// An error context is in its signature.
-    ErrorContext,
-    /// A map with keys that are no plain values.
-    MapKey,
-    /// A type within a type, too often.
-    TooDeep,
-    /// More types than a schema should list.
-    TooLarge,
-}
-
-impl fmt::Display for Unusable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Resource => f.write_str("its signature has a resource, which has no JSON form"),
-            Self::OfResource => f.write_str("it belongs to a resource, which cannot be kept between calls"),
-            Self::Future => f.write_str("its signature has a future, which has no JSON form"),
-            Self::Stream => f.write_str("its signature has a stream, which has no JSON form"),
-            Self::ErrorContext => f.write_str("its signature has an error context, which has no JSON form"),
-            Self::MapKey => f.write_str("its signature has a map whose keys are floats or composed"),
-            Self::TooDeep => write!(f, "its types are nested deeper than {MAX_TYPE_DEPTH} levels"),
-            Self::TooLarge => write!(f, "its signature has more than {MAX_TYPE_NODES} types, fields and cases"),
-        }
-    }
-}
-
-/// A type with its size.
-#[derive(Debug, Clone)]
-struct Measured {
-    ty: Ty,
-    depth: usize,
-    nodes: usize,
-    docs: usize,
-}
-
-impl Measured {
-    fn leaf(ty: Ty) -> Self {
-        Self {
-            ty,
-            depth: 1,
-            nodes: 1,
-            docs: 0,
-        }
-    }
-}
-
-/// The size of a type that is being put together from others.
-#[derive(Default)]
-struct Measure {
-    depth: usize,
-    nodes: usize,
-    docs: usize,
-}
-
-impl Measure {
-    fn take(&mut self, part: Measured) -> Ty {
-        self.depth = self.depth.max(part.depth);
-        self.nodes = self.nodes.saturating_add(part.nodes);
-        self.docs = self.docs.saturating_add(part.docs);
-        part.ty
-    }
-
-    /// Counts the documentation of the type or of a member.
-    fn text(&mut self, docs: Option<String>) -> Option<String> {
-        self.docs = self.docs.saturating_add(docs.as_ref().map_or(0, String::len));
-        docs
-    }
-
-    fn into_type(self, ty: Ty) -> Result<Measured, Unusable> {
-        let measured = Measured {
-            ty,
-            depth: self.depth + 1,
-            nodes: self.nodes.saturating_add(1),
-            docs: self.docs,
-        };
-        if measured.depth > MAX_TYPE_DEPTH {
-            return Err(Unusable::TooDeep);
-        }
-        if measured.nodes > MAX_TYPE_NODES {
-            return Err(Unusable::TooLarge);
-        }
-        Ok(measured)
-    }
-}
 
 /// Reads signatures, each type once.
 pub(super) struct TypeReader<'a> {

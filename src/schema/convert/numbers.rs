@@ -49,7 +49,11 @@ macro_rules! bounded {
 bounded!(i8, i16, i32, i64, u8, u16, u32, u64);
 
 fn expected<T: Bounded>(wide: bool) -> String {
-    let or_text = if wide { ", or its digits as a string" } else { "" };
+    let or_text = if wide {
+        ", or its digits as a string"
+    } else {
+        ""
+    };
     format!("an integer from {} to {}{or_text}", T::MIN, T::MAX)
 }
 
@@ -79,9 +83,8 @@ fn canonical_decimal(text: &str) -> Option<i128> {
 
 /// Reads an `f64`.
 pub(super) fn read_f64(json: &Json) -> Result<f64, ConvertError> {
-    read_float(json).ok_or_else(|| {
-        ConvertError::new(r#"a number, "NaN", "Infinity" or "-Infinity""#, json)
-    })
+    read_float(json)
+        .ok_or_else(|| ConvertError::new(r#"a number, "NaN", "Infinity" or "-Infinity""#, json))
 }
 
 /// Reads an `f32`: the nearest one to the number, which may not be out of its range.
@@ -120,10 +123,11 @@ pub(super) fn write_f64(float: f64) -> Json {
 
 /// The JSON of an `f32`: its shortest decimal that reads back as the same `f32`, so that 0.1 stays 0.1.
 pub(super) fn write_f32(float: f32) -> Json {
+    // Rounding twice, to an f64 and then to an f32, could end beside the number: then it is written in full.
     let shortest = float
         .to_string()
         .parse::<f64>()
         .ok()
-        .filter(|short| short.abs() <= F32_LIMIT && (*short as f32).to_bits() == float.to_bits());
+        .filter(|short| (*short as f32).to_bits() == float.to_bits());
     write_f64(shortest.unwrap_or_else(|| float.into()))
 }

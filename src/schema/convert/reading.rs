@@ -126,7 +126,12 @@ fn unknown_member(noun: &str, unknown: &str, names: &[String]) -> ConvertError {
 }
 
 fn read_char(json: &Json) -> Result<char, ConvertError> {
-    let refused = || ConvertError::new("a string of exactly one character (Unicode scalar value)", json);
+    let refused = || {
+        ConvertError::new(
+            "a string of exactly one character (Unicode scalar value)",
+            json,
+        )
+    };
     let Json::String(text) = json else {
         return Err(refused());
     };
@@ -138,7 +143,8 @@ fn read_char(json: &Json) -> Result<char, ConvertError> {
 }
 
 fn read_bytes(json: &Json) -> Result<Vec<u8>, ConvertError> {
-    let refused = || ConvertError::new("bytes as a base64 string (standard alphabet, padded)", json);
+    let refused =
+        || ConvertError::new("bytes as a base64 string (standard alphabet, padded)", json);
     let Json::String(text) = json else {
         return Err(refused());
     };
@@ -150,7 +156,9 @@ fn read_bytes(json: &Json) -> Result<Vec<u8>, ConvertError> {
             }
             InvalidByte(offset, byte) => format!("the byte 0x{byte:02x} at position {offset}"),
             InvalidLength(length) => format!("{length} characters, which is not a possible length"),
-            InvalidLastSymbol(offset, _) => format!("stray bits in the last symbol, at position {offset}"),
+            InvalidLastSymbol(offset, _) => {
+                format!("stray bits in the last symbol, at position {offset}")
+            }
             InvalidPadding => "missing or wrong padding".to_owned(),
         };
         let found = refused().found;
@@ -196,7 +204,10 @@ fn read_map(key: &Ty, value: &Ty, json: &Json) -> Result<Vec<(Value, Value)>, Co
             .collect();
     }
     let Json::Array(pairs) = json else {
-        return Err(ConvertError::new("an array of pairs of key and value", json));
+        return Err(ConvertError::new(
+            "an array of pairs of key and value",
+            json,
+        ));
     };
     let mut seen = HashSet::with_capacity(pairs.len());
     let mut entries = Vec::with_capacity(pairs.len());
@@ -206,9 +217,11 @@ fn read_map(key: &Ty, value: &Ty, json: &Json) -> Result<Vec<(Value, Value)>, Co
         // Keys are primitive and have one JSON form each, which stands for them here.
         let form = super::to_json(key, &read_key).to_string();
         if !seen.insert(form) {
-            return Err(ConvertError::new("a key that did not come before", &pair_key(pair))
-                .under(0)
-                .under(position));
+            return Err(
+                ConvertError::new("a key that did not come before", &pair_key(pair))
+                    .under(0)
+                    .under(position),
+            );
         }
         entries.push((read_key, read_value));
     }
@@ -254,7 +267,9 @@ fn read_variant(variant: &Named<Case>, json: &Json) -> Result<Value, ConvertErro
     let case = variant.members.get(position);
     let ty = case.and_then(|case| case.ty.as_ref());
     let payload = match (ty, object.get("value")) {
-        (Some(ty), Some(value)) => Some(from_json(ty, value).map_err(|error| error.under("value"))?),
+        (Some(ty), Some(value)) => {
+            Some(from_json(ty, value).map_err(|error| error.under("value"))?)
+        }
         (Some(Ty::Option(_)), None) => Some(Value::Option(None)),
         (Some(_), None) => {
             let name = case.map_or("", |case| case.name.as_str());
@@ -315,7 +330,9 @@ fn read_flags(labels: &Named<Label>, json: &Json) -> Result<Vec<String>, Convert
         match set.get_mut(flag) {
             Some(set) if !*set => *set = true,
             _ => {
-                return Err(ConvertError::new("a flag that did not come before", item).under(position));
+                return Err(
+                    ConvertError::new("a flag that did not come before", item).under(position)
+                );
             }
         }
     }
@@ -365,9 +382,7 @@ fn read_result(ok: Option<&Ty>, err: Option<&Ty>, json: &Json) -> Result<Value, 
             .map(|value| Some(Box::new(value)))
             .map_err(|error| error.under(key)),
         None if member.is_null() => Ok(None),
-        None => {
-            Err(ConvertError::new("null, for there is no payload", member).under(key))
-        }
+        None => Err(ConvertError::new("null, for there is no payload", member).under(key)),
     };
     Ok(Value::Result(if key == "ok" {
         Ok(payload(ok)?)

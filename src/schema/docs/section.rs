@@ -23,7 +23,8 @@ pub(super) fn read(data: &[u8], docs: &mut Docs) -> std::result::Result<(), Stri
         Some((version, _)) => return Err(format!("its version is {version}, not 0 or 1")),
         None => return Err("it is empty".to_owned()),
     };
-    let json: Json = serde_json::from_slice(text).map_err(|error| format!("it is not JSON: {error}"))?;
+    let json: Json =
+        serde_json::from_slice(text).map_err(|error| format!("it is not JSON: {error}"))?;
     for (name, interface) in members(&json, "interfaces") {
         read_scope(interface, docs.interface_mut(name));
     }
@@ -45,7 +46,10 @@ pub(super) fn read(data: &[u8], docs: &mut Docs) -> std::result::Result<(), Stri
 }
 
 fn members<'a>(json: &'a Json, key: &str) -> impl Iterator<Item = (&'a String, &'a Json)> {
-    json.get(key).and_then(Json::as_object).into_iter().flatten()
+    json.get(key)
+        .and_then(Json::as_object)
+        .into_iter()
+        .flatten()
 }
 
 fn read_scope(json: &Json, scope: &mut Scope) {
@@ -54,7 +58,8 @@ fn read_scope(json: &Json, scope: &mut Scope) {
         scope.document_function(name, function_text(function));
     }
     for (name, ty) in members(json, "types") {
-        let items = members(ty, "items").filter_map(|(item, docs)| Some((item.as_str(), docs.as_str()?)));
+        let items =
+            members(ty, "items").filter_map(|(item, docs)| Some((item.as_str(), docs.as_str()?)));
         scope.document_type(name, text(ty), items);
     }
 }
@@ -77,19 +82,35 @@ fn function_text(json: &Json) -> Option<&str> {
 pub fn write_package_docs(component: &[u8], docs: &Docs) -> Result<Vec<u8>> {
     artifact::sniff(component, artifact::MAX_BYTES)?;
     let outline = Outline::read(component)?;
-    let imported: Vec<&str> = outline.imported.iter().map(|(name, _)| name.as_str()).collect();
+    let imported: Vec<&str> = outline
+        .imported
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
     let mut world = World::default();
     let mut own = Map::new();
     for (name, item) in &outline.imported {
         if let (Some(found), Some(known)) = (docs.ty(None, name), outline.type_members(item)) {
-            insert(&mut world.types, name, type_json(found, |item| known.contains(item)));
+            insert(
+                &mut world.types,
+                name,
+                type_json(found, |item| known.contains(item)),
+            );
         }
     }
     for (name, id, item) in outline.tool_exports() {
         let is_imported = imported.contains(&name);
         if let ComponentEntityType::Func(_) = item.ty {
-            let functions = if is_imported { &mut world.func_exports } else { &mut world.funcs };
-            insert(functions, name, docs.function(None, name).map(|docs| json!({"docs": docs})));
+            let functions = if is_imported {
+                &mut world.func_exports
+            } else {
+                &mut world.funcs
+            };
+            insert(
+                functions,
+                name,
+                docs.function(None, name).map(|docs| json!({"docs": docs})),
+            );
             continue;
         }
         let found = interface_json(&outline, docs, id, item);
@@ -110,7 +131,11 @@ pub fn write_package_docs(component: &[u8], docs: &Docs) -> Result<Vec<u8>> {
     };
     let encode = |worlds: Option<Json>, interfaces: Map<String, Json>| {
         let mut json = Map::new();
-        insert(&mut json, "worlds", worlds.map(|world| json!({"root": world})));
+        insert(
+            &mut json,
+            "worlds",
+            worlds.map(|world| json!({"root": world})),
+        );
         insert(&mut json, "interfaces", filled(interfaces));
         let mut data = vec![VERSION];
         data.extend_from_slice(Json::Object(json.clone()).to_string().as_bytes());
@@ -142,7 +167,11 @@ impl World {
         insert(&mut json, "funcs", filled(self.funcs));
         insert(&mut json, "func_exports", filled(self.func_exports));
         insert(&mut json, "interfaces", filled(self.interfaces));
-        insert(&mut json, "interface_exports", filled(self.interface_exports));
+        insert(
+            &mut json,
+            "interface_exports",
+            filled(self.interface_exports),
+        );
         filled(json)
     }
 }
@@ -157,15 +186,26 @@ fn interface_json(
     for (name, member) in outline.instance_members(item) {
         if let ComponentEntityType::Func(_) = member.ty {
             let found = docs.function(Some(id), name);
-            insert(&mut functions, name, found.map(|docs| json!({"docs": docs})));
+            insert(
+                &mut functions,
+                name,
+                found.map(|docs| json!({"docs": docs})),
+            );
         } else if let (Some(found), Some(known)) =
             (docs.ty(Some(id), name), outline.type_members(member))
         {
-            insert(&mut types, name, type_json(found, |item| known.contains(item)));
+            insert(
+                &mut types,
+                name,
+                type_json(found, |item| known.contains(item)),
+            );
         }
     }
     let mut json = Map::new();
-    let about = docs.scopes(Some(id)).into_iter().find_map(|scope| scope.docs.clone());
+    let about = docs
+        .scopes(Some(id))
+        .into_iter()
+        .find_map(|scope| scope.docs.clone());
     insert(&mut json, "docs", about.map(Json::String));
     insert(&mut json, "funcs", filled(functions));
     insert(&mut json, "types", filled(types));

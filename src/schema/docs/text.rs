@@ -42,7 +42,12 @@ pub(super) fn read_path(path: &Path) -> Result<Docs> {
         .caused_by(error)
     };
     if !std::fs::metadata(path).map_err(failed)?.is_dir() {
-        return read_text(&origin, &bounded(path, MAX_TEXT).map_err(failed)?.ok_or_else(|| too_large(&origin))?);
+        return read_text(
+            &origin,
+            &bounded(path, MAX_TEXT)
+                .map_err(failed)?
+                .ok_or_else(|| too_large(&origin))?,
+        );
     }
     let mut files: Vec<_> = std::fs::read_dir(path)
         .map_err(failed)?
@@ -61,7 +66,9 @@ pub(super) fn read_path(path: &Path) -> Result<Docs> {
     let mut left = MAX_TEXT;
     for file in &files {
         let text = bounded(file, left).map_err(failed)?;
-        let text = text.filter(|_| files.len() <= MAX_FILES).ok_or_else(|| too_large(&origin))?;
+        let text = text
+            .filter(|_| files.len() <= MAX_FILES)
+            .ok_or_else(|| too_large(&origin))?;
         left = left.saturating_sub(text.len() as u64);
         sources.push(file, text);
     }

@@ -32,7 +32,8 @@ impl Violation {
         let mut found = preview(error.instance());
         let mut hint = None;
         let expected = match error.kind() {
-            Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
+            Kind::AdditionalProperties { unexpected }
+            | Kind::UnevaluatedProperties { unexpected } => {
                 let known = known_properties(schema, error);
                 found = match unexpected.as_slice() {
                     [name] => format!("an unknown property {}", tick(name)),
@@ -82,6 +83,16 @@ impl Violation {
         }
     }
 
+    /// The value does not fit, and it is not known why.
+    pub(super) fn unexplained(instance: &Json) -> Self {
+        Self {
+            path: String::new(),
+            expected: "a value that fits".to_owned(),
+            found: preview(instance),
+            hint: None,
+        }
+    }
+
     pub(super) fn into_json(self) -> Json {
         json!({"path": self.path, "expected": self.expected, "found": self.found})
     }
@@ -89,7 +100,8 @@ impl Violation {
 
 /// What the schema takes, for the kinds that need no look at the value.
 fn expectation(kind: &Kind) -> Option<String> {
-    let count = |limit: &u64, noun: &str| format!("{limit} {noun}{}", if *limit == 1 { "" } else { "s" });
+    let count =
+        |limit: &u64, noun: &str| format!("{limit} {noun}{}", if *limit == 1 { "" } else { "s" });
     Some(match kind {
         Kind::Type { kind } => types(kind),
         Kind::Required { property } => match property.as_str() {
@@ -122,7 +134,9 @@ fn expectation(kind: &Kind) -> Option<String> {
         Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
             format!("one of {} alternatives", context.len())
         }
-        Kind::OneOfMultipleValid { .. } => "exactly one of the alternatives to fit, not several".to_owned(),
+        Kind::OneOfMultipleValid { .. } => {
+            "exactly one of the alternatives to fit, not several".to_owned()
+        }
         Kind::Not { .. } => "anything but what the schema rules out".to_owned(),
         Kind::FalseSchema => "no value".to_owned(),
         Kind::PropertyNames { .. } => "keys of another form".to_owned(),
@@ -163,7 +177,10 @@ fn one_of(options: &[Json]) -> String {
 
 /// The alternative that came nearest, as the path and the text of its first violation: the one that got deepest into the
 /// value, then the one with the fewest complaints.
-fn closest(schema: &Json, context: &[Vec<ValidationError<'static>>]) -> Option<(String, Violation)> {
+fn closest(
+    schema: &Json,
+    context: &[Vec<ValidationError<'static>>],
+) -> Option<(String, Violation)> {
     let depth = |errors: &Vec<ValidationError<'static>>| {
         errors
             .iter()

@@ -63,7 +63,10 @@ pub fn matched(code: &Code<'_>) -> (Vec<Option<u32>>, Vec<Stray>) {
     }
     while let Some((token, end)) = matching.open.pop() {
         if end != End::Dedent {
-            matching.strays.push(Stray { token, instead: None });
+            matching.strays.push(Stray {
+                token,
+                instead: None,
+            });
         }
     }
     matching.strays.sort_by_key(|stray| stray.token);
@@ -89,7 +92,9 @@ impl Open {
     }
 
     fn has(&self, end: End) -> bool {
-        self.counts.get(end as usize).is_some_and(|count| *count > 0)
+        self.counts
+            .get(end as usize)
+            .is_some_and(|count| *count > 0)
     }
 }
 
@@ -100,16 +105,26 @@ impl Matching {
             if end == End::Dedent {
                 return self.open.push(token, end);
             }
-            self.strays.push(Stray { token, instead: None });
+            self.strays.push(Stray {
+                token,
+                instead: None,
+            });
         }
     }
 
     fn close(&mut self, index: usize, end: End) {
         // Brackets do not reach across the edge of a block: `end_line` has closed those outside of it.
         if !self.open.has(end) {
-            let instead = self.open.stack.last().filter(|(_, open)| *open != End::Dedent);
+            let instead = self
+                .open
+                .stack
+                .last()
+                .filter(|(_, open)| *open != End::Dedent);
             let instead = instead.map(|(token, _)| *token);
-            return self.strays.push(Stray { token: index, instead });
+            return self.strays.push(Stray {
+                token: index,
+                instead,
+            });
         }
         while let Some((token, open)) = self.open.pop() {
             if open == end {
@@ -120,7 +135,10 @@ impl Matching {
                 }
                 return;
             }
-            self.strays.push(Stray { token, instead: Some(index) });
+            self.strays.push(Stray {
+                token,
+                instead: Some(index),
+            });
         }
     }
 }

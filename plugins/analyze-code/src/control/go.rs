@@ -77,7 +77,9 @@ fn is_literal(code: &Code<'_>, brace: usize) -> bool {
 /// `if err != nil` and `if err := f(); err != nil`.
 fn is_error_check(code: &Code<'_>, keyword: usize, body: usize) -> bool {
     body >= keyword + 4
-        && code.word(body - 3).is_some_and(|name| name.to_lowercase().ends_with("err"))
+        && code
+            .word(body - 3)
+            .is_some_and(|name| name.to_lowercase().ends_with("err"))
         && code.is_symbol(body - 2, "!=")
         && code.is_word(body - 1, "nil")
 }

@@ -16,7 +16,7 @@ pub fn control(code: &Code<'_>) -> Control {
                 control.branches.push(index);
                 control.add_block(code, after_head(code, index));
             }
-            (TokenKind::Word, "catch") => {
+            (TokenKind::Word, "catch") if is_after_block(code, index) => {
                 control.branches.push(index);
                 let body = after_head(code, index);
                 control.add_block(code, body);
@@ -43,8 +43,16 @@ fn is_name(code: &Code<'_>, index: usize) -> bool {
     if code.kind(index) != Some(TokenKind::Word) {
         return false;
     }
-    let is_member = code.before(index).is_some_and(|before| matches!(code.at(before), "." | "?."));
-    is_member || (code.is_symbol(index + 1, ":") && !matches!(code.at(index), "case" | "default" | "else"))
+    let is_member = code
+        .before(index)
+        .is_some_and(|before| matches!(code.at(before), "." | "?."));
+    is_member || code.is_symbol(index + 1, ":")
+}
+
+/// Whether a `catch` belongs to a `try`, and is not the name of a method.
+fn is_after_block(code: &Code<'_>, index: usize) -> bool {
+    code.before(index)
+        .is_some_and(|before| code.is_symbol(before, "}"))
 }
 
 /// The token behind a keyword and its parentheses.
@@ -53,11 +61,18 @@ fn after_head(code: &Code<'_>, keyword: usize) -> usize {
     if code.is_word(index, "await") {
         index += 1;
     }
-    if code.is_symbol(index, "(") { code.after(index) } else { index }
+    if code.is_symbol(index, "(") {
+        code.after(index)
+    } else {
+        index
+    }
 }
 
 /// Whether a `?` chooses, and is not the mark of what may be left out in TypeScript.
 fn is_conditional(code: &Code<'_>, index: usize) -> bool {
     code.language == Language::JavaScript
-        || !matches!(code.at(index + 1), ":" | ")" | "," | "=" | ";" | "]" | "}" | ">")
+        || !matches!(
+            code.at(index + 1),
+            ":" | ")" | "," | "=" | ";" | "]" | "}" | ">"
+        )
 }

@@ -31,14 +31,17 @@ pub fn control(code: &Code<'_>) -> Control {
             (TokenKind::Word, "and" | "or") => control.branches.push(index),
             _ => {}
         }
-        at_line_start =
-            matches!(token.kind, TokenKind::Newline | TokenKind::Indent | TokenKind::Dedent);
+        at_line_start = matches!(
+            token.kind,
+            TokenKind::Newline | TokenKind::Indent | TokenKind::Dedent
+        );
     }
     control
 }
 
 fn is_async(code: &Code<'_>, index: usize) -> bool {
-    code.before(index).is_some_and(|before| code.is_word(before, "async"))
+    code.before(index)
+        .is_some_and(|before| code.is_word(before, "async"))
 }
 
 fn add_suite(control: &mut Control, code: &Code<'_>, keyword: usize, is_handler: bool) {

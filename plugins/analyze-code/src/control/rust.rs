@@ -22,7 +22,10 @@ pub fn control(code: &Code<'_>) -> Control {
             }
             (TokenKind::Word, "else") => {
                 // Behind an `if` stands its `}`; behind a `let` no brace may stand, and the choice is here.
-                if code.before(index).is_some_and(|before| !code.is_symbol(before, "}")) {
+                if code
+                    .before(index)
+                    .is_some_and(|before| !code.is_symbol(before, "}"))
+                {
                     control.branches.push(index);
                 }
                 control.add_block(code, index + 1);
@@ -70,7 +73,22 @@ fn body(code: &Code<'_>, keyword: usize) -> Option<usize> {
 
 /// Whether a brace behind this token is part of the condition: `unsafe { … }`, `|x| { … }`.
 fn is_inner_block(code: &Code<'_>, before: usize) -> bool {
-    matches!(code.at(before), "unsafe" | "const" | "async" | "move" | "loop" | "|" | "||" | "&&" | "!" | "=" | "==")
+    matches!(
+        code.at(before),
+        "if" | "while"
+            | "match"
+            | "unsafe"
+            | "const"
+            | "async"
+            | "move"
+            | "loop"
+            | "|"
+            | "||"
+            | "&&"
+            | "!"
+            | "="
+            | "=="
+    )
 }
 
 /// A loop stands where a statement or an expression begins; in `impl Trait for Type` and `for<'a>` it does not.
@@ -80,7 +98,9 @@ fn is_loop(code: &Code<'_>, index: usize) -> bool {
     }
     match code.before(index) {
         None => true,
-        Some(before) => code.kind(before) == Some(TokenKind::Symbol) && !matches!(code.at(before), ">" | ")"),
+        Some(before) => {
+            code.kind(before) == Some(TokenKind::Symbol) && !matches!(code.at(before), ">" | ")")
+        }
     }
 }
 
@@ -94,10 +114,14 @@ fn arms<'a>(code: &'a Code<'_>, open: usize) -> impl Iterator<Item = usize> + 'a
 
 /// Whether `&&` or `||` joins two conditions, and is neither a double reference nor the start of a closure.
 fn is_operator(code: &Code<'_>, index: usize) -> bool {
-    code.before(index).is_some_and(|before| match code.kind(before) {
-        Some(TokenKind::Symbol) => matches!(code.at(before), ")" | "]" | "}" | "?" | ">"),
-        Some(TokenKind::Word) => !matches!(code.at(before), "return" | "move" | "in" | "match" | "if" | "while" | "mut" | "as" | "else"),
-        Some(_) => true,
-        None => false,
-    })
+    code.before(index)
+        .is_some_and(|before| match code.kind(before) {
+            Some(TokenKind::Symbol) => matches!(code.at(before), ")" | "]" | "}" | "?" | ">"),
+            Some(TokenKind::Word) => !matches!(
+                code.at(before),
+                "return" | "move" | "in" | "match" | "if" | "while" | "mut" | "as" | "else"
+            ),
+            Some(_) => true,
+            None => false,
+        })
 }

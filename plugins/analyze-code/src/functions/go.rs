@@ -10,7 +10,11 @@ pub fn functions(code: &Code<'_>) -> Vec<Function> {
 
 fn function(code: &Code<'_>, start: usize) -> Option<Function> {
     // A method has its receiver before the name; a literal or a type has no name.
-    let name_at = if code.is_symbol(start + 1, "(") { code.after(start + 1) } else { start + 1 };
+    let name_at = if code.is_symbol(start + 1, "(") {
+        code.after(start + 1)
+    } else {
+        start + 1
+    };
     let name = code.word(name_at)?;
     let type_parameters = name_at + 1;
     let open = if code.is_symbol(type_parameters, "[") {

@@ -1,28 +1,117 @@
 //! The functions of JavaScript and TypeScript: declarations, expressions, methods, and arrow functions whose body is in braces.
 
+use std::collections::HashMap;
+
 use super::{ANONYMOUS, Angles, Function, HEAD_LIMIT, after_angles, split_list};
 use crate::code::Code;
 use crate::language::Language;
 use crate::lexer::TokenKind;
 
 /// Words that are followed by parentheses and braces and are no methods.
-const STATEMENTS: &[&str] = &["if", "for", "while", "switch", "catch", "with", "function", "await", "return"];
+const STATEMENTS: &[&str] = &[
+    "if", "for", "while", "switch", "catch", "with", "function", "await", "return",
+];
 
 /// Words that may stand before the name of a method.
 const MODIFIERS: &[&str] = &[
-    "abstract", "accessor", "async", "declare", "get", "override", "private", "protected", "public",
-    "readonly", "set", "static",
+    "abstract",
+    "accessor",
+    "async",
+    "declare",
+    "get",
+    "override",
+    "private",
+    "protected",
+    "public",
+    "readonly",
+    "set",
+    "static",
+];
+
+/// Words that begin the next statement, where the semicolon between is left out.
+const DECLARATIONS: &[&str] = &[
+    "async",
+    "class",
+    "const",
+    "declare",
+    "enum",
+    "export",
+    "function",
+    "import",
+    "interface",
+    "let",
+    "type",
+    "var",
 ];
 
 pub fn functions(code: &Code<'_>) -> Vec<Function> {
-    (0..code.tokens.len())
-        .filter_map(|index| match (code.kind(index)?, code.at(index)) {
+    let mut functions = Vec::new();
+    let mut bodies: HashMap<usize, Body> = HashMap::new();
+    // The brackets around the current token, and what the innermost declared body around each of them is.
+    let mut open: Vec<(usize, Option<Body>)> = Vec::new();
+    for (index, token) in code.tokens.iter().enumerate() {
+        while open
+            .pop_if(|(bracket, _)| code.pair(*bracket).is_none_or(|end| end <= index))
+            .is_some()
+        {}
+        let around = open.last().and_then(|(_, body)| *body);
+        functions.extend(match (token.kind, code.at(index)) {
             (TokenKind::Word, "function") => declaration(code, index),
-            (TokenKind::Symbol, "=>") => arrow(code, index),
-            (TokenKind::Symbol, "(") => method(code, index),
+            (TokenKind::Word, keyword @ ("class" | "interface" | "type")) => {
+                let kind = if keyword == "class" {
+                    Body::Class
+                } else {
+                    Body::Type
+                };
+                bodies.extend(declared_body(code, index).map(|body| (body, kind)));
+                None
+            }
+            (TokenKind::Symbol, "=>") if around != Some(Body::Type) => {
+                let is_type = bodies.get(&(index + 1)) == Some(&Body::Type);
+                if is_type { None } else { arrow(code, index) }
+            }
+            (TokenKind::Symbol, "(") => method(code, index, around == Some(Body::Class)),
             _ => None,
-        })
-        .collect()
+        });
+        if code.pair(index).is_some_and(|end| end > index) {
+            // A body in a type is a type; anything else in a class is not the class.
+            let inherited = around.filter(|around| *around == Body::Type);
+            open.push((index, bodies.get(&index).copied().or(inherited)));
+        }
+    }
+    functions
+}
+
+/// What the braces of a declaration hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Body {
+    /// The members of a class.
+    Class,
+    /// A type: nothing in it runs.
+    Type,
+}
+
+/// The `{` of a class, an interface or a type, behind its name and what it extends or equals.
+fn declared_body(code: &Code<'_>, keyword: usize) -> Option<usize> {
+    let end = (keyword + HEAD_LIMIT).min(code.tokens.len());
+    let is_type = code.is_word(keyword, "type");
+    if is_type && code.word(keyword + 1).is_none() {
+        return None;
+    }
+    let (mut index, mut angles) = (keyword + 1, 0_usize);
+    while index < end {
+        match code.at(index) {
+            "{" if angles == 0 => return Some(index),
+            "<" => angles += 1,
+            ">" => angles = angles.saturating_sub(1),
+            "=" if is_type || angles > 0 => {}
+            ";" | "}" | ")" | "]" | "=" => return None,
+            word if DECLARATIONS.contains(&word) => return None,
+            _ => {}
+        }
+        index = code.after(index);
+    }
+    None
 }
 
 /// `function name<…>(…): … { … }`, with or without a name.
@@ -57,7 +146,13 @@ fn arrow(code: &Code<'_>, arrow: usize) -> Option<Function> {
         annotated_parameters(code, last)
     };
     let start = open.unwrap_or(last);
-    Some(function(code, assigned_name(code, start), start, open, body))
+    Some(function(
+        code,
+        assigned_name(code, start),
+        start,
+        open,
+        body,
+    ))
 }
 
 /// The `(` of the parameters where a return type ends at `last`: `(…): Promise<T> =>`.
@@ -70,7 +165,10 @@ fn annotated_parameters(code: &Code<'_>, last: usize) -> Option<usize> {
         let before = code.before(index)?;
         match (code.kind(index)?, code.at(index)) {
             (TokenKind::Symbol, ":") => {
-                return code.is_symbol(before, ")").then(|| code.pair(before)).flatten();
+                return code
+                    .is_symbol(before, ")")
+                    .then(|| code.pair(before))
+                    .flatten();
             }
             (TokenKind::Symbol, "]" | "}" | ")") => index = code.before(code.pair(index)?)?,
             (TokenKind::Symbol, "." | "|" | "&" | "<" | ">" | ",") => index = before,
@@ -82,29 +180,48 @@ fn annotated_parameters(code: &Code<'_>, last: usize) -> Option<usize> {
 }
 
 /// `name(…) { … }` in a class or an object, `open` being its parenthesis.
-fn method(code: &Code<'_>, open: usize) -> Option<Function> {
+fn method(code: &Code<'_>, open: usize, in_class: bool) -> Option<Function> {
     let name_end = before_angles(code, code.before(open)?)?;
     let (name, start) = match code.kind(name_end)? {
-        TokenKind::Word if !STATEMENTS.contains(&code.at(name_end)) => (code.at(name_end), name_end),
-        TokenKind::Text | TokenKind::Number => (code.at(name_end).trim_matches(['"', '\'']), name_end),
+        TokenKind::Word if in_class || !is_statement(code, name_end) => {
+            (code.at(name_end), name_end)
+        }
+        TokenKind::Text | TokenKind::Number => {
+            (code.at(name_end).trim_matches(['"', '\'']), name_end)
+        }
         TokenKind::Symbol if code.at(name_end) == "]" => ("[computed]", code.pair(name_end)?),
         _ => return None,
     };
-    let is_member = match code.before(start) {
-        None => false,
-        Some(before) => {
-            matches!(code.at(before), "{" | "}" | ";" | "," | ")" | "*")
-                || code.word(before).is_some_and(|word| {
-                    MODIFIERS.contains(&word)
-                        || code.before(before).is_some_and(|at| code.is_symbol(at, "@"))
-                })
-        }
-    };
-    if !is_member {
+    if !begins_member(code, start, in_class) {
         return None;
     }
     let body = body(code, code.after(open))?;
     Some(function(code, name.to_owned(), start, Some(open), body))
+}
+
+/// Whether a word begins a statement, and is not the name of a member: behind a comma it can only be that.
+fn is_statement(code: &Code<'_>, index: usize) -> bool {
+    STATEMENTS.contains(&code.at(index))
+        && code
+            .before(index)
+            .is_none_or(|before| !code.is_symbol(before, ","))
+}
+
+/// Whether a member of a class or an object can begin at `start`.
+fn begins_member(code: &Code<'_>, start: usize, in_class: bool) -> bool {
+    let Some(before) = code.before(start) else {
+        return false;
+    };
+    let is_behind_member = matches!(code.at(before), "{" | "}" | ";" | "," | ")" | "*");
+    let is_behind_modifier = code.word(before).is_some_and(|word| {
+        MODIFIERS.contains(&word)
+            || code
+                .before(before)
+                .is_some_and(|at| code.is_symbol(at, "@"))
+    });
+    // In a class the semicolon behind a field may be missing.
+    let is_on_new_line = in_class && code.end_line_of(before) < code.line_of(start);
+    is_behind_member || is_behind_modifier || is_on_new_line
 }
 
 /// The token before `<…>`, where one ends at `index`.
@@ -112,16 +229,18 @@ fn before_angles(code: &Code<'_>, index: usize) -> Option<usize> {
     if !code.is_symbol(index, ">") || code.language == Language::JavaScript {
         return Some(index);
     }
-    let mut depth = 0_usize;
-    for index in (index.saturating_sub(HEAD_LIMIT)..=index).rev() {
+    let (end, mut index, mut depth) = (index, index, 0_usize);
+    while index + HEAD_LIMIT > end {
         match code.at(index) {
             ">" => depth += 1,
             "<" => depth -= 1,
-            ";" | "{" | "(" => return None,
+            "}" | ")" | "]" => index = code.pair(index)?,
+            ";" | "{" | "(" | "[" => return None,
             _ => {}
         }
+        index = code.before(index)?;
         if depth == 0 {
-            return code.before(index);
+            return Some(index);
         }
     }
     None
@@ -140,7 +259,11 @@ fn body(code: &Code<'_>, index: usize) -> Option<usize> {
     while index < end {
         match code.at(index) {
             // Behind one of these a brace is an object type.
-            "{" if !matches!(code.at(index - 1), ":" | "|" | "&" | "=>" | "<" | "," | "extends" | "?") => {
+            "{" if !matches!(
+                code.at(index - 1),
+                ":" | "|" | "&" | "=>" | "<" | "," | "extends" | "?"
+            ) =>
+            {
                 return code.pair(index).map(|_| index);
             }
             ";" | "}" | ")" | "]" | "=" => return None,
@@ -152,7 +275,11 @@ fn body(code: &Code<'_>, index: usize) -> Option<usize> {
 
 /// The name that an expression is given where it stands: `name = …`, `name: …`, `const name: Type = …`.
 fn assigned_name(code: &Code<'_>, start: usize) -> String {
-    let start = if start > 0 && code.is_word(start - 1, "async") { start - 1 } else { start };
+    let start = if start > 0 && code.is_word(start - 1, "async") {
+        start - 1
+    } else {
+        start
+    };
     let name = match start.checked_sub(1).map_or("", |before| code.at(before)) {
         "=" => declared_name(code, start - 1).or_else(|| code.word(start.checked_sub(2)?)),
         ":" if start > 2 && matches!(code.at(start - 3), "{" | ",") => code.word(start - 2),
@@ -171,7 +298,13 @@ fn declared_name<'a>(code: &Code<'a>, equals: usize) -> Option<&'a str> {
     code.word(keyword + 1)
 }
 
-fn function(code: &Code<'_>, name: String, start: usize, open: Option<usize>, body: usize) -> Function {
+fn function(
+    code: &Code<'_>,
+    name: String,
+    start: usize,
+    open: Option<usize>,
+    body: usize,
+) -> Function {
     let angles = match code.language {
         Language::TypeScript { .. } => Angles::Brackets,
         _ => Angles::Operators,
@@ -179,7 +312,15 @@ fn function(code: &Code<'_>, name: String, start: usize, open: Option<usize>, bo
     // Without parentheses there is exactly one.
     let parameters = open.map_or(1, |open| {
         let parameters = split_list(code, open, angles);
-        parameters.iter().filter(|part| !code.is_word(part.start, "this")).count()
+        parameters
+            .iter()
+            .filter(|part| !code.is_word(part.start, "this"))
+            .count()
     });
-    Function { name, start, body: body..code.after(body), parameters }
+    Function {
+        name,
+        start,
+        body: body..code.after(body),
+        parameters,
+    }
 }

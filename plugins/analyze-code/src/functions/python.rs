@@ -11,7 +11,11 @@ pub fn functions(code: &Code<'_>) -> Vec<Function> {
 
 fn function(code: &Code<'_>, start: usize) -> Option<Function> {
     let name = code.word(start + 1)?;
-    let open = if code.is_symbol(start + 2, "[") { code.after(start + 2) } else { start + 2 };
+    let open = if code.is_symbol(start + 2, "[") {
+        code.after(start + 2)
+    } else {
+        start + 2
+    };
     if !code.is_symbol(open, "(") {
         return None;
     }
@@ -24,7 +28,12 @@ fn function(code: &Code<'_>, start: usize) -> Option<Function> {
         let is_receiver = *position == 0 && matches!(first, "self" | "cls");
         !is_divider && !is_receiver
     });
-    Some(Function { name: name.to_owned(), start, parameters: count.count(), body: suite(code, colon) })
+    Some(Function {
+        name: name.to_owned(),
+        start,
+        parameters: count.count(),
+        body: suite(code, colon),
+    })
 }
 
 /// The colon that ends a head, on this logical line and outside of brackets.
@@ -49,7 +58,10 @@ pub fn suite(code: &Code<'_>, colon: usize) -> std::ops::Range<usize> {
         return start..start;
     }
     let mut end = start;
-    while code.kind(end).is_some_and(|kind| kind != TokenKind::Newline) {
+    while code
+        .kind(end)
+        .is_some_and(|kind| kind != TokenKind::Newline)
+    {
         end += 1;
     }
     start..end

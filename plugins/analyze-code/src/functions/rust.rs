@@ -19,9 +19,15 @@ fn function(code: &Code<'_>, start: usize) -> Option<Function> {
     }
     let body = body(code, code.after(open))?;
     let parameters = split_list(code, open, Angles::Brackets);
-    let receivers = parameters.first().filter(|first| is_receiver(code, first.start, first.end));
+    let receivers = parameters
+        .first()
+        .filter(|first| is_receiver(code, first.start, first.end));
     Some(Function {
-        name: if is_macro { format!("${name}") } else { name.to_owned() },
+        name: if is_macro {
+            format!("${name}")
+        } else {
+            name.to_owned()
+        },
         start,
         body: body..code.after(body),
         parameters: parameters.len() - receivers.iter().len(),
@@ -30,7 +36,9 @@ fn function(code: &Code<'_>, start: usize) -> Option<Function> {
 
 /// `self`, `&mut self`, `&'a self`, `mut self`, `self: Box<Self>`, `#[attribute] self`.
 fn is_receiver(code: &Code<'_>, start: usize, end: usize) -> bool {
-    (start..end).take_while(|index| !code.is_symbol(*index, ":")).any(|index| code.is_word(index, "self"))
+    (start..end)
+        .take_while(|index| !code.is_symbol(*index, ":"))
+        .any(|index| code.is_word(index, "self"))
 }
 
 /// The `{` of the body, behind the return type and the bounds; none where the head ends in `;`.

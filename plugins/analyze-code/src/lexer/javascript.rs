@@ -9,14 +9,28 @@ use super::{FaultKind, Lexed, Lexer, Lines, Token, TokenKind, is_word_part, is_w
 
 /// `>` is never joined to a following `>`, so that the brackets of TypeScript's generics can be counted.
 const SYMBOLS: &[&str] = &[
-    "===", "!==", "**=", "&&=", "||=", "??=", "...", "<<=", "=>", "==", "!=", "<=", "&&", "||", "??",
-    "?.", "++", "--", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "**",
+    "===", "!==", "**=", "&&=", "||=", "??=", "...", "<<=", "=>", "==", "!=", "<=", "&&", "||",
+    "??", "?.", "++", "--", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "**",
 ];
 
 /// Keywords after which an expression begins.
 const BEFORE_EXPRESSION: &[&str] = &[
-    "await", "case", "default", "delete", "do", "else", "extends", "in", "instanceof", "new", "of",
-    "return", "throw", "typeof", "void", "yield",
+    "await",
+    "case",
+    "default",
+    "delete",
+    "do",
+    "else",
+    "extends",
+    "in",
+    "instanceof",
+    "new",
+    "of",
+    "return",
+    "throw",
+    "typeof",
+    "void",
+    "yield",
 ];
 
 /// Keywords whose parentheses are followed by a statement.
@@ -116,7 +130,8 @@ impl JavaScript<'_> {
             '/' if self.lexer.cursor.starts_with("/*") => self.lexer.block_comment(false),
             '/' if self.is_expression_start() && self.regular_expression() => {}
             '"' | '\'' => {
-                self.lexer.quoted(start, char, Lines::One, FaultKind::UnterminatedString);
+                self.lexer
+                    .quoted(start, char, Lines::One, FaultKind::UnterminatedString);
             }
             '`' => {
                 self.lexer.cursor.bump();
@@ -125,7 +140,12 @@ impl JavaScript<'_> {
             }
             '<' if self.is_element_start(start) => self.element_start(start),
             _ if char.is_ascii_digit() => self.lexer.number(),
-            '.' if self.lexer.cursor.peek_at(1).is_some_and(|next| next.is_ascii_digit()) => {
+            '.' if self
+                .lexer
+                .cursor
+                .peek_at(1)
+                .is_some_and(|next| next.is_ascii_digit()) =>
+            {
                 self.lexer.number();
             }
             _ if is_word_start(char) || matches!(char, '$' | '#' | '\\') => self.word(),
@@ -138,7 +158,9 @@ impl JavaScript<'_> {
     fn word(&mut self) {
         let start = self.lexer.cursor.position();
         self.lexer.cursor.bump();
-        self.lexer.cursor.take_while(|char| is_word_part(char) || char == '$');
+        self.lexer
+            .cursor
+            .take_while(|char| is_word_part(char) || char == '$');
         self.lexer.push(TokenKind::Word, start);
     }
 
@@ -146,7 +168,11 @@ impl JavaScript<'_> {
         let start = self.lexer.cursor.position();
         // In `a?.5:b` the dot belongs to the number.
         let is_conditional = self.lexer.cursor.starts_with("?.")
-            && self.lexer.cursor.peek_at(2).is_some_and(|char| char.is_ascii_digit());
+            && self
+                .lexer
+                .cursor
+                .peek_at(2)
+                .is_some_and(|char| char.is_ascii_digit());
         if is_conditional {
             self.lexer.cursor.bump();
             self.lexer.push(TokenKind::Symbol, start);
@@ -159,10 +185,14 @@ impl JavaScript<'_> {
         let start = self.lexer.cursor.position();
         let open = match char {
             '(' => Open::Parenthesis {
-                head: self.previous().is_some_and(|word| BEFORE_STATEMENT.contains(&word)),
+                head: self
+                    .previous()
+                    .is_some_and(|word| BEFORE_STATEMENT.contains(&word)),
             },
             '[' => Open::Bracket,
-            _ => Open::Brace { block: self.is_block_start() },
+            _ => Open::Brace {
+                block: self.is_block_start(),
+            },
         };
         self.open.push(open);
         self.lexer.cursor.bump();
@@ -174,13 +204,19 @@ impl JavaScript<'_> {
         let fits = |open: &Open| match char {
             ')' => matches!(open, Open::Parenthesis { .. }),
             ']' => *open == Open::Bracket,
-            _ => matches!(open, Open::Brace { .. } | Open::TemplateField | Open::JsxField),
+            _ => matches!(
+                open,
+                Open::Brace { .. } | Open::TemplateField | Open::JsxField
+            ),
         };
         // A brace ends whatever was left open within it; other brackets that do not fit are ignored, and reported later.
         let found = if char == '}' {
             self.open.iter().rposition(fits)
         } else {
-            self.open.len().checked_sub(1).filter(|_| self.open.last().is_some_and(fits))
+            self.open
+                .len()
+                .checked_sub(1)
+                .filter(|_| self.open.last().is_some_and(fits))
         };
         if let Some(found) = found {
             self.closed = self.open.get(found).copied();
@@ -192,8 +228,14 @@ impl JavaScript<'_> {
 
     /// The text of a template, up to its end or the next expression.
     fn template_text(&mut self, template: usize) {
-        let first = self.last_token().is_none_or(|token| token.span.end as usize <= template);
-        let start = if first { template } else { self.lexer.cursor.position() };
+        let first = self
+            .last_token()
+            .is_none_or(|token| token.span.end as usize <= template);
+        let start = if first {
+            template
+        } else {
+            self.lexer.cursor.position()
+        };
         loop {
             match self.lexer.cursor.peek() {
                 Some('`') => {
@@ -280,12 +322,10 @@ impl JavaScript<'_> {
             (TokenKind::Word, "else" | "do") => true,
             (TokenKind::Word, word) => !BEFORE_EXPRESSION.contains(&word),
             (TokenKind::Symbol, ";" | "{" | "}" | ")" | "=>" | ">") => true,
-            (TokenKind::Symbol, ":") => {
-                !matches!(
-                    self.open.last(),
-                    Some(Open::Brace { block: false } | Open::Parenthesis { .. } | Open::Bracket)
-                )
-            }
+            (TokenKind::Symbol, ":") => !matches!(
+                self.open.last(),
+                Some(Open::Brace { block: false } | Open::Parenthesis { .. } | Open::Bracket)
+            ),
             _ => false,
         }
     }

@@ -59,7 +59,11 @@ struct Python<'a> {
 }
 
 pub fn lex(text: &str) -> Lexed {
-    let mut python = Python { lexer: Lexer::new(text), open: Vec::new(), indents: Vec::new() };
+    let mut python = Python {
+        lexer: Lexer::new(text),
+        open: Vec::new(),
+        indents: Vec::new(),
+    };
     python.lexer.cursor.eat("\u{feff}");
     python.line_start();
     while python.step() {}
@@ -100,7 +104,12 @@ impl Python<'_> {
             '#' => self.lexer.line_comment(),
             '"' | '\'' => self.string(start, ""),
             _ if char.is_ascii_digit() => self.lexer.number(),
-            '.' if self.lexer.cursor.peek_at(1).is_some_and(|next| next.is_ascii_digit()) => {
+            '.' if self
+                .lexer
+                .cursor
+                .peek_at(1)
+                .is_some_and(|next| next.is_ascii_digit()) =>
+            {
                 self.lexer.number();
             }
             _ if is_word_start(char) => {
@@ -145,9 +154,18 @@ impl Python<'_> {
 
     /// A string whose prefix, if any, lies behind the cursor.
     fn string(&mut self, start: usize, prefix: &str) {
-        let has = |letter| prefix.chars().any(|char| char.eq_ignore_ascii_case(&letter));
+        let has = |letter| {
+            prefix
+                .chars()
+                .any(|char| char.eq_ignore_ascii_case(&letter))
+        };
         let quote = self.lexer.cursor.peek().unwrap_or('"');
-        let mut quotes = Quotes { quote, triple: true, raw: has('r'), start };
+        let mut quotes = Quotes {
+            quote,
+            triple: true,
+            raw: has('r'),
+            start,
+        };
         if !self.lexer.cursor.eat(quotes.end()) {
             quotes.triple = false;
             self.lexer.cursor.bump();
@@ -173,14 +191,16 @@ impl Python<'_> {
                     self.lexer.cursor.bump();
                 }
                 Some('\n') if !quotes.triple => {
-                    self.lexer.fault(FaultKind::UnterminatedString, quotes.start);
+                    self.lexer
+                        .fault(FaultKind::UnterminatedString, quotes.start);
                     break;
                 }
                 Some(_) => {
                     self.lexer.cursor.bump();
                 }
                 None => {
-                    self.lexer.fault(FaultKind::UnterminatedString, quotes.start);
+                    self.lexer
+                        .fault(FaultKind::UnterminatedString, quotes.start);
                     break;
                 }
             }
@@ -190,10 +210,17 @@ impl Python<'_> {
 
     /// The literal part of an f-string, up to its end or the next expression.
     fn format_text(&mut self, quotes: Quotes) {
-        let first = self.lexer.lexed.tokens.last().is_none_or(|token| {
-            (token.span.end as usize) <= quotes.start
-        });
-        let start = if first { quotes.start } else { self.lexer.cursor.position() };
+        let first = self
+            .lexer
+            .lexed
+            .tokens
+            .last()
+            .is_none_or(|token| (token.span.end as usize) <= quotes.start);
+        let start = if first {
+            quotes.start
+        } else {
+            self.lexer.cursor.position()
+        };
         loop {
             if self.lexer.cursor.eat(quotes.end()) {
                 self.open.pop();
@@ -209,7 +236,8 @@ impl Python<'_> {
                     return self.field_start();
                 }
                 Some('\n') if !quotes.triple => {
-                    self.lexer.fault(FaultKind::UnterminatedString, quotes.start);
+                    self.lexer
+                        .fault(FaultKind::UnterminatedString, quotes.start);
                     self.open.pop();
                     break;
                 }
@@ -227,7 +255,9 @@ impl Python<'_> {
     fn escape(&mut self, raw: bool) {
         self.lexer.cursor.bump();
         if !raw && self.lexer.cursor.eat("N{") {
-            self.lexer.cursor.take_while(|char| !matches!(char, '}' | '\n' | '"' | '\''));
+            self.lexer
+                .cursor
+                .take_while(|char| !matches!(char, '}' | '\n' | '"' | '\''));
             self.lexer.cursor.eat("}");
         } else if !matches!(self.lexer.cursor.peek(), Some('{' | '}')) {
             self.lexer.cursor.eat("\r");
@@ -297,7 +327,10 @@ impl Python<'_> {
     /// Ends a logical line, unless nothing is on it.
     fn newline(&mut self) {
         let ends_a_line = self.lexer.lexed.tokens.last().is_some_and(|token| {
-            !matches!(token.kind, TokenKind::Newline | TokenKind::Indent | TokenKind::Dedent)
+            !matches!(
+                token.kind,
+                TokenKind::Newline | TokenKind::Indent | TokenKind::Dedent
+            )
         });
         if ends_a_line {
             let here = self.lexer.cursor.position();
@@ -409,11 +442,18 @@ fn is_prefix(word: &str) -> bool {
 
 /// A string that is a whole logical line is documentation.
 fn mark_docstrings(lexed: &mut Lexed) {
-    let is_boundary = |kind| matches!(kind, TokenKind::Newline | TokenKind::Indent | TokenKind::Dedent);
+    let is_boundary = |kind| {
+        matches!(
+            kind,
+            TokenKind::Newline | TokenKind::Indent | TokenKind::Dedent
+        )
+    };
     let mut at_line_start = true;
     let mut tokens = lexed.tokens.iter_mut().peekable();
     while let Some(token) = tokens.next() {
-        let at_line_end = tokens.peek().is_none_or(|next| next.kind == TokenKind::Newline);
+        let at_line_end = tokens
+            .peek()
+            .is_none_or(|next| next.kind == TokenKind::Newline);
         if token.kind == TokenKind::Text && at_line_start && at_line_end {
             token.kind = TokenKind::Docstring;
         }

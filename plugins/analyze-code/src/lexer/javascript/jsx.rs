@@ -19,7 +19,11 @@ impl JavaScript<'_> {
     pub(super) fn is_element_start(&self, position: usize) -> bool {
         self.jsx == Jsx::Yes
             && self.no_element_at != Some(position)
-            && self.lexer.cursor.peek_at(1).is_some_and(|next| next == '>' || is_word_start(next))
+            && self
+                .lexer
+                .cursor
+                .peek_at(1)
+                .is_some_and(|next| next == '>' || is_word_start(next))
             && self.is_expression_start()
     }
 
@@ -41,7 +45,10 @@ impl JavaScript<'_> {
         let start = self.lexer.cursor.position();
         self.lexer.cursor.skip(symbol.len());
         self.lexer.push(TokenKind::Symbol, start);
-        self.open.push(Open::Tag { closing, generics: 0 });
+        self.open.push(Open::Tag {
+            closing,
+            generics: 0,
+        });
     }
 
     /// One part of a tag: its name, an attribute, its end.
@@ -83,7 +90,10 @@ impl JavaScript<'_> {
                 self.open.push(Open::JsxField);
             }
             _ if is_word_start(char) => {
-                let name = self.lexer.cursor.take_while(|char| is_word_part(char) || char == '-');
+                let name = self
+                    .lexer
+                    .cursor
+                    .take_while(|char| is_word_part(char) || char == '-');
                 self.lexer.push(TokenKind::Word, start);
                 if name == "extends" && generics == 0 {
                     // `<T extends U>(…) => …`: a generic function.
@@ -113,7 +123,10 @@ impl JavaScript<'_> {
         self.closed = self.open.pop();
         if has_children {
             self.open.push(Open::Children);
-        } else if self.before_element.is_some_and(|before| self.open.len() <= before.open) {
+        } else if self
+            .before_element
+            .is_some_and(|before| self.open.len() <= before.open)
+        {
             self.before_element = None;
         }
     }
@@ -121,7 +134,10 @@ impl JavaScript<'_> {
     /// What comes next between tags: text, an expression, an element, or the closing tag.
     pub(super) fn child(&mut self) {
         let start = self.lexer.cursor.position();
-        let text = self.lexer.cursor.take_while(|char| !matches!(char, '<' | '{'));
+        let text = self
+            .lexer
+            .cursor
+            .take_while(|char| !matches!(char, '<' | '{'));
         if !text.trim().is_empty() {
             self.lexer.push(TokenKind::Text, start);
         }

@@ -1,0 +1,390 @@
+//! Wires configuration into services and traits into each other. The API that the command line, and later the MCP server,
+//! batches and agents, call; nothing else puts the parts together.
+
+pub mod confine;
+mod grants;
+mod source;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use semver::VersionReq;
+
+use crate::config::{Config, Environment, Flag, Paths};
+use crate::dist::{InstalledTool, Package, Store};
+use crate::error::{Code, Error, Result};
+use crate::exec::BoxFuture;
+use crate::host::{self, CompiledCache, Host, POOL_SLOTS};
+use crate::ids::PluginName;
+use crate::invoke::{Catalog, Permits, Pipeline, Rules, ToolRef};
+use crate::permission::{Capability, Kind, Scope, Sensitive};
+use crate::registry::{Origin, Source, Tool};
+
+pub use grants::read_grants;
+
+/// The parts of one process.
+pub struct App {
+    /// What was decided by all layers of configuration.
+    pub config: Config,
+    /// Where things are.
+    pub paths: Paths,
+    /// The installed plugins.
+    pub store: Store,
+    environment: Environment,
+    host: OnceLock<Arc<Host>>,
+    /// What was resolved stays pinned: a file that changes while a process runs is not picked up half-way.
+    sources: Mutex<Vec<(SourceKey, Arc<Source>)>>,
+    packages: Mutex<Vec<(SourceKey, Found)>>,
+}
+
+/// A package and where it was found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The package.
+    pub package: Package,
+    /// Where it was found.
+    pub origin: Origin,
+    /// The tools of an installed plugin, as they were described when it was installed.
+    snapshot: Option<Vec<InstalledTool>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum SourceKey {
+    File(PathBuf),
+    Installed(PluginName, VersionReq),
+}
+
+impl App {
+    /// Reads the configuration; starts nothing that takes time.
+    ///
+    /// # Errors
+    /// E3004 where the configuration is not valid.
+    pub fn open(flags: &[Flag]) -> Result<Self> {
+        let environment = Environment::of_process();
+        let paths = Paths::of_process(&environment)?;
+        let config = Config::load(&paths, &environment, flags)?;
+        Ok(Self {
+            store: Store::new(&paths.home),
+            config,
+            paths,
+            environment,
+            host: OnceLock::new(),
+            sources: Mutex::default(),
+            packages: Mutex::default(),
+        })
+    }
+
+    /// The host for components, started when it is first needed.
+    ///
+    /// # Errors
+    /// E3405 where it cannot start, E3109 where the cache is open to others.
+    pub fn host(&self) -> Result<Arc<Host>> {
+        if let Some(host) = self.host.get() {
+            return Ok(Arc::clone(host));
+        }
+        let host = Arc::new(Host::new(Some(self.cache()?), self.config.compile_jobs as usize)?);
+        Ok(Arc::clone(self.host.get_or_init(|| host)))
+    }
+
+    /// The compiled components on disk.
+    ///
+    /// # Errors
+    /// E3109 where the folder or its key is open to others.
+    pub fn cache(&self) -> Result<CompiledCache> {
+        host::open_cache(&self.config.cache_dir, &self.paths.home.join("keys"))
+    }
+
+    /// A pipeline over this process's tools.
+    ///
+    /// # Errors
+    /// Those of [`App::host`].
+    pub fn pipeline(self: &Arc<Self>) -> Result<Pipeline> {
+        let most = (self.config.concurrency as usize).min(POOL_SLOTS as usize - 8);
+        Ok(Pipeline::new(
+            Arc::clone(self) as Arc<dyn Catalog>,
+            self.host()?,
+            Permits::new(most),
+            self.rules(),
+        ))
+    }
+
+    /// What holds for every call of this process.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let ceiling: Scope = Kind::ALL
+            .into_iter()
+            .filter(|kind| !self.config.deny.contains(kind))
+            .flat_map(Capability::broadest)
+            .collect();
+        let mut own_state = vec![self.paths.home.clone(), self.config.cache_dir.clone()];
+        own_state.extend(
+            self.paths
+                .user_config
+                .as_ref()
+                .and_then(|path| path.parent())
+                .map(Path::to_owned),
+        );
+        Rules {
+            default_limits: self.config.limits.clone(),
+            most_limits: self.config.ceiling.clone(),
+            ceiling,
+            sensitive: Sensitive::new(
+                own_state
+                    .into_iter()
+                    .map(|path| path.canonicalize().unwrap_or(path))
+                    .collect(),
+            ),
+            variables: self.paths.variables(),
+            environment: self.environment.to_utf8(),
+        }
+    }
+
+    /// Reads how somebody names a tool: `FILE`, `PLUGIN`, `PLUGIN.TOOL` or `PLUGIN@RANGE`, and a tool besides.
+    ///
+    /// # Errors
+    /// E3004 where it is neither.
+    pub fn tool_ref(&self, text: &str, tool: Option<&str>) -> Result<ToolRef> {
+        let path = Path::new(text);
+        if text.contains('/') || text.ends_with(".wasm") || path.exists() {
+            return Ok(ToolRef::File {
+                path: path.to_owned(),
+                tool: tool.map(str::to_owned),
+            });
+        }
+        let invalid = |error: Box<dyn std::error::Error + Send + Sync>| {
+            Error::new(Code::E3004, format!("reading the tool {text:?}"))
+                .caused_by(error)
+                .hint("Name a file, an installed plugin, or `plugin.tool`.")
+        };
+        let (name, range, inner) = match text.split_once('@') {
+            Some((name, range)) => {
+                let range = range.parse().map_err(|error| invalid(Box::new(error)))?;
+                (name, range, None)
+            }
+            None => {
+                let (name, inner) = text
+                    .split_once('.')
+                    .map_or((text, None), |(name, inner)| (name, Some(inner)));
+                (name, VersionReq::STAR, inner)
+            }
+        };
+        if let (Some(inner), Some(tool)) = (inner, tool) {
+            return Err(Error::new(
+                Code::E3004,
+                format!("two tools are named, {inner:?} and {tool:?}"),
+            ));
+        }
+        Ok(ToolRef::Installed {
+            plugin: name.parse().map_err(|error| invalid(Box::new(error)))?,
+            range,
+            tool: tool.or(inner).map(str::to_owned),
+        })
+    }
+
+    /// The source a reference names, with its tools.
+    ///
+    /// # Errors
+    /// E3101, E3102, E3105, E3109, E3111.
+    pub async fn source(&self, reference: &ToolRef) -> Result<Arc<Source>> {
+        let key = key(reference);
+        if let Some(source) = self.pinned(&key) {
+            return Ok(source);
+        }
+        let Found {
+            package,
+            origin,
+            snapshot,
+        } = self.package(reference)?;
+        let source = Arc::new(source::build(self, package, origin, snapshot).await?);
+        // Two callers may have built it at the same time; the first one counts for both.
+        let mut sources = self.lock_sources();
+        if let Some((_, first)) = sources.iter().find(|(other, _)| *other == key) {
+            return Ok(Arc::clone(first));
+        }
+        sources.push((key, Arc::clone(&source)));
+        Ok(source)
+    }
+
+    /// The package a reference names, read at most once: what was looked at is what runs.
+    ///
+    /// # Errors
+    /// E3101, E3102, E3105, E3109.
+    pub fn package(&self, reference: &ToolRef) -> Result<Found> {
+        let key = key(reference);
+        let mut packages = self
+            .packages
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some((_, found)) = packages.iter().find(|(other, _)| *other == key) {
+            return Ok(found.clone());
+        }
+        let found = match reference {
+            ToolRef::File { path, .. } => Found {
+                package: Package::read(path)?,
+                origin: Origin::File(path.clone()),
+                snapshot: None,
+            },
+            ToolRef::Installed { plugin, range, .. } => self.find_installed(plugin, range)?,
+        };
+        packages.push((key, found.clone()));
+        Ok(found)
+    }
+
+    fn lock_sources(&self) -> std::sync::MutexGuard<'_, Vec<(SourceKey, Arc<Source>)>> {
+        self.sources
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn pinned(&self, key: &SourceKey) -> Option<Arc<Source>> {
+        let sources = self.lock_sources();
+        let (_, source) = sources.iter().find(|(other, _)| other == key)?;
+        Some(Arc::clone(source))
+    }
+
+    fn find_installed(
+        &self,
+        plugin: &PluginName,
+        range: &VersionReq,
+    ) -> Result<Found> {
+        match self.store.find(plugin, range) {
+            Ok(installed) => {
+                let artifact = self.store.artifact(&installed)?;
+                let file = self.store.blob_path(&installed.digest);
+                let package = Package::from_artifact(artifact, file)?;
+                Ok(Found {
+                    package,
+                    origin: Origin::Installed,
+                    snapshot: Some(installed.tools),
+                })
+            }
+            Err(error) if error.code() == Code::E3101 => {
+                let Some(path) = self.on_search_path(plugin.as_str()) else {
+                    return Err(self.did_you_mean(plugin, error));
+                };
+                Ok(Found {
+                    package: Package::read(&path)?,
+                    origin: Origin::File(path),
+                    snapshot: None,
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A plugin that lies in one of the configured folders, by the name of its file or folder.
+    fn on_search_path(&self, name: &str) -> Option<PathBuf> {
+        if !self.config.plugins_enabled {
+            return None;
+        }
+        self.config.search_paths.iter().find_map(|folder| {
+            [folder.join(format!("{name}.wasm")), folder.join(name)]
+                .into_iter()
+                .find(|path| path.exists())
+        })
+    }
+
+    /// Everything that lies in the configured folders.
+    #[must_use]
+    pub fn search_path_entries(&self) -> Vec<PathBuf> {
+        if !self.config.plugins_enabled {
+            return Vec::new();
+        }
+        let mut found: Vec<PathBuf> = self
+            .config
+            .search_paths
+            .iter()
+            .filter_map(|folder| std::fs::read_dir(folder).ok())
+            .flat_map(|entries| entries.flatten().map(|entry| entry.path()))
+            .filter(|path| {
+                path.extension().is_some_and(|extension| extension == "wasm")
+                    || path.join(crate::dist::MANIFEST_FILE).is_file()
+            })
+            .collect();
+        found.sort();
+        found
+    }
+
+    fn did_you_mean(&self, plugin: &PluginName, error: Error) -> Error {
+        let installed = self.store.list().unwrap_or_default();
+        let near = installed
+            .iter()
+            .map(|other| (strsim::jaro_winkler(other.name.as_str(), plugin.as_str()), &other.name))
+            .filter(|(likeness, _)| *likeness > 0.8)
+            .max_by(|(a, _), (b, _)| a.total_cmp(b));
+        match near {
+            Some((_, name)) => error.hint(format!("Did you mean `{name}`?")),
+            None => error,
+        }
+    }
+}
+
+fn key(reference: &ToolRef) -> SourceKey {
+    match reference {
+        ToolRef::File { path, .. } => SourceKey::File(path.clone()),
+        ToolRef::Installed { plugin, range, .. } => {
+            SourceKey::Installed(plugin.clone(), range.clone())
+        }
+    }
+}
+
+/// The tool of a source that is meant: the named one, or the only one.
+///
+/// # Errors
+/// E3101 where there is none of that name, or no name and several tools.
+pub fn choose_tool(source: &Source, name: Option<&str>) -> Result<Arc<Tool>> {
+    let names: Vec<&str> = source.tools.iter().map(|tool| tool.id.tool()).collect();
+    if let Some(name) = name {
+        // `plugin.tool` is how people write it everywhere else.
+        let short = name
+            .strip_prefix(&format!("{}.", source.name))
+            .unwrap_or(name);
+        return source
+            .tool(short)
+            .or_else(|| source.tool(name))
+            .cloned()
+            .ok_or_else(|| unknown_tool(source, name, &names));
+    }
+    match source.tools.as_slice() {
+        [only] => Ok(Arc::clone(only)),
+        [] => Err(Error::new(
+            Code::E3101,
+            format!("{} has no tools", source.name),
+        )
+        .hint("`toolhatch plugin inspect` shows what it exports.")),
+        _ => Err(Error::new(
+            Code::E3101,
+            format!("{} has several tools, and none was named", source.name),
+        )
+        .hint(format!("Name one of: {}.", names.join(", ")))),
+    }
+}
+
+fn unknown_tool(source: &Source, name: &str, names: &[&str]) -> Error {
+    let error = Error::new(
+        Code::E3101,
+        format!("{} has no tool {name:?}", source.name),
+    );
+    let near = names
+        .iter()
+        .map(|other| (strsim::jaro_winkler(other, name), other))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b));
+    match near {
+        Some((_, near)) => error.hint(format!("Did you mean `{near}`?")),
+        None => error.hint(format!("It has: {}.", names.join(", "))),
+    }
+}
+
+impl Catalog for App {
+    fn resolve<'a>(
+        &'a self,
+        reference: &'a ToolRef,
+    ) -> BoxFuture<'a, Result<(Arc<Source>, Arc<Tool>)>> {
+        Box::pin(async move {
+            let source = self.source(reference).await?;
+            let tool = choose_tool(&source, reference.tool())?;
+            Ok((source, tool))
+        })
+    }
+}

@@ -1,0 +1,216 @@
+//! Landlock below the sandbox: a one-shot call confines its own process before any thread starts.
+//!
+//! Should a guest ever break out of its sandbox, the process it finds itself in can reach little more than what was
+//! granted: its own state and cache, the granted paths, what resolving names and checking certificates takes, and TCP ports
+//! of granted connections. Processes that serve many calls cannot do this: their rules would be a union of all grants.
+
+use std::path::{Path, PathBuf};
+
+use super::App;
+use crate::error::{Code, Error, Result};
+use crate::invoke::Grants;
+use crate::permission::{Access, Capability, Kind, Request, Scope};
+
+/// How far the confinement of a process goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confinement {
+    /// The kernel enforces every rule.
+    Full,
+    /// The kernel is older and enforces some rules.
+    Partial,
+    /// The kernel has no Landlock, or this is not Linux.
+    None,
+}
+
+/// Read by the C library and by TLS: names, users, certificates, time zones, shared libraries.
+const SYSTEM_READ: &[&str] = &[
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/gai.conf",
+    "/etc/host.conf",
+    "/etc/services",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/etc/ssl",
+    "/etc/pki",
+    "/etc/ca-certificates",
+    "/usr/share/ca-certificates",
+    "/usr/local/share/ca-certificates",
+    "/usr/lib",
+    "/usr/lib64",
+    "/lib",
+    "/lib64",
+    "/usr/share/zoneinfo",
+    "/run/systemd/resolve",
+    "/run/nscd",
+    "/dev/urandom",
+    "/dev/null",
+    "/proc/self",
+];
+
+/// Everything one call of this process may touch.
+fn reachable(app: &App, grants: &Grants, requests: &[Request]) -> (Vec<PathBuf>, Vec<PathBuf>, Scope) {
+    let mut scope = grants.scope.clone();
+    if grants.all_requested {
+        for request in requests {
+            for capability in &request.capabilities {
+                scope.insert(capability.clone());
+            }
+        }
+    }
+    let of = |access| -> Vec<PathBuf> {
+        scope
+            .files(access)
+            .map(|granted| granted.root().unwrap_or(Path::new("/")).to_owned())
+            .collect()
+    };
+    let mut read: Vec<PathBuf> = SYSTEM_READ.iter().map(PathBuf::from).collect();
+    read.extend(of(Access::Read));
+    // The folder of a granted file is opened to reach the file.
+    read.extend(
+        of(Access::Read)
+            .into_iter()
+            .chain(of(Access::Write))
+            .filter(|path| path.is_file())
+            .filter_map(|path| path.parent().map(Path::to_owned)),
+    );
+    read.push(app.paths.home.clone());
+    let mut write = of(Access::Write);
+    write.extend([app.config.cache_dir.clone(), app.paths.home.join("keys")]);
+    (read, write, scope)
+}
+
+/// Confines this process for one call. Must come before any thread starts; nothing can undo it.
+///
+/// # Errors
+/// E3405 where the state folder cannot be made. A kernel without Landlock is no error: `toolhatch doctor` tells.
+pub fn one_shot(app: &App, grants: &Grants, requests: &[Request]) -> Result<Confinement> {
+    let (read, write, scope) = reachable(app, grants, requests);
+    // Rules are about folders that exist: what the call will make must be there before.
+    for folder in [&app.paths.home, &app.config.cache_dir, &app.paths.home.join("keys")] {
+        crate::fsx::create_private_dir(folder)?;
+    }
+    let confinement = enforce(&read, &write, &scope)?;
+    tracing::debug!(?confinement, "confined this process");
+    Ok(confinement)
+}
+
+/// What confinement this system can give, without confining anything.
+#[must_use]
+pub fn available() -> Confinement {
+    enforceable()
+}
+
+/// The TCP ports of granted connections: those that are named, or all of them where a grant names none.
+fn ports(scope: &Scope) -> Option<Vec<u16>> {
+    let mut ports = Vec::new();
+    for capability in scope.capabilities() {
+        match capability {
+            Capability::NetworkHttp(http) => {
+                for scheme in [crate::permission::Scheme::Http, crate::permission::Scheme::Https] {
+                    match http.port(scheme) {
+                        Some(crate::permission::Port::Exact(port)) => ports.push(port),
+                        Some(crate::permission::Port::Any) => return None,
+                        None => {}
+                    }
+                }
+            }
+            Capability::NetworkTcp(tcp) => match tcp.port() {
+                crate::permission::Port::Exact(port) => ports.push(port),
+                crate::permission::Port::Any => return None,
+            },
+            _ => {}
+        }
+    }
+    if scope.kinds().iter().any(|kind| {
+        matches!(kind, Kind::NetworkHttp | Kind::NetworkTcp | Kind::NetworkUdp)
+    }) {
+        // Long answers of name servers come over TCP.
+        ports.push(53);
+    }
+    Some(ports)
+}
+
+#[cfg(target_os = "linux")]
+fn enforce(read: &[PathBuf], write: &[PathBuf], scope: &Scope) -> Result<Confinement> {
+    use landlock::{
+        ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible, NetPort, PathBeneath, PathFd, Ruleset,
+        RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope as LandlockScope,
+    };
+    let abi = ABI::V6;
+    let ports = ports(scope);
+    let confine = || -> std::result::Result<RulesetStatus, landlock::RulesetError> {
+        let mut ruleset = Ruleset::default()
+            .set_compatibility(CompatLevel::BestEffort)
+            .handle_access(AccessFs::from_all(abi))?
+            .handle_access(AccessNet::BindTcp)?
+            .scope(LandlockScope::from_all(abi))?;
+        if ports.is_some() {
+            ruleset = ruleset.handle_access(AccessNet::ConnectTcp)?;
+        }
+        let mut created = ruleset.create()?;
+        for (paths, access) in [
+            (read, AccessFs::from_read(abi)),
+            (write, AccessFs::from_all(abi)),
+        ] {
+            for path in paths {
+                // What does not exist needs no rule.
+                let Ok(fd) = PathFd::new(path) else { continue };
+                let access = if path.is_dir() {
+                    access
+                } else {
+                    access & AccessFs::from_file(abi)
+                };
+                created = created.add_rule(PathBeneath::new(fd, access))?;
+            }
+        }
+        for port in ports.iter().flatten() {
+            created = created.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
+        }
+        Ok(created.restrict_self()?.ruleset)
+    };
+    match confine() {
+        Ok(RulesetStatus::FullyEnforced) => Ok(Confinement::Full),
+        Ok(RulesetStatus::PartiallyEnforced) => Ok(Confinement::Partial),
+        Ok(RulesetStatus::NotEnforced) => Ok(Confinement::None),
+        // A kernel that has it and does not take the rules is not one to go on with.
+        Err(error) => Err(Error::new(
+            Code::E3405,
+            "confining this process with Landlock",
+        )
+        .caused_by(error)
+        .hint("`--no-landlock` runs the call with the WebAssembly sandbox alone.")),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn enforce(_read: &[PathBuf], _write: &[PathBuf], scope: &Scope) -> Result<Confinement> {
+    let _ = ports(scope);
+    Ok(Confinement::None)
+}
+
+#[cfg(target_os = "linux")]
+fn enforceable() -> Confinement {
+    use landlock::{ABI, Access as _, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr};
+    // Making a ruleset restricts nothing; it only fails where the kernel cannot enforce it.
+    let supports = |abi| {
+        Ruleset::default()
+            .set_compatibility(CompatLevel::HardRequirement)
+            .handle_access(AccessFs::from_all(abi))
+            .and_then(Ruleset::create)
+            .is_ok()
+    };
+    if supports(ABI::V6) {
+        Confinement::Full
+    } else if supports(ABI::V1) {
+        Confinement::Partial
+    } else {
+        Confinement::None
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn enforceable() -> Confinement {
+    Confinement::None
+}

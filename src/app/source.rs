@@ -1,0 +1,224 @@
+//! From a package to a source with its tools.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::App;
+use crate::dist::{InstalledTool, Package};
+use crate::error::{Code, Error, Result};
+use crate::exec::Entry;
+use crate::host::DescribedTool;
+use crate::ids::ToolId;
+use crate::manifest::{Manifest, Risk, ToolSpec};
+use crate::registry::{Origin, Source, Tool, Validators};
+use crate::schema::{self, Function};
+
+/// What every component for our world exports.
+const TOOLS_EXPORT: &str = "toolhatch:plugin/tools";
+/// How a manifest names our world.
+const PLUGIN_WORLD: &str = "toolhatch:plugin/plugin";
+
+/// Builds a source. `snapshot` holds the tools of an installed plugin as they were described when it was installed.
+pub(super) async fn build(
+    app: &App,
+    package: Package,
+    origin: Origin,
+    snapshot: Option<Vec<InstalledTool>>,
+) -> Result<Source> {
+    let name = package.name();
+    let manifest = package.manifest.clone().map(Arc::new);
+    let mut imports = Vec::new();
+    let tools = if let Some(manifest) = manifest.as_deref().filter(|manifest| is_plugin(manifest)) {
+        match snapshot {
+            Some(snapshot) => snapshot
+                .into_iter()
+                .map(|tool| installed_tool(&name, tool, manifest))
+                .collect::<Result<_>>()?,
+            None if is_complete(manifest) => manifest
+                .tools
+                .iter()
+                .filter(|spec| spec.container.is_none())
+                .map(|spec| manifest_tool(&name, spec))
+                .collect::<Result<_>>()?,
+            None => described(app, &package, &name).await?,
+        }
+    } else {
+        let interface = schema::read_component(&package.artifact.bytes, package.docs.as_ref())?;
+        let is_plugin = interface
+            .exports
+            .iter()
+            .any(|export| export.starts_with(TOOLS_EXPORT));
+        imports = interface.imports;
+        if is_plugin {
+            described(app, &package, &name).await?
+        } else {
+            interface
+                .functions
+                .into_iter()
+                .map(|function| custom_tool(&name, function, manifest.as_deref()))
+                .collect::<Result<_>>()?
+        }
+    };
+    Ok(Source {
+        name,
+        origin,
+        artifact: package.artifact,
+        manifest,
+        imports,
+        tools: tools.into_iter().map(Arc::new).collect::<Vec<_>>(),
+    })
+}
+
+fn is_plugin(manifest: &Manifest) -> bool {
+    manifest
+        .world
+        .as_ref()
+        .is_some_and(|world| world.starts_with(PLUGIN_WORLD))
+}
+
+/// True where the manifest says everything about its tools, so that the component need not be asked.
+fn is_complete(manifest: &Manifest) -> bool {
+    !manifest.tools.is_empty()
+        && manifest
+            .tools
+            .iter()
+            .all(|tool| tool.description.is_some() && tool.input_schema.is_some())
+}
+
+fn manifest_tool(source: &str, spec: &ToolSpec) -> Result<Tool> {
+    Ok(Tool {
+        id: id(source, &spec.name)?,
+        description: spec.description.clone().unwrap_or_default(),
+        input_schema: spec.input_schema.clone().unwrap_or_default(),
+        output_schema: spec.output_schema.clone(),
+        entry: Entry::Plugin {
+            tool: spec.name.clone(),
+        },
+        idempotent: spec.idempotent,
+        pure: spec.pure,
+        risk: spec.risk,
+        untrusted_output: spec.untrusted_output,
+        validators: Validators::default(),
+    })
+}
+
+fn id(source: &str, tool: &str) -> Result<ToolId> {
+    ToolId::new(source, tool).map_err(|error| {
+        Error::new(Code::E3105, format!("naming a tool of {source}")).caused_by(error)
+    })
+}
+
+/// Tools as the component describes them, with what only the manifest says.
+async fn described(app: &App, package: &Package, source: &str) -> Result<Vec<Tool>> {
+    let tools = app.host()?.describe(&package.artifact).await?;
+    let specs = package
+        .manifest
+        .as_ref()
+        .map_or(&[][..], |manifest| &manifest.tools);
+    check_against(specs, &tools)?;
+    tools
+        .into_iter()
+        .map(|tool| described_tool(source, tool, specs))
+        .collect()
+}
+
+/// A manifest that lists tools must list the ones the component has.
+fn check_against(specs: &[ToolSpec], tools: &[DescribedTool]) -> Result<()> {
+    for spec in specs.iter().filter(|spec| spec.container.is_none()) {
+        if !tools.iter().any(|tool| tool.name == spec.name) {
+            return Err(Error::new(
+                Code::E3105,
+                format!("the manifest lists the tool {:?}, which the component does not have", spec.name),
+            ));
+        }
+    }
+    let unlisted = tools
+        .iter()
+        .find(|tool| !specs.is_empty() && !specs.iter().any(|spec| spec.name == tool.name));
+    match unlisted {
+        Some(tool) => Err(Error::new(
+            Code::E3105,
+            format!("the component has the tool {:?}, which the manifest does not list", tool.name),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn described_tool(source: &str, tool: DescribedTool, specs: &[ToolSpec]) -> Result<Tool> {
+    let parse = |which: &str, text: &str| -> Result<Value> {
+        schema::parse_strict(text).map_err(|error| {
+            Error::new(
+                Code::E3105,
+                format!("the {which} schema of {source}.{} is not JSON", tool.name),
+            )
+            .caused_by(error)
+        })
+    };
+    let spec = specs.iter().find(|spec| spec.name == tool.name);
+    let input_schema = match spec.and_then(|spec| spec.input_schema.clone()) {
+        Some(schema) => schema,
+        None => parse("input", &tool.input_schema)?,
+    };
+    let output_schema = match spec.and_then(|spec| spec.output_schema.clone()) {
+        Some(schema) => Some(schema),
+        None => tool
+            .output_schema
+            .as_deref()
+            .map(|text| parse("output", text))
+            .transpose()?,
+    };
+    Ok(Tool {
+        id: id(source, &tool.name)?,
+        description: spec
+            .and_then(|spec| spec.description.clone())
+            .unwrap_or(tool.description),
+        input_schema,
+        output_schema,
+        entry: Entry::Plugin { tool: tool.name },
+        idempotent: spec.is_some_and(|spec| spec.idempotent),
+        pure: spec.is_some_and(|spec| spec.pure),
+        risk: spec.map_or(Risk::default(), |spec| spec.risk),
+        untrusted_output: spec.is_some_and(|spec| spec.untrusted_output),
+        validators: Validators::default(),
+    })
+}
+
+fn installed_tool(source: &str, tool: InstalledTool, manifest: &Manifest) -> Result<Tool> {
+    let spec = manifest.tools.iter().find(|spec| spec.name == tool.name);
+    Ok(Tool {
+        id: id(source, &tool.name)?,
+        description: tool.description,
+        input_schema: tool.input_schema,
+        output_schema: tool.output_schema,
+        entry: Entry::Plugin { tool: tool.name },
+        idempotent: spec.is_some_and(|spec| spec.idempotent),
+        pure: spec.is_some_and(|spec| spec.pure),
+        risk: spec.map_or(Risk::default(), |spec| spec.risk),
+        untrusted_output: spec.is_some_and(|spec| spec.untrusted_output),
+        validators: Validators::default(),
+    })
+}
+
+fn custom_tool(source: &str, function: Function, manifest: Option<&Manifest>) -> Result<Tool> {
+    let spec = manifest.and_then(|manifest| {
+        manifest
+            .tools
+            .iter()
+            .find(|spec| spec.name == function.name)
+    });
+    Ok(Tool {
+        id: id(source, &function.name)?,
+        description: spec
+            .and_then(|spec| spec.description.clone())
+            .unwrap_or_else(|| function.description()),
+        input_schema: schema::input_schema(&function),
+        output_schema: Some(schema::output_schema(&function)),
+        idempotent: spec.is_some_and(|spec| spec.idempotent),
+        pure: spec.is_some_and(|spec| spec.pure),
+        risk: spec.map_or(Risk::default(), |spec| spec.risk),
+        untrusted_output: spec.is_some_and(|spec| spec.untrusted_output),
+        entry: Entry::Function(Arc::new(function)),
+        validators: Validators::default(),
+    })
+}

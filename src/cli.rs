@@ -1,0 +1,170 @@
+//! The command line: one verb a file, each with its arguments and a `run` that returns what to say. Only
+//! [`output::Printer`] says it.
+
+mod call;
+mod explain;
+pub mod output;
+mod prompt;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use self::output::Printer;
+use crate::app::App;
+use crate::config::{Color, Flag};
+use crate::error::{Code, Error, Result};
+use crate::exit_code::Exit;
+
+/// Run the tools of AI agents behind one gate.
+///
+/// A tool is a WebAssembly component. It runs in a sandbox that can do nothing but what you allow.
+#[derive(Debug, Parser)]
+#[command(
+    name = "toolhatch",
+    version,
+    disable_help_subcommand = true,
+    after_help = "Examples:
+  toolhatch call plugins/dist/analyze-code.wasm --arg path=src --allow file_read=src
+  toolhatch tools list
+  toolhatch plugin inspect some.wasm
+  toolhatch explain E3210"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Global {
+    /// Print JSON instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    /// When to colour the output: auto, always or never.
+    #[arg(long, global = true, value_name = "WHEN", help_heading = "Global options")]
+    color: Option<String>,
+    /// Which messages to show on standard error: off, error, warn, info, debug or trace.
+    #[arg(long, global = true, value_name = "LEVEL", help_heading = "Global options")]
+    log: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Call(call::Args),
+    Explain(explain::Args),
+}
+
+impl Global {
+    fn flags(&self) -> Vec<Flag> {
+        let color = self.color.clone().map(|value| Flag {
+            flag: "--color",
+            key: "output.color",
+            value,
+        });
+        let log = self.log.clone().map(|value| Flag {
+            flag: "--log",
+            key: "log.level",
+            value,
+        });
+        color.into_iter().chain(log).collect()
+    }
+}
+
+/// Parses the command line, runs the command, and says how it went.
+#[must_use]
+pub fn main() -> ExitCode {
+    let printer = Printer::early();
+    let matches = match Cli::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return printer.usage(&error).into(),
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return printer.usage(&error).into(),
+    };
+    let printer = printer.with_json(cli.global.json);
+    let exit = match run(cli, &printer) {
+        Ok(exit) => exit,
+        Err(error) => {
+            printer.error(&error);
+            error.exit()
+        }
+    };
+    printer.finish(exit).into()
+}
+
+fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
+    // What needs no configuration works also where that is broken.
+    let output = match cli.command {
+        Command::Explain(args) => args.run()?,
+        command => {
+            let app = Arc::new(App::open(&cli.global.flags())?);
+            printer.set_color(app.config.color);
+            start_log(app.config.log_level.word());
+            for warning in &app.config.warnings {
+                printer.warning(warning);
+            }
+            match command {
+                Command::Call(args) => return args.run(&app, printer),
+                Command::Explain(args) => args.run()?,
+            }
+        }
+    };
+    printer.output(&output);
+    Ok(output.exit)
+}
+
+/// Messages of the program itself go to standard error; standard output is for results alone.
+fn start_log(level: &str) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::new(format!("off,toolhatch={level}"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .without_time();
+    // It can only fail where a log was started before, which then goes on.
+    drop(log.try_init());
+}
+
+/// Runs a future to its end on a runtime of its own, and does not wait for what it leaves behind: a file system that hangs
+/// must not hang the exit.
+///
+/// # Errors
+/// E3405 where the threads cannot be started; else what the future gives.
+pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("toolhatch")
+        .build()
+        .map_err(|error| {
+            Error::new(Code::E3405, "starting the threads that run calls").caused_by(error)
+        })?;
+    let result = runtime.block_on(future);
+    runtime.shutdown_background();
+    result
+}
+
+impl From<Color> for anstream::ColorChoice {
+    fn from(color: Color) -> Self {
+        match color {
+            Color::Auto => Self::Auto,
+            Color::Always => Self::Always,
+            Color::Never => Self::Never,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

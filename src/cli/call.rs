@@ -1,0 +1,261 @@
+//! `toolhatch call`: one call of a tool, or with `--jsonl` many in one process.
+
+mod arguments;
+mod jsonl;
+mod render;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::output::Printer;
+use super::prompt::Terminal;
+use super::block_on;
+use crate::app::{App, choose_tool, confine, read_grants};
+use crate::error::{Code, Error, Result};
+use crate::exec::{Event, EventLimits, EventSink, LogLevel};
+use crate::exit_code::Exit;
+use crate::ids::CallId;
+use crate::invoke::{GrantedMount, Grants, Request};
+use crate::manifest::{ByteSize, HumanDuration, LimitRequest};
+use crate::permission::{Capability, Request as Asked};
+
+/// Call a tool.
+///
+/// The tool runs in a sandbox that can do nothing but what you allow with --allow. Its result goes to standard output.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  toolhatch call plugins/dist/analyze-code.wasm --arg path=src --allow file_read=src
+  toolhatch call plugins/dist/files.wasm read --arg path=/workspace/README.md --allow file_read=.:/workspace
+  toolhatch call my-plugin.my-tool --args @arguments.json --timeout 5s --json
+  toolhatch call some.wasm add --arg a=1 --arg b:=2 --dry-run
+  echo '{\"tool\": \"some.wasm\", \"name\": \"add\", \"args\": {\"a\": 1, \"b\": 2}}' | toolhatch call --jsonl")]
+pub struct Args {
+    /// The tool: a file, an installed plugin, `plugin.tool` or `plugin@RANGE`.
+    #[arg(required_unless_present = "jsonl", value_name = "TOOL|FILE")]
+    target: Option<String>,
+    /// Which tool of the file or plugin; may be left out where there is only one.
+    #[arg(value_name = "TOOL")]
+    tool: Option<String>,
+    /// The arguments as a JSON object, or @FILE, or - for standard input.
+    #[arg(long, value_name = "JSON|@FILE|-")]
+    args: Option<String>,
+    /// One argument: `name=value` is read by the type the tool's schema gives it, `name:=JSON` is taken as JSON.
+    #[arg(long = "arg", value_name = "NAME=VALUE|NAME:=JSON")]
+    arg: Vec<String>,
+    /// Read one call a line from standard input, as JSON: {"tool", "name", "args", "allow", "timeout", "id"}.
+    #[arg(long, conflicts_with_all = ["target", "args", "arg", "dry_run"])]
+    jsonl: bool,
+    /// With --jsonl: print answers as they come instead of in order.
+    #[arg(long, requires = "jsonl")]
+    unordered: bool,
+    /// With --jsonl: how many calls run at once.
+    #[arg(long, requires = "jsonl", value_name = "N")]
+    jobs: Option<usize>,
+    #[command(flatten)]
+    common: Common,
+    /// Say what the call would be allowed to do, and do not run it.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What one call and all calls of a stream have in common.
+#[derive(Debug, Clone, clap::Args)]
+struct Common {
+    /// Allow something: file_read=HOST[:GUEST], file_write=HOST[:GUEST], network_http=[SCHEME://]HOST[:PORT][/GLOB],
+    /// network_tcp=HOST:PORT, env=NAME[=VALUE], ... May be given several times.
+    #[arg(long, value_name = "NAME=SCOPE")]
+    allow: Vec<String>,
+    /// Allow everything that the tool's manifest asks for.
+    #[arg(long)]
+    allow_requested: bool,
+    /// Stop the call after this time, such as 500ms, 30s or 2m.
+    #[arg(long, value_name = "DURATION")]
+    timeout: Option<HumanDuration>,
+    /// How much memory the tool may use, such as 64MiB.
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<ByteSize>,
+    /// Freeze clocks and random numbers and count fuel, so that the same arguments give the same result.
+    #[arg(long)]
+    deterministic: bool,
+    /// Show the tool's messages from this level on: trace, debug, info, warn or error.
+    #[arg(long, value_name = "LEVEL", value_parser = parse_level)]
+    tool_log: Option<LogLevel>,
+    /// Do not confine this process itself with Landlock. Use it where the kernel's rules are in the way.
+    #[arg(long)]
+    no_landlock: bool,
+}
+
+fn parse_level(text: &str) -> std::result::Result<LogLevel, String> {
+    let levels = [
+        LogLevel::Trace,
+        LogLevel::Debug,
+        LogLevel::Info,
+        LogLevel::Warn,
+        LogLevel::Error,
+    ];
+    levels
+        .into_iter()
+        .find(|level| level.word() == text)
+        .ok_or_else(|| "use trace, debug, info, warn or error".to_owned())
+}
+
+impl Common {
+    fn limits(&self) -> LimitRequest {
+        LimitRequest {
+            timeout: self.timeout.map(|timeout| timeout.0),
+            memory: self.memory.map(|memory| memory.0),
+            ..LimitRequest::default()
+        }
+    }
+
+    fn event_limits(&self, app: &App) -> EventLimits {
+        EventLimits {
+            stdio: usize::try_from(app.config.limits.stdio).unwrap_or(usize::MAX),
+            log_level: self.tool_log.unwrap_or(LogLevel::Info),
+            ..EventLimits::default()
+        }
+    }
+
+    /// Refuses what the operator's configuration does not let people allow.
+    fn check_allowed(&self, app: &App) -> Result<()> {
+        if app.config.allow_flag || (self.allow.is_empty() && !self.allow_requested) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::E3206,
+            format!(
+                "`--allow` is switched off by {}",
+                app.config.origin("permissions.allow_flag")
+            ),
+        )
+        .hint("Ask whoever runs this machine to grant what the tool needs."))
+    }
+}
+
+impl Args {
+    /// Runs the command.
+    pub fn run(self, app: &Arc<App>, printer: &Printer) -> Result<Exit> {
+        self.common.check_allowed(app)?;
+        if self.jsonl {
+            return jsonl::run(app, printer, &self.common, self.jobs, self.unordered);
+        }
+        let target = self.target.as_deref().unwrap_or_default();
+        let tool = app.tool_ref(target, self.tool.as_deref())?;
+        let mut grants = read_grants(
+            &self.common.allow,
+            self.common.allow_requested,
+            &app.paths.current,
+        )?;
+        // Everything that is known before a thread starts: what the process itself may still do from here on.
+        let found = app.package(&tool)?;
+        let requests = match &found.package.manifest {
+            Some(manifest) => manifest.requests(&app.paths.variables())?,
+            None => Vec::new(),
+        };
+        if grants.scope.is_empty() && !grants.all_requested && !self.dry_run && !printer.is_json() {
+            ask(app, &found.package.name(), &requests, &mut grants)?;
+        }
+        if !self.common.no_landlock && !self.dry_run {
+            confine::one_shot(app, &grants, &requests)?;
+        }
+        let common = self.common.clone();
+        block_on(async {
+            let source = app.source(&tool).await?;
+            let chosen = choose_tool(&source, self.tool.as_deref().or(tool.tool()))?;
+            let arguments =
+                arguments::read(self.args.as_deref(), &self.arg, &chosen.input_schema)?;
+            let cancel = CancellationToken::new();
+            let request = Request {
+                call: CallId::generate(),
+                tool: tool.clone(),
+                arguments: Arc::new(arguments),
+                grants: Arc::new(grants),
+                limits: common.limits(),
+                deterministic: common.deterministic,
+                cancel: cancel.clone(),
+                events: Arc::new(EventSink::new(common.event_limits(app))),
+            };
+            if self.dry_run {
+                let authorised = app.pipeline()?.plan(request).await?;
+                printer.output(&render::plan(&authorised));
+                return Ok(Exit::Ok);
+            }
+            one(app, printer, request, cancel, &common).await
+        })
+    }
+}
+
+async fn one(
+    app: &Arc<App>,
+    printer: &Printer,
+    mut request: Request,
+    cancel: CancellationToken,
+    common: &Common,
+) -> Result<Exit> {
+    let pipeline = app.pipeline()?;
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(64);
+    request.events = Arc::new(EventSink::with_listener(common.event_limits(app), move |event| {
+        if let Event::Progress {
+            done,
+            total,
+            message,
+        } = event
+        {
+            // A slow terminal loses updates, never the call.
+            drop(sender.try_send((done, total, message.map(str::to_owned))));
+        }
+    }));
+    let call = pipeline.invoke(request);
+    tokio::pin!(call);
+    let report = loop {
+        tokio::select! {
+            biased;
+            report = &mut call => break report,
+            interrupted = tokio::signal::ctrl_c() => {
+                if interrupted.is_ok() {
+                    cancel.cancel();
+                }
+            }
+            Some((done, total, message)) = receiver.recv() => {
+                printer.progress(done, total, message.as_deref());
+            }
+        }
+    };
+    render::report(printer, &report, common.tool_log.is_some());
+    Ok(report.error().map_or(Exit::Ok, Error::exit))
+}
+
+/// Asks the person at the terminal about each thing the tool asks for, where nothing was said about it. Without a terminal
+/// the answer is no.
+fn ask(app: &App, name: &str, requests: &[Asked], grants: &mut Grants) -> Result<()> {
+    let needs_something = requests.iter().any(|request| !request.optional);
+    if !needs_something || !app.config.allow_flag {
+        return Ok(());
+    }
+    let Some(mut terminal) = Terminal::open() else {
+        return Ok(());
+    };
+    terminal.say(&format!("{name} asks for this, for this call:"))?;
+    for request in requests {
+        if let Some(warning) = request.warning() {
+            terminal.say(&format!("  careful: {warning}"))?;
+        }
+        if !terminal.confirm(&format!("  May it {}?", request.in_plain_words()))? {
+            continue;
+        }
+        for capability in &request.capabilities {
+            if let Capability::FileRead(scope) | Capability::FileWrite(scope) = capability
+                && let Some(root) = scope.root()
+            {
+                grants.mounts.push(GrantedMount {
+                    host: root.to_owned(),
+                    guest: request.mount.clone(),
+                    typed: root.to_string_lossy().into_owned(),
+                });
+            }
+            grants.scope.insert(capability.clone());
+        }
+    }
+    Ok(())
+}

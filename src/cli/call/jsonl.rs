@@ -1,0 +1,253 @@
+//! `toolhatch call --jsonl`: one call a line on standard input, one answer a line on standard output, in one process.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::Common;
+use crate::app::{App, read_grants};
+use crate::cli::block_on;
+use crate::cli::output::Printer;
+use crate::error::{Code, Error, Result};
+use crate::exec::EventSink;
+use crate::exit_code::Exit;
+use crate::ids::CallId;
+use crate::invoke::{Pipeline, Request};
+use crate::manifest::{HumanDuration, LimitRequest};
+use crate::schema::parse_strict;
+
+/// A line longer than this is refused, and the next one is read.
+const MAX_LINE: u64 = 64 << 20;
+/// Lines that were read and wait for their turn.
+const READ_AHEAD: usize = 256;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    /// A file, an installed plugin, or `plugin.tool`.
+    tool: String,
+    /// Which tool of it.
+    #[serde(default)]
+    name: Option<String>,
+    /// The arguments.
+    #[serde(default)]
+    args: Map<String, Value>,
+    /// More grants for this call.
+    #[serde(default)]
+    allow: Vec<String>,
+    /// The time this call may take.
+    #[serde(default)]
+    timeout: Option<String>,
+    /// Handed back with the answer.
+    #[serde(default)]
+    id: Option<Value>,
+}
+
+pub(super) fn run(
+    app: &Arc<App>,
+    printer: &Printer,
+    common: &Common,
+    jobs: Option<usize>,
+    unordered: bool,
+) -> Result<Exit> {
+    if jobs == Some(0) {
+        return Err(Error::new(Code::E3004, "`--jobs 0` would run nothing"));
+    }
+    block_on(async {
+        let pipeline = Arc::new(app.pipeline()?);
+        let jobs = jobs.unwrap_or(app.config.concurrency as usize);
+        let cancel = CancellationToken::new();
+        let (sender, receiver) = mpsc::channel(READ_AHEAD);
+        let reading = tokio::spawn(read(
+            Arc::clone(app),
+            pipeline,
+            common.clone(),
+            jobs,
+            cancel.clone(),
+            sender,
+        ));
+        let exit = tokio::select! {
+            exit = print(printer, receiver, unordered) => exit,
+            interrupted = tokio::signal::ctrl_c() => {
+                cancel.cancel();
+                if interrupted.is_ok() { Exit::Cancelled } else { Exit::Internal }
+            }
+        };
+        reading.abort();
+        Ok(exit)
+    })
+}
+
+/// Prints answers, in the order of their lines unless told otherwise. The exit is that of the first call that failed.
+async fn print(
+    printer: &Printer,
+    mut answers: mpsc::Receiver<(u64, Value, Exit)>,
+    unordered: bool,
+) -> Exit {
+    let mut failed: Option<(u64, Exit)> = None;
+    let mut waiting = BTreeMap::new();
+    let mut next = 0;
+    while let Some((number, answer, exit)) = answers.recv().await {
+        if exit != Exit::Ok && failed.is_none_or(|(first, _)| number < first) {
+            failed = Some((number, exit));
+        }
+        if unordered {
+            printer.json_line(&answer);
+        } else {
+            waiting.insert(number, answer);
+            while let Some(answer) = waiting.remove(&next) {
+                printer.json_line(&answer);
+                next += 1;
+            }
+        }
+        if printer.is_broken() {
+            break;
+        }
+    }
+    failed.map_or(Exit::Ok, |(_, exit)| exit)
+}
+
+async fn read(
+    app: Arc<App>,
+    pipeline: Arc<Pipeline>,
+    common: Common,
+    jobs: usize,
+    cancel: CancellationToken,
+    answers: mpsc::Sender<(u64, Value, Exit)>,
+) {
+    let permits = Arc::new(Semaphore::new(jobs));
+    let mut input = BufReader::new(tokio::io::stdin());
+    let mut number = 0;
+    loop {
+        let (line, is_last) = match next_line(&mut input).await {
+            Ok(Some(line)) => (line, false),
+            Ok(None) => return,
+            // The answer to a stream that cannot be read further is its last one.
+            Err(error) => (Err(error), true),
+        };
+        if matches!(&line, Ok(line) if line.trim_ascii().is_empty()) {
+            continue;
+        }
+        // The permit is taken before the task starts, so that no more than `jobs` lines are held at once.
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
+            return;
+        };
+        let (app, pipeline) = (Arc::clone(&app), Arc::clone(&pipeline));
+        let (common, cancel, answers) = (common.clone(), cancel.clone(), answers.clone());
+        tokio::spawn(async move {
+            let (answer, exit) = answer(&app, &pipeline, &common, line, cancel).await;
+            drop(permit);
+            // Where nobody listens any more there is nobody to tell.
+            drop(answers.send((number, answer, exit)).await);
+        });
+        number += 1;
+        if is_last {
+            return;
+        }
+    }
+}
+
+type Bytes = Vec<u8>;
+
+/// The next line without its end; a line that is too long is skipped to its end and reported.
+async fn next_line(
+    input: &mut BufReader<tokio::io::Stdin>,
+) -> Result<Option<Result<Bytes>>> {
+    let mut line = Vec::new();
+    let failed = |error| Error::new(Code::E3004, "reading standard input").caused_by(error);
+    let read = (&mut *input)
+        .take(MAX_LINE + 1)
+        .read_until(b'\n', &mut line)
+        .await
+        .map_err(failed)?;
+    if read == 0 {
+        return Ok(None);
+    }
+    if line.len() as u64 > MAX_LINE && !line.ends_with(b"\n") {
+        let mut rest = Vec::new();
+        loop {
+            rest.clear();
+            let read = (&mut *input)
+                .take(1 << 20)
+                .read_until(b'\n', &mut rest)
+                .await
+                .map_err(failed)?;
+            if read == 0 || rest.ends_with(b"\n") {
+                break;
+            }
+        }
+        return Ok(Some(Err(Error::new(
+            Code::E3301,
+            format!("a line is longer than {} MiB", MAX_LINE >> 20),
+        ))));
+    }
+    Ok(Some(Ok(line)))
+}
+
+async fn answer(
+    app: &Arc<App>,
+    pipeline: &Pipeline,
+    common: &Common,
+    line: Result<Bytes>,
+    cancel: CancellationToken,
+) -> (Value, Exit) {
+    let parsed = line.and_then(|line| parse(&line));
+    let id = parsed.as_ref().ok().and_then(|line| line.id.clone());
+    let (mut value, exit) = match parsed.and_then(|line| request(app, common, line, cancel)) {
+        Ok(request) => {
+            let report = pipeline.invoke(request).await;
+            let exit = report.error().map_or(Exit::Ok, Error::exit);
+            (report.to_json(), exit)
+        }
+        Err(error) => (json!({"ok": false, "error": error.to_json()}), error.exit()),
+    };
+    if let (Some(id), Some(object)) = (id, value.as_object_mut()) {
+        object.insert("id".into(), id);
+    }
+    (value, exit)
+}
+
+fn parse(line: &[u8]) -> Result<Line> {
+    let text = std::str::from_utf8(line).map_err(|error| {
+        Error::new(
+            Code::E3301,
+            format!("a line is not UTF-8 (byte {})", error.valid_up_to()),
+        )
+    })?;
+    let value = parse_strict(text).map_err(|error| error.while_doing("reading a line"))?;
+    serde_json::from_value(value).map_err(|error| {
+        Error::new(Code::E3301, "a line is not a call")
+            .caused_by(error)
+            .hint("Write {\"tool\": \"…\", \"name\": \"…\", \"args\": {…}}.")
+    })
+}
+
+fn request(app: &App, common: &Common, line: Line, cancel: CancellationToken) -> Result<Request> {
+    let timeout = line
+        .timeout
+        .map(|text| text.parse::<HumanDuration>())
+        .transpose()
+        .map_err(|error| Error::new(Code::E3004, "reading the timeout of a line").caused_by(error))?;
+    if !line.allow.is_empty() && !app.config.allow_flag {
+        return Err(Error::new(Code::E3206, "granting is switched off by the configuration"));
+    }
+    let allow: Vec<String> = common.allow.iter().chain(&line.allow).cloned().collect();
+    Ok(Request {
+        call: CallId::generate(),
+        tool: app.tool_ref(&line.tool, line.name.as_deref())?,
+        arguments: Arc::new(Value::Object(line.args)),
+        grants: Arc::new(read_grants(&allow, common.allow_requested, &app.paths.current)?),
+        limits: LimitRequest {
+            timeout: timeout.map(|timeout| timeout.0).or(common.limits().timeout),
+            ..common.limits()
+        },
+        deterministic: common.deterministic,
+        cancel,
+        events: Arc::new(EventSink::new(common.event_limits(app))),
+    })
+}

@@ -1,0 +1,280 @@
+//! The only place that writes to standard output and standard error.
+//!
+//! Results go to standard output, everything about them to standard error. What a stranger's tool wrote is shown without
+//! the control characters that could rewrite a terminal, unless it goes into a file or a pipe.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the one printer")]
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use crate::config::Color;
+use crate::error::Error;
+use crate::exit_code::Exit;
+
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const DOUBTFUL: Style = AnsiColor::Yellow.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default();
+
+/// What a command has to say.
+#[derive(Debug, Clone, Default)]
+pub struct CommandOutput {
+    /// For people.
+    pub text: String,
+    /// For programs.
+    pub json: Value,
+    /// How the command went.
+    pub exit: Exit,
+    /// Besides the result.
+    pub warnings: Vec<String>,
+}
+
+impl CommandOutput {
+    /// A command that went well.
+    pub fn new(text: impl Into<String>, json: Value) -> Self {
+        Self {
+            text: text.into(),
+            json,
+            exit: Exit::Ok,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// Writes results and messages.
+pub struct Printer {
+    json: bool,
+    /// Standard output was closed by its reader, as `head` does.
+    broken: AtomicBool,
+    bar: Mutex<Option<Bar>>,
+}
+
+struct Bar {
+    started: Instant,
+    shown: Option<ProgressBar>,
+}
+
+impl Printer {
+    /// A printer for before the command line is understood.
+    #[must_use]
+    pub fn early() -> Self {
+        Self {
+            json: false,
+            broken: AtomicBool::new(false),
+            bar: Mutex::new(None),
+        }
+    }
+
+    /// The same printer, for JSON.
+    #[must_use]
+    pub fn with_json(mut self, json: bool) -> Self {
+        self.json = json;
+        self
+    }
+
+    /// True where results are printed as JSON.
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Decides on colours for the rest of the process.
+    pub fn set_color(&self, color: Color) {
+        anstream::ColorChoice::write_global(color.into());
+    }
+
+    /// Says what is wrong with the command line, or shows the help that was asked for.
+    #[must_use]
+    pub fn usage(&self, error: &clap::Error) -> Exit {
+        use clap::error::ErrorKind;
+        let asked_for = matches!(
+            error.kind(),
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+        );
+        // clap knows which of the two streams it belongs to, and a closed one is the reader's choice.
+        drop(error.print());
+        if asked_for { Exit::Ok } else { Exit::Usage }
+    }
+
+    fn write_out(&self, text: &str) {
+        let mut out = anstream::stdout().lock();
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        if written.is_err() {
+            self.broken.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Prints a command's result.
+    pub fn output(&self, output: &CommandOutput) {
+        self.clear_progress();
+        for warning in &output.warnings {
+            self.warning(warning);
+        }
+        if self.json {
+            self.json_value(&output.json);
+        } else if !output.text.is_empty() {
+            self.text(&output.text);
+        }
+    }
+
+    /// Prints text that may come from a tool, with a line end.
+    pub fn text(&self, text: &str) {
+        let mut text = if io::stdout().is_terminal() {
+            without_controls(text)
+        } else {
+            text.to_owned()
+        };
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        self.write_out(&text);
+    }
+
+    /// Prints JSON: indented on a terminal, else one line.
+    pub fn json_value(&self, value: &Value) {
+        let text = if io::stdout().is_terminal() {
+            serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string())
+        } else {
+            value.to_string()
+        };
+        self.write_out(&format!("{text}\n"));
+    }
+
+    /// Prints JSON on one line, for streams of them.
+    pub fn json_line(&self, value: &Value) {
+        self.write_out(&format!("{value}\n"));
+    }
+
+    /// True where nobody reads the results any more.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+
+    /// Says what went wrong, why, and what to do about it.
+    pub fn error(&self, error: &Error) {
+        self.clear_progress();
+        if self.json {
+            self.json_value(&json!({"ok": false, "error": error.to_json()}));
+            return;
+        }
+        anstream::eprintln!(
+            "{BAD}error[{}]{BAD:#}: {}",
+            error.code(),
+            without_controls(&error.to_string())
+        );
+        for cause in error.causes() {
+            anstream::eprintln!("  because: {}", without_controls(&cause));
+        }
+        if let Some(frames) = error.details().get("backtrace").and_then(Value::as_array) {
+            for (index, frame) in frames.iter().enumerate() {
+                anstream::eprintln!("  {index:>2}: {}", without_controls(frame.as_str().unwrap_or_default()));
+            }
+        }
+        for hint in error.hints() {
+            anstream::eprintln!("  {HINT}hint{HINT:#}: {}", without_controls(hint));
+        }
+    }
+
+    /// Says something that does not stop the command.
+    pub fn warning(&self, text: &str) {
+        if !self.json {
+            anstream::eprintln!("{DOUBTFUL}warning{DOUBTFUL:#}: {}", without_controls(text));
+        }
+    }
+
+    /// Says something that is good to know.
+    pub fn note(&self, text: &str) {
+        if !self.json {
+            anstream::eprintln!("{}", without_controls(text));
+        }
+    }
+
+    /// Shows how far something has come, once it takes longer than a second, and only to a person.
+    pub fn progress(&self, done: f64, total: Option<f64>, message: Option<&str>) {
+        if self.json || !io::stderr().is_terminal() {
+            return;
+        }
+        let mut slot = self
+            .bar
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let bar = slot.get_or_insert_with(|| Bar {
+            started: Instant::now(),
+            shown: None,
+        });
+        if bar.started.elapsed() < Duration::from_secs(1) {
+            return;
+        }
+        let shown = bar.shown.get_or_insert_with(ProgressBar::new_spinner);
+        if let Some(total) = total {
+            if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
+                shown.set_style(style);
+            }
+            shown.set_length(whole(total));
+        }
+        shown.set_position(whole(done));
+        shown.set_message(without_controls(message.unwrap_or_default()));
+    }
+
+    fn clear_progress(&self) {
+        let bar = self
+            .bar
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
+        if let Some(shown) = bar.and_then(|bar| bar.shown) {
+            shown.finish_and_clear();
+        }
+    }
+
+    /// Tidies up; the exit of the process stays what the command gave, also where the reader of its output went away.
+    #[must_use]
+    pub fn finish(&self, exit: Exit) -> Exit {
+        self.clear_progress();
+        exit
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "progress is shown in whole units, and the cast saturates"
+)]
+fn whole(value: f64) -> u64 {
+    value.max(0.0) as u64
+}
+
+/// Text as it may be shown on a terminal: control characters and those that reorder text are spelled out, line ends and
+/// tabs stay.
+#[must_use]
+pub fn without_controls(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        let reorders = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if (c.is_control() && c != '\n' && c != '\t') || reorders {
+            safe.extend(c.escape_unicode());
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controls_cannot_rewrite_a_terminal() {
+        assert_eq!(without_controls("a\u{1b}[2Jb\r\n\tc"), "a\\u{1b}[2Jb\\u{d}\n\tc");
+        assert_eq!(without_controls("x\u{202e}y"), "x\\u{202e}y");
+        assert_eq!(without_controls("ünïcode"), "ünïcode");
+    }
+}

@@ -1,0 +1,50 @@
+//! Asking a person on the terminal. The terminal itself is asked, not standard input: whoever controls what is piped in is
+//! not the person.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+
+use super::output::without_controls;
+use crate::error::{Code, Error, Result};
+
+/// A terminal with a person at it.
+pub(super) struct Terminal {
+    reader: BufReader<File>,
+    writer: File,
+}
+
+impl Terminal {
+    /// The terminal this process is controlled from, if there is one.
+    pub(super) fn open() -> Option<Self> {
+        let reader = File::open("/dev/tty").ok()?;
+        let writer = File::options().write(true).open("/dev/tty").ok()?;
+        rustix::termios::isatty(&reader).then(|| Self {
+            reader: BufReader::new(reader),
+            writer,
+        })
+    }
+
+    /// Says something to the person.
+    pub(super) fn say(&mut self, text: &str) -> Result<()> {
+        writeln!(self.writer, "{}", without_controls(text)).map_err(|error| gone(&error))
+    }
+
+    /// Asks a question whose answer is no unless it is clearly yes.
+    pub(super) fn confirm(&mut self, question: &str) -> Result<bool> {
+        write!(self.writer, "{} [y/N] ", without_controls(question))
+            .and_then(|()| self.writer.flush())
+            .map_err(|error| gone(&error))?;
+        let mut answer = String::new();
+        self.reader
+            .read_line(&mut answer)
+            .map_err(|error| gone(&error))?;
+        Ok(matches!(
+            answer.trim().to_lowercase().as_str(),
+            "y" | "yes"
+        ))
+    }
+}
+
+fn gone(error: &std::io::Error) -> Error {
+    Error::new(Code::E3213, format!("the terminal cannot be asked: {error}"))
+}

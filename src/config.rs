@@ -1,0 +1,357 @@
+//! The configuration: what is built in, and six layers over it, each value with where it came from.
+//!
+//! From the lowest to the highest: built in, `[defaults]` of `/etc/toolhatch/config.toml`, the user's
+//! `toolhatch/config.toml`, the project's `.toolhatch/config.toml`, `TOOLHATCH_*` variables, command-line flags, and
+//! `[enforced]` of the system's file. A project is somebody else's: its file can lower limits, deny and be stricter, and a
+//! file that tries more is refused as a whole. `[enforced]` caps what the others may have chosen.
+//!
+//! Files are checked against the schema that `toolhatch schema config` prints. A file that is there and cannot be read, or
+//! is not valid, is an error and never passed over.
+
+pub mod env_vars;
+mod merge;
+mod origin;
+pub mod paths;
+mod read;
+pub mod schema;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+pub use env_vars::Environment;
+pub use origin::Origin;
+pub use paths::{Paths, workspace_root};
+pub use schema::{Color, LogLevel};
+
+use merge::Merge;
+use schema::{Layer, Wire};
+
+use crate::error::{Code, Error, Result};
+use crate::manifest::document::Document;
+use crate::manifest::json_schema::schema_of;
+use crate::manifest::problem::{Problems, nearest};
+use crate::manifest::{ByteSize, HumanDuration, LimitRequest, Limits};
+use crate::permission::Kind;
+
+/// The configuration of a process, all decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// What a call gets where neither its manifest nor the command line says (`limits`).
+    pub limits: Limits,
+    /// The most a call gets (`ceiling`).
+    pub ceiling: Limits,
+    /// How many calls run at once (`calls.concurrency`).
+    pub concurrency: u32,
+    /// How many threads compile components (`calls.compile_jobs`).
+    pub compile_jobs: u32,
+    /// Whether `--allow` and `--allow-requested` may be used (`permissions.allow_flag`).
+    pub allow_flag: bool,
+    /// Whether `--yes` answers for a person (`permissions.yes`).
+    pub yes: bool,
+    /// Permissions that nobody is granted (`permissions.deny`).
+    pub deny: BTreeSet<Kind>,
+    /// The folder of compiled components (`cache.dir`).
+    pub cache_dir: PathBuf,
+    /// How many bytes it may hold (`cache.max_size`).
+    pub cache_max_size: u64,
+    /// Whether the search paths are looked at (`plugins.enabled`).
+    pub plugins_enabled: bool,
+    /// Folders with plugins (`plugins.search_paths`).
+    pub search_paths: Vec<PathBuf>,
+    /// Which messages are shown (`log.level`).
+    pub log_level: LogLevel,
+    /// Whether output is coloured (`output.color`).
+    pub color: Color,
+    /// Refuses what is only doubtful (`strict`).
+    pub strict: bool,
+    /// What a person should be told, such as a variable nobody reads.
+    pub warnings: Vec<String>,
+    /// Where values came from, by key; what is absent is built in.
+    origins: BTreeMap<String, Origin>,
+}
+
+/// A value from the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flag {
+    /// The flag as it is typed, such as `--color`.
+    pub flag: &'static str,
+    /// The key it sets, such as `output.color`.
+    pub key: &'static str,
+    /// The value.
+    pub value: String,
+}
+
+/// One key with its value, for `config show`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigEntry {
+    /// The dotted key.
+    pub key: String,
+    /// The value as a file would write it, without quotes.
+    pub value: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+static SCHEMA: LazyLock<Value> = LazyLock::new(config_schema);
+
+/// The JSON Schema (2020-12) of the configuration files.
+#[must_use]
+pub fn config_schema() -> Value {
+    schema_of::<Wire>()
+}
+
+impl Config {
+    /// Reads every layer.
+    ///
+    /// # Errors
+    /// E3004 where a file cannot be read or is not valid, a project asks for more than it may, or a variable or flag has a
+    /// value that does not fit. The error names the file, the place and the key, or the variable.
+    pub fn load(paths: &Paths, environment: &Environment, flags: &[Flag]) -> Result<Self> {
+        let mut config = Self::built_in(paths);
+        let system = read::file(&paths.system_config, &SCHEMA)?;
+        if let Some((wire, document)) = &system {
+            check_system_file(paths, document)?;
+            if let Some(layer) = &wire.defaults {
+                let origin = Origin::SystemDefaults(paths.system_config.clone());
+                config.lay(paths, layer, document, origin, "defaults")?;
+            }
+        }
+        if let Some(path) = &paths.user_config
+            && let Some((wire, document)) = read::file(path, &SCHEMA)?
+        {
+            config.own_file(paths, wire, &document, Origin::User(path.clone()))?;
+        }
+        if let Some((wire, document)) = read::file(&paths.project_config, &SCHEMA)? {
+            let origin = Origin::Project(paths.project_config.clone());
+            config.own_file(paths, wire, &document, origin)?;
+        }
+        config.variables(paths, environment)?;
+        for flag in flags {
+            let (wire, document) = read::assignment(flag.key, &flag.value, flag.flag, &SCHEMA)?;
+            config.lay(paths, &wire.layer, &document, Origin::Flag(flag.flag), "")?;
+        }
+        if let Some((wire, document)) = &system
+            && let Some(layer) = &wire.enforced
+        {
+            let origin = Origin::Enforced(paths.system_config.clone());
+            config.lay(paths, layer, document, origin, "enforced")?;
+        }
+        config.limits = config.limits.within(&config.ceiling);
+        Ok(config)
+    }
+
+    /// The configuration where nobody says anything.
+    #[must_use]
+    pub fn built_in(paths: &Paths) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            limits: Limits::default(),
+            ceiling: Limits::most(),
+            concurrency: 64,
+            // One core is left to the calls that run meanwhile.
+            compile_jobs: u32::try_from(cores.saturating_sub(1)).unwrap_or(1).max(1),
+            allow_flag: true,
+            yes: false,
+            deny: BTreeSet::new(),
+            cache_dir: paths.home.join("cache"),
+            cache_max_size: 2 << 30,
+            plugins_enabled: true,
+            search_paths: vec![paths.home.join("plugins")],
+            log_level: LogLevel::Warn,
+            color: Color::Auto,
+            strict: false,
+            warnings: Vec::new(),
+            origins: BTreeMap::new(),
+        }
+    }
+
+    /// The limits of a call whose manifest and command line ask for `request`.
+    #[must_use]
+    pub fn call_limits(&self, request: &LimitRequest) -> Limits {
+        Limits::resolve(&self.limits, request, &self.ceiling)
+    }
+
+    /// Where the value of a key came from.
+    #[must_use]
+    pub fn origin(&self, key: &str) -> &Origin {
+        self.origins.get(key).unwrap_or(&Origin::BuiltIn)
+    }
+
+    /// Every key with its value and where it came from, in the order of the schema.
+    #[must_use]
+    pub fn entries(&self) -> Vec<ConfigEntry> {
+        let mut values = Vec::new();
+        values.extend(limit_values("limits", &self.limits));
+        values.extend(limit_values("ceiling", &self.ceiling));
+        let deny: Vec<&str> = self.deny.iter().map(|kind| kind.name()).collect();
+        let search_paths: Vec<String> = self
+            .search_paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        values.extend(
+            [
+                ("calls.concurrency", self.concurrency.to_string()),
+                ("calls.compile_jobs", self.compile_jobs.to_string()),
+                ("permissions.allow_flag", self.allow_flag.to_string()),
+                ("permissions.yes", self.yes.to_string()),
+                ("permissions.deny", deny.join(", ")),
+                ("cache.dir", self.cache_dir.display().to_string()),
+                ("cache.max_size", ByteSize(self.cache_max_size).to_string()),
+                ("plugins.enabled", self.plugins_enabled.to_string()),
+                ("plugins.search_paths", search_paths.join(", ")),
+                ("log.level", self.log_level.word().to_owned()),
+                ("output.color", self.color.word().to_owned()),
+                ("strict", self.strict.to_string()),
+            ]
+            .map(|(key, value)| (key.to_owned(), value)),
+        );
+        values
+            .into_iter()
+            .map(|(key, value)| ConfigEntry {
+                origin: self.origin(&key).clone(),
+                key,
+                value,
+            })
+            .collect()
+    }
+
+    /// A file that is not the operator's.
+    fn own_file(
+        &mut self,
+        paths: &Paths,
+        wire: Wire,
+        document: &Document,
+        origin: Origin,
+    ) -> Result<()> {
+        let mut problems = Problems::new();
+        for (table, there) in [
+            ("defaults", wire.defaults.is_some()),
+            ("enforced", wire.enforced.is_some()),
+        ] {
+            if there {
+                let message = format!("only {} can have this table", paths.system_config.display());
+                problems.add(document.place(table), table, message);
+            }
+        }
+        if problems.is_empty() {
+            return self.lay(paths, &wire.layer, document, origin, "");
+        }
+        Err(problems.into_error(Code::E3004, &origin.to_string()))
+    }
+
+    fn variables(&mut self, paths: &Paths, environment: &Environment) -> Result<()> {
+        for (name, key) in env_vars::SETTINGS {
+            let Some(value) = environment.get(name) else {
+                continue;
+            };
+            let text = value.to_str().ok_or_else(|| {
+                Error::new(
+                    Code::E3004,
+                    format!("reading {name}: its value is not UTF-8"),
+                )
+            })?;
+            let (wire, document) = read::assignment(key, text, name, &SCHEMA)?;
+            self.lay(paths, &wire.layer, &document, Origin::Variable(name), "")?;
+        }
+        let known: Vec<&str> = env_vars::SETTINGS
+            .iter()
+            .map(|(name, _)| *name)
+            .chain([env_vars::HOME])
+            .collect();
+        for name in environment.names_with("TOOLHATCH_") {
+            if known.contains(&name) {
+                continue;
+            }
+            let mut warning = format!("nothing reads the variable {name}");
+            if let Some(near) = nearest_variable(name, &known) {
+                warning.push_str(&format!("; did you mean {near}?"));
+            }
+            self.warnings.push(warning);
+        }
+        Ok(())
+    }
+
+    fn lay(
+        &mut self,
+        paths: &Paths,
+        layer: &Layer,
+        document: &Document,
+        origin: Origin,
+        table: &'static str,
+    ) -> Result<()> {
+        let mut merge = Merge {
+            config: self,
+            paths,
+            origin: origin.clone(),
+            document,
+            table,
+            problems: Problems::new(),
+        };
+        merge.layer(layer.clone());
+        if merge.problems.is_empty() {
+            return Ok(());
+        }
+        let name = match &origin {
+            Origin::SystemDefaults(path) | Origin::Enforced(path) => path.display().to_string(),
+            other => other.to_string(),
+        };
+        Err(merge.problems.into_error(Code::E3004, &name))
+    }
+}
+
+/// The operator's file has nothing but its two layers.
+fn check_system_file(paths: &Paths, document: &Document) -> Result<()> {
+    let mut problems = Problems::new();
+    for key in document
+        .keys()
+        .filter(|key| key != "defaults" && key != "enforced")
+    {
+        let message =
+            "the system's file has two tables: write it under `[defaults]` or `[enforced]`";
+        problems.add(document.place(&key), key, message);
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(problems.into_error(Code::E3004, &paths.system_config.display().to_string()))
+}
+
+fn nearest_variable<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
+    // What all names have in common would make every name look alike.
+    let rest = |name: &'a str| name.trim_start_matches("TOOLHATCH_");
+    let written = written
+        .trim_start_matches("TOOLHATCH_")
+        .to_ascii_lowercase();
+    let lower: Vec<String> = known
+        .iter()
+        .map(|name| rest(name).to_ascii_lowercase())
+        .collect();
+    let near = nearest(&written, lower.iter().map(String::as_str))?;
+    let index = lower.iter().position(|name| name == near)?;
+    known.get(index).copied()
+}
+
+fn limit_values(table: &str, limits: &Limits) -> Vec<(String, String)> {
+    let size = |bytes: u64| ByteSize(bytes).to_string();
+    [
+        ("timeout", HumanDuration(limits.timeout).to_string()),
+        ("memory", size(limits.memory)),
+        ("output", size(limits.output)),
+        ("stdio", size(limits.stdio)),
+        ("http_bytes", size(limits.http_bytes)),
+        ("table_elements", limits.table_elements.to_string()),
+        ("instances", limits.instances.to_string()),
+        ("host_calls", limits.host_calls.to_string()),
+        ("fuel", limits.fuel.to_string()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (format!("{table}.{name}"), value))
+    .collect()
+}

@@ -1,0 +1,266 @@
+//! The pipeline: the only way to run a tool.
+//!
+//! `Request → Resolved → Authorised → Admitted → Ran → Checked → Report`, one type a stage, so that no step can be left out
+//! or swapped. A [`record::CallRecord`] goes along and is finished on every exit: refusal, error, cancellation, drop.
+
+mod admit;
+mod authorise;
+mod check;
+mod grants;
+mod record;
+mod resolve;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, Result};
+use crate::exec::{BoxFuture, EventSink, Events, Executor, Output, Usage};
+use crate::ids::{CallId, Digest, ToolId};
+use crate::manifest::{LimitRequest, Limits, Variables};
+use crate::permission::{Scope, Sensitive};
+use crate::registry::{Source, Tool};
+
+pub use admit::Permits;
+pub use authorise::{Authorised, Plan};
+pub use grants::{GrantedMount, Grants};
+pub use resolve::{Resolved, ToolRef};
+
+/// Finds tools. The front doors do not care where they come from.
+pub trait Catalog: Send + Sync {
+    /// Resolves a reference to pinned bytes and a descriptor.
+    fn resolve<'a>(
+        &'a self,
+        reference: &'a ToolRef,
+    ) -> BoxFuture<'a, Result<(Arc<Source>, Arc<Tool>)>>;
+}
+
+/// What somebody asks for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The id of the call.
+    pub call: CallId,
+    /// Which tool.
+    pub tool: ToolRef,
+    /// The arguments as they came.
+    pub arguments: Arc<Value>,
+    /// What a person allows this call.
+    pub grants: Arc<Grants>,
+    /// Limits for this call; they take the place of the manifest's, and stay below the ceiling.
+    pub limits: LimitRequest,
+    /// Freezes clocks and random numbers, also where the manifest does not.
+    pub deterministic: bool,
+    /// Cancels the call.
+    pub cancel: CancellationToken,
+    /// Where what it tells goes.
+    pub events: Arc<EventSink>,
+}
+
+/// What holds for every call of this process.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Limits where neither manifest nor caller says anything.
+    pub default_limits: Limits,
+    /// What no call gets more of.
+    pub most_limits: Limits,
+    /// What no grant goes beyond.
+    pub ceiling: Scope,
+    /// What is refused inside every grant.
+    pub sensitive: Sensitive,
+    /// What `${workspace}` and the like stand for.
+    pub variables: Variables,
+    /// The caller's environment variables, for those that are granted by name alone.
+    pub environment: Vec<(String, String)>,
+}
+
+/// Runs calls.
+pub struct Pipeline {
+    catalog: Arc<dyn Catalog>,
+    executor: Arc<dyn Executor>,
+    permits: Permits,
+    rules: Rules,
+}
+
+/// How a call ended, with everything that is told about it.
+#[derive(Debug)]
+pub struct Report {
+    /// The id of the call.
+    pub call: CallId,
+    /// The tool, where it was found.
+    pub tool: Option<ToolId>,
+    /// The artifact that ran, where one was found.
+    pub digest: Option<Digest>,
+    /// The result, or why there is none.
+    pub result: Result<Output>,
+    /// What the call used, where it ran.
+    pub usage: Option<Usage>,
+    /// What the call told while it ran.
+    pub events: Events,
+    /// What the caller should know besides the result.
+    pub warnings: Vec<String>,
+}
+
+impl Pipeline {
+    /// Wires the parts together.
+    #[must_use]
+    pub fn new(
+        catalog: Arc<dyn Catalog>,
+        executor: Arc<dyn Executor>,
+        permits: Permits,
+        rules: Rules,
+    ) -> Self {
+        Self {
+            catalog,
+            executor,
+            permits,
+            rules,
+        }
+    }
+
+    /// The rules of this process.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Runs one call to its end.
+    pub async fn invoke(&self, request: Request) -> Report {
+        let mut record = record::CallRecord::open(&request);
+        let mut report = Report {
+            call: request.call,
+            tool: None,
+            digest: None,
+            result: Ok(Output::default()),
+            usage: None,
+            events: Events::default(),
+            warnings: Vec::new(),
+        };
+        let events = Arc::clone(&request.events);
+        report.result = self.stages(request, &mut record, &mut report).await;
+        report.events = events.take();
+        record.finish(&report);
+        report
+    }
+
+    async fn stages(
+        &self,
+        request: Request,
+        record: &mut record::CallRecord,
+        report: &mut Report,
+    ) -> Result<Output> {
+        let resolved = request.resolve(&*self.catalog).await?;
+        record.resolved(&resolved);
+        report.tool = Some(resolved.tool.id.clone());
+        report.digest = Some(resolved.source.artifact.digest);
+        let authorised = resolved.authorise(&self.rules)?;
+        record.authorised(&authorised.plan);
+        report.warnings.clone_from(&authorised.plan.warnings);
+        let admitted = authorised.admit(&self.permits).await?;
+        let ran = admitted.run(&*self.executor).await;
+        report.usage = Some(ran.usage());
+        ran.check()
+    }
+
+    /// Goes as far as one can without running anything: what would the call be allowed?
+    ///
+    /// # Errors
+    /// Those of resolving and authorising.
+    pub async fn plan(&self, request: Request) -> Result<Authorised> {
+        request
+            .resolve(&*self.catalog)
+            .await?
+            .authorise(&self.rules)
+    }
+}
+
+impl Report {
+    /// The JSON form of `call --json` and of each `--jsonl` line.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut object = Map::new();
+        object.insert("call".into(), self.call.to_string().into());
+        if let Some(tool) = &self.tool {
+            object.insert("tool".into(), tool.to_string().into());
+        }
+        if let Some(digest) = &self.digest {
+            object.insert("digest".into(), digest.to_string().into());
+        }
+        object.insert("ok".into(), self.result.is_ok().into());
+        match &self.result {
+            Ok(output) => {
+                if let Some(structured) = &output.structured {
+                    object.insert("structured".into(), structured.clone());
+                }
+                let content = output.content.iter().map(crate::exec::Content::to_json);
+                object.insert("content".into(), content.collect());
+            }
+            Err(error) => {
+                object.insert("error".into(), error.to_json());
+            }
+        }
+        if let Some(usage) = &self.usage {
+            object.insert("usage".into(), usage.to_json());
+        }
+        let events = &self.events;
+        if !events.denials.is_empty() {
+            let denials = events.denials.iter().map(denial_json);
+            object.insert("denials".into(), denials.collect());
+        }
+        if !events.effects.is_empty() {
+            let effects = events.effects.iter().map(crate::exec::Effect::to_json);
+            object.insert("effects".into(), effects.collect());
+        }
+        if !events.logs.is_empty() {
+            let logs = events
+                .logs
+                .iter()
+                .map(|(level, message)| json!({"level": level.word(), "message": message}));
+            object.insert("logs".into(), logs.collect());
+        }
+        for (name, bytes) in [("stdout", &events.stdout), ("stderr", &events.stderr)] {
+            if !bytes.is_empty() {
+                object.insert(name.into(), String::from_utf8_lossy(bytes).into());
+            }
+        }
+        let dropped = [
+            ("logs", events.logs_dropped),
+            ("stdout_bytes", events.stdout_dropped),
+            ("stderr_bytes", events.stderr_dropped),
+            ("effects", events.effects_dropped),
+            ("denials", events.denials_dropped),
+        ];
+        let dropped: Map<String, Value> = dropped
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(name, count)| (name.to_owned(), count.into()))
+            .collect();
+        if !dropped.is_empty() {
+            object.insert("dropped".into(), dropped.into());
+        }
+        if !self.warnings.is_empty() {
+            object.insert("warnings".into(), self.warnings.clone().into());
+        }
+        Value::Object(object)
+    }
+
+    /// The error, where the call has one.
+    #[must_use]
+    pub fn error(&self) -> Option<&Error> {
+        self.result.as_ref().err()
+    }
+}
+
+fn denial_json(denial: &crate::permission::Denial) -> Value {
+    let mut object = Map::new();
+    object.insert("code".into(), denial.code().name().into());
+    object.insert("permission".into(), denial.kind().name().into());
+    object.insert("message".into(), denial.to_string().into());
+    if let Some(flag) = denial.flag() {
+        object.insert("flag".into(), flag.into());
+    }
+    if let Some(line) = denial.manifest_line() {
+        object.insert("manifest_line".into(), line.into());
+    }
+    Value::Object(object)
+}

@@ -1,0 +1,226 @@
+//! Stage two: arguments are checked, and what the call may do is computed. Pure but for nothing: every input is at hand.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Grants, Request, Resolved, Rules};
+use crate::error::Result;
+use crate::exec::{Arguments, Mount};
+use crate::manifest::{LimitRequest, Limits};
+use crate::permission::{Access, Capability, EnvScope, FileScope, Kind, Request as Asked, Scope, Sensitive};
+use crate::registry::{Source, Tool};
+
+/// Everything that was decided about a call before it runs.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What the source asks for.
+    pub requests: Vec<Asked>,
+    /// What the call may do: requested, granted and within the ceiling.
+    pub effective: Arc<Scope>,
+    /// What was requested and is not granted.
+    pub missing: Vec<Capability>,
+    /// What appears where.
+    pub mounts: Vec<Mount>,
+    /// The environment variables the guest sees.
+    pub environment: Vec<(String, String)>,
+    /// What is refused even inside a granted folder.
+    pub sensitive: Arc<Sensitive>,
+    /// The limits.
+    pub limits: Limits,
+    /// Clocks and random numbers stand still.
+    pub deterministic: bool,
+    /// What the caller should know.
+    pub warnings: Vec<String>,
+}
+
+/// A call that may run.
+#[derive(Debug)]
+pub struct Authorised {
+    pub(super) request: Request,
+    /// Where the tool comes from.
+    pub source: Arc<Source>,
+    /// The tool.
+    pub tool: Arc<Tool>,
+    pub(super) arguments: Arguments,
+    /// What was decided.
+    pub plan: Plan,
+}
+
+impl Resolved {
+    /// Checks the arguments and computes what the call may do.
+    ///
+    /// # Errors
+    /// E3301 where the arguments do not fit; E3105 where the source asks for something that cannot be read.
+    pub(super) fn authorise(self, rules: &Rules) -> Result<Authorised> {
+        let arguments = self.tool.check_arguments(&self.request.arguments)?;
+        let plan = plan(&self.source, &self.request, rules)?;
+        Ok(Authorised {
+            request: self.request,
+            source: self.source,
+            tool: self.tool,
+            arguments,
+            plan,
+        })
+    }
+}
+
+fn plan(source: &Source, request: &Request, rules: &Rules) -> Result<Plan> {
+    let grants = &*request.grants;
+    let requests = source.requests(&rules.variables)?;
+    let requested: Scope = requests
+        .iter()
+        .flat_map(|request| request.capabilities.iter().cloned())
+        .collect();
+    let mut granted = grants.scope.clone();
+    if grants.all_requested {
+        for capability in requested.capabilities() {
+            granted.insert(capability);
+        }
+    }
+    let effective = requested.meet(&granted).meet(&rules.ceiling);
+    let manifest = source.manifest.as_deref();
+    let limits = over(
+        &request.limits,
+        manifest.map(|manifest| &manifest.limits),
+        rules,
+    );
+    Ok(Plan {
+        missing: requested.beyond(&effective),
+        mounts: mounts(&requests, grants, &effective),
+        environment: environment(&effective, grants, rules),
+        sensitive: Arc::new(rules.sensitive.clone().naming(&granted)),
+        warnings: warnings(grants, &requested, &effective, source),
+        limits,
+        deterministic: request.deterministic
+            || manifest.is_some_and(|manifest| manifest.permissions.deterministic),
+        effective: Arc::new(effective),
+        requests,
+    })
+}
+
+/// The caller's limits, or else the manifest's, or else the defaults; never more than the ceiling.
+fn over(asked: &LimitRequest, manifest: Option<&LimitRequest>, rules: &Rules) -> Limits {
+    let defaults = match manifest {
+        Some(manifest) => manifest.over(&rules.default_limits),
+        None => rules.default_limits.clone(),
+    };
+    Limits::resolve(&defaults, asked, &rules.most_limits)
+}
+
+/// Where everything appears that the call may reach: an explicit place wins, else the manifest's, and the path as it was
+/// typed besides, because that is what arguments will say.
+fn mounts(requests: &[Asked], grants: &Grants, effective: &Scope) -> Vec<Mount> {
+    let reachable = |path: &Path| {
+        [Access::Read, Access::Write].into_iter().any(|access| {
+            effective
+                .files(access)
+                .any(|scope| scope.allows(path) || scope.root().is_some_and(|root| root.starts_with(path)))
+        })
+    };
+    let mut mounts = BTreeSet::new();
+    for granted in &grants.mounts {
+        if !reachable(&granted.host) {
+            continue;
+        }
+        if let Some(guest) = &granted.guest {
+            mounts.insert(mount(&granted.host, guest));
+            continue;
+        }
+        mounts.insert(mount(&granted.host, &granted.typed));
+        for (root, place) in requested_places(requests) {
+            if let Ok(below) = granted.host.strip_prefix(&root) {
+                let guest = Path::new(&place).join(below);
+                mounts.insert(mount(&granted.host, &guest.to_string_lossy()));
+            }
+        }
+    }
+    if grants.all_requested {
+        for request in requests {
+            for scope in files_of(request) {
+                match (scope.root(), &request.mount) {
+                    (Some(root), Some(place)) => mounts.insert(mount(root, place)),
+                    (Some(root), None) => mounts.insert(mount(root, &root.to_string_lossy())),
+                    (None, _) => mounts.insert(mount(Path::new("/"), "/")),
+                };
+            }
+        }
+        mounts.retain(|mount| reachable(&mount.host));
+    }
+    mounts.into_iter().collect()
+}
+
+fn mount(host: &Path, guest: &str) -> Mount {
+    // A trailing slash is how people type folders; it names nothing else.
+    let guest = match guest.trim_end_matches('/') {
+        "" => "/",
+        trimmed => trimmed,
+    };
+    Mount {
+        host: host.to_owned(),
+        guest: guest.to_owned(),
+    }
+}
+
+fn files_of(request: &Asked) -> impl Iterator<Item = &FileScope> {
+    request.capabilities.iter().filter_map(|capability| match capability {
+        Capability::FileRead(scope) | Capability::FileWrite(scope) => Some(scope),
+        _ => None,
+    })
+}
+
+/// The folders that the manifest gives a place of their own.
+fn requested_places(requests: &[Asked]) -> Vec<(PathBuf, String)> {
+    requests
+        .iter()
+        .filter_map(|request| Some((request, request.mount.clone()?)))
+        .flat_map(|(request, place)| {
+            files_of(request)
+                .filter_map(|scope| scope.root().map(Path::to_owned))
+                .map(move |root| (root, place.clone()))
+        })
+        .collect()
+}
+
+fn environment(effective: &Scope, grants: &Grants, rules: &Rules) -> Vec<(String, String)> {
+    let allowed = |name: &str| {
+        effective.capabilities().iter().any(|capability| match capability {
+            Capability::Env(EnvScope::Any) => true,
+            Capability::Env(EnvScope::Name(granted)) => granted == name,
+            _ => false,
+        })
+    };
+    if !effective.kinds().contains(&Kind::Env) {
+        return Vec::new();
+    }
+    let given = grants.environment.iter();
+    let inherited = rules
+        .environment
+        .iter()
+        .filter(|(name, _)| !grants.environment.contains_key(name));
+    given
+        .chain(inherited.map(|(name, value)| (name, value)))
+        .filter(|(name, _)| allowed(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+fn warnings(grants: &Grants, requested: &Scope, effective: &Scope, source: &Source) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for capability in grants.scope.capabilities() {
+        let one: Scope = std::iter::once(capability.clone()).collect();
+        if requested.meet(&one).is_empty() {
+            warnings.push(format!(
+                "{} does not ask for {}={capability}, so allowing it changes nothing",
+                source.name,
+                capability.kind()
+            ));
+        } else if effective.meet(&one).is_empty() {
+            warnings.push(format!(
+                "the operator's configuration does not permit {}={capability}",
+                capability.kind()
+            ));
+        }
+    }
+    warnings
+}

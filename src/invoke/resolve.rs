@@ -1,0 +1,87 @@
+//! Stage one: from a name to pinned bytes.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use semver::VersionReq;
+
+use super::{Catalog, Request};
+use crate::error::Result;
+use crate::ids::PluginName;
+use crate::registry::{Source, Tool};
+
+/// How somebody names a tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToolRef {
+    /// A tool of an installed plugin.
+    Installed {
+        /// The plugin.
+        plugin: PluginName,
+        /// Which versions will do.
+        range: VersionReq,
+        /// The tool; may be left out where there is only one.
+        tool: Option<String>,
+    },
+    /// A tool of a file or folder.
+    File {
+        /// Where it is.
+        path: PathBuf,
+        /// The tool; may be left out where there is only one.
+        tool: Option<String>,
+    },
+}
+
+impl ToolRef {
+    /// The named tool, if one is named.
+    #[must_use]
+    pub fn tool(&self) -> Option<&str> {
+        match self {
+            Self::Installed { tool, .. } | Self::File { tool, .. } => tool.as_deref(),
+        }
+    }
+}
+
+impl fmt::Display for ToolRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tool = match self {
+            Self::Installed { plugin, tool, .. } => {
+                write!(f, "{plugin}")?;
+                tool
+            }
+            Self::File { path, tool } => {
+                write!(f, "{}", path.display())?;
+                tool
+            }
+        };
+        match tool {
+            Some(tool) => write!(f, " {tool}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A request whose tool is known, down to its bytes.
+#[derive(Debug)]
+pub struct Resolved {
+    pub(super) request: Request,
+    /// Where the tool comes from.
+    pub source: Arc<Source>,
+    /// The tool.
+    pub tool: Arc<Tool>,
+}
+
+impl Request {
+    /// Finds the tool.
+    ///
+    /// # Errors
+    /// E3101 and E3102 where there is none; E3105, E3109 and E3111 where what is there cannot be used.
+    pub(super) async fn resolve(self, catalog: &dyn Catalog) -> Result<Resolved> {
+        let (source, tool) = catalog.resolve(&self.tool).await?;
+        Ok(Resolved {
+            request: self,
+            source,
+            tool,
+        })
+    }
+}

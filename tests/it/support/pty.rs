@@ -1,0 +1,108 @@
+//! A pseudo-terminal with a pretended person at it, to answer prompts.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::OpenptFlags;
+
+use super::process::{Output, Running};
+
+/// The binary on a terminal of its own. What it shows is in `stdout` of its output, with `\r\n` at the ends of lines.
+pub struct Terminal {
+    running: Running,
+    controller: File,
+}
+
+/// Opens a pseudo-terminal: the side of the person, and the side of the program.
+pub fn open() -> (File, OwnedFd) {
+    let controller = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)
+        .expect("the system has pseudo-terminals");
+    rustix::pty::grantpt(&controller).expect("granted");
+    rustix::pty::unlockpt(&controller).expect("unlocked");
+    let name = rustix::pty::ptsname(&controller, Vec::new()).expect("it has a name");
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let terminal = rustix::fs::open(&name, flags, Mode::empty()).expect("opened");
+    // No other child that is started meanwhile may keep it open.
+    rustix::io::fcntl_setfd(&controller, rustix::io::FdFlags::CLOEXEC).expect("set");
+    (File::from(controller), terminal)
+}
+
+impl Terminal {
+    pub(super) fn new(running: Running, controller: File) -> Self {
+        Self {
+            running,
+            controller,
+        }
+    }
+
+    /// Waits until the terminal has shown this text.
+    pub fn expect(&self, text: &str) {
+        self.running.wait_for(text);
+    }
+
+    /// Types a line, with the Enter key.
+    pub fn answer(&mut self, line: &str) {
+        let typed = format!("{line}\n");
+        self.controller
+            .write_all(typed.as_bytes())
+            .expect("the terminal takes it");
+    }
+
+    /// Waits until the binary ends.
+    pub fn finish(self) -> Output {
+        self.running.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::support::env::TestEnv;
+    use crate::support::guests;
+
+    const MANIFEST: &str = r#"
+        schema = 1
+        name = "adder"
+        version = "1.0.0"
+        description = "Adds"
+
+        [[tools]]
+        name = "add"
+
+        [permissions]
+        file_read = [{ path = "${workspace}" }]
+    "#;
+
+    fn adder() -> TestEnv {
+        let env = TestEnv::new();
+        env.write("adder.wasm", &guests::component(guests::ADDER));
+        env.write("adder.plugin.toml", MANIFEST.as_bytes());
+        env
+    }
+
+    #[test]
+    fn a_person_is_asked_on_the_terminal_and_enter_means_no() {
+        let call = ["call", "adder.wasm", "--arg", "a=1", "--arg", "b=2"];
+        for (answer, granted) in [("", false), ("y", true)] {
+            let env = adder();
+            let mut terminal = env.run(call).on_terminal();
+            terminal.expect("[y/N]");
+            terminal.answer(answer);
+            let output = terminal.finish().ok();
+            assert!(output.stdout.contains('3'), "{output}");
+            assert!(!output.stdout.contains("denied"), "{granted}: {output}");
+        }
+    }
+
+    #[test]
+    fn what_is_piped_in_is_not_the_person() {
+        let env = adder();
+        let call = ["call", "adder.wasm", "--args", "-"];
+        let mut terminal = env.run(call).stdin("{\"a\": 1, \"b\": 2}").on_terminal();
+        terminal.expect("[y/N]");
+        terminal.answer("n");
+        let output = terminal.finish().ok();
+        assert!(output.stdout.contains('3'), "{output}");
+    }
+}
