@@ -283,6 +283,20 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_of_somebody_else_is_not_used() {
+        let folder = tempfile::tempdir().expect("folder");
+        let theirs = if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(folder.path(), Some(1), None).expect("root may");
+            folder.path()
+        } else {
+            Path::new("/")
+        };
+        let error = create_private_dir(theirs).expect_err("not ours");
+        assert_eq!(error.code(), Code::E3004);
+        assert!(error.to_string().contains("belongs to user"), "{error}");
+    }
+
+    #[test]
     fn private_folders_are_closed_to_others() {
         let folder = tempfile::tempdir().expect("folder");
         let deep = folder.path().join("a/b");

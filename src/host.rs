@@ -18,6 +18,7 @@ mod meter;
 mod outcome;
 mod state;
 mod stdio;
+mod typed;
 mod values;
 
 use std::path::Path;

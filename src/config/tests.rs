@@ -1,88 +1,13 @@
 //! Layers over layers, in a folder of their own.
 
+mod machine;
+mod refusals;
+
 use std::path::Path;
 
+use machine::Machine;
+
 use super::*;
-
-/// A machine of its own: a system's file, a user's, a project's, and variables.
-struct Machine {
-    folder: tempfile::TempDir,
-    variables: Vec<(&'static str, &'static str)>,
-    flags: Vec<Flag>,
-}
-
-impl Machine {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("folder");
-        for name in ["etc", "home/.config/toolhatch", "home/project/.toolhatch"] {
-            std::fs::create_dir_all(folder.path().join(name)).expect("created");
-        }
-        Self {
-            folder,
-            variables: Vec::new(),
-            flags: Vec::new(),
-        }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder
-            .path()
-            .canonicalize()
-            .expect("exists")
-            .join(name)
-    }
-
-    fn file(self, name: &str, text: &str) -> Self {
-        crate::fsx::write_atomic(&self.path(name), text.as_bytes(), 0o600).expect("written");
-        self
-    }
-
-    fn system(self, text: &str) -> Self {
-        self.file("etc/config.toml", text)
-    }
-
-    fn user(self, text: &str) -> Self {
-        self.file("home/.config/toolhatch/config.toml", text)
-    }
-
-    fn project(self, text: &str) -> Self {
-        self.file("home/project/.toolhatch/config.toml", text)
-    }
-
-    fn variable(mut self, name: &'static str, value: &'static str) -> Self {
-        self.variables.push((name, value));
-        self
-    }
-
-    fn flag(mut self, flag: &'static str, key: &'static str, value: &str) -> Self {
-        let value = value.to_owned();
-        self.flags.push(Flag { flag, key, value });
-        self
-    }
-
-    fn paths(&self) -> Paths {
-        let home = self.path("home").to_str().expect("UTF-8").to_owned();
-        let environment = std::iter::once(("HOME", home.as_str())).collect();
-        let paths = Paths::new(&environment, &self.path("home/project")).expect("enough");
-        Paths {
-            system_config: self.path("etc/config.toml"),
-            ..paths
-        }
-    }
-
-    fn load(&self) -> Result<Config> {
-        let environment = self.variables.iter().copied().collect();
-        Config::load(&self.paths(), &environment, &self.flags)
-    }
-
-    /// The error without the folder of this machine, and its code, which is always the same.
-    fn refusal(&self) -> String {
-        let error = self.load().expect_err("refused");
-        assert_eq!(error.code(), Code::E3004, "{error}");
-        let folder = self.path("").to_str().expect("UTF-8").to_owned();
-        error.to_string().replace(&folder, "")
-    }
-}
 
 /// The value of a key and where it came from, in one line.
 fn shown(config: &Config, key: &str) -> String {
@@ -430,81 +355,6 @@ fn the_tables_of_the_systems_file_are_not_mixed_up() {
         let refusal = Machine::new().system(text).refusal();
         assert!(refusal.starts_with(expected), "{refusal}");
     }
-}
-
-#[test]
-fn a_file_that_is_there_is_never_passed_over() {
-    let user = "home/.config/toolhatch/config.toml";
-    for (text, expected) in [
-        (&b"[limits"[..], "1:8: not valid TOML"),
-        (
-            b"[limts]",
-            "1:2: limts: unknown key; did you mean `limits`?",
-        ),
-        (
-            b"[limits]\ntimeot = '1s'",
-            "2:1: limits.timeot: unknown key; did you mean `timeout`?",
-        ),
-        (
-            b"timeout = '1s'",
-            "1:1: timeout: unknown key; did you mean `limits.timeout`?",
-        ),
-        (
-            b"[limits]\nmemory = 5",
-            "2:10: limits.memory: expected a string such as \"128MiB\", found the number 5",
-        ),
-        (
-            b"[limits]\nmemory = '0B'",
-            "2:10: limits.memory: expected more than nothing",
-        ),
-        (
-            b"[permissions]\ndeny = ['envy']",
-            "2:9: permissions.deny[0]: `envy` is not a valid permission: did you mean `env`?",
-        ),
-        (
-            b"[cache]\ndir = 'relative'",
-            "2:7: cache.dir: expected an absolute path or one that begins with `~/`",
-        ),
-        (b"[log]\nlevel = 'wran'", "did you mean \"warn\"?"),
-        (b"x = '\xff'", "byte 5 is not UTF-8"),
-        (&vec![b'#'; MAX_BYTES_AND_ONE], "larger than 1048576 bytes"),
-    ] {
-        let machine = Machine::new();
-        crate::fsx::write_atomic(&machine.path(user), text, 0o600).expect("written");
-        let refusal = machine.refusal();
-        assert!(refusal.contains(user), "{refusal}");
-        assert!(refusal.contains(expected), "{refusal}");
-    }
-}
-
-const MAX_BYTES_AND_ONE: usize = crate::manifest::document::MAX_BYTES + 1;
-
-#[test]
-fn something_else_in_the_place_of_a_file_is_refused() {
-    let folder = Machine::new();
-    std::fs::create_dir(folder.path("etc/config.toml")).expect("created");
-    assert!(
-        folder.refusal().contains("not a regular file"),
-        "{}",
-        folder.refusal()
-    );
-
-    let dangling = Machine::new();
-    std::os::unix::fs::symlink("/nowhere/at/all", dangling.path("etc/config.toml"))
-        .expect("linked");
-    assert!(
-        dangling.refusal().contains("there is no such file"),
-        "{}",
-        dangling.refusal()
-    );
-
-    let not_a_folder = Machine::new().file("home/plain", "");
-    let paths = Paths {
-        user_config: Some(not_a_folder.path("home/plain/config.toml")),
-        ..not_a_folder.paths()
-    };
-    let error = Config::load(&paths, &Environment::default(), &[]).expect_err("refused");
-    assert_eq!(error.code(), Code::E3004);
 }
 
 #[test]

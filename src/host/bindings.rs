@@ -1,7 +1,5 @@
 //! The host's side of `toolhatch:plugin`, generated from `wit/`. WASI's side is wasmtime-wasi's.
 
-#![expect(missing_docs, reason = "generated from WIT, where everything is documented")]
-
 wasmtime::component::bindgen!({
     inline: "
         package toolhatch:host;

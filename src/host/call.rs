@@ -24,6 +24,7 @@ use super::outcome::{self, HostCallsExhausted};
 use super::meter::Meter;
 use super::state::State;
 use super::stdio::Captured;
+use super::typed;
 use super::values::{from_val, to_val};
 use super::{DescribedTool, Host, clocks};
 use crate::error::{Code, Error, Result};
@@ -157,6 +158,11 @@ async fn custom(
     function: &Function,
     arguments: Vec<Value>,
 ) -> Result<Ended, Failure> {
+    let instance = loaded.pre.instantiate_async(&mut *store).await?;
+    let callee = find(&instance, store, function)?;
+    if let Some(result) = typed::call(&callee, store, function, &arguments).await {
+        return Ok(outcome::of_function(function, result?));
+    }
     let arguments = function
         .params
         .iter()
@@ -164,8 +170,6 @@ async fn custom(
         .map(|((_, ty), value)| to_val(ty, value))
         .collect::<Result<Vec<Val>, _>>()
         .map_err(internal)?;
-    let instance = loaded.pre.instantiate_async(&mut *store).await?;
-    let callee = find(&instance, store, function)?;
     let mut results: Vec<Val> = function.result.iter().map(|_| Val::Bool(false)).collect();
     callee
         .call_async(&mut *store, &arguments, &mut results)

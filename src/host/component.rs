@@ -50,7 +50,7 @@ impl Loader {
             .thread_name(|index| format!("toolhatch-compile-{index}"))
             .start_handler(|_| {
                 // Compiling can wait; calls cannot. Where the system does not allow it, it is merely less polite.
-                drop(rustix::process::setpriority_process(None, 10));
+                let _ = rustix::process::setpriority_process(None, 10);
             })
             .build()
             .map_err(|error| {

@@ -89,7 +89,8 @@ fn plan(source: &Source, request: &Request, rules: &Rules) -> Result<Plan> {
         missing: requested.beyond(&effective),
         mounts: mounts(&requests, grants, &effective),
         environment: environment(&effective, grants, rules),
-        sensitive: Arc::new(rules.sensitive.clone().naming(&granted)),
+        // Only what the person named opens what is sensitive; accepting a manifest's list as a whole names nothing.
+        sensitive: Arc::new(rules.sensitive.clone().naming(&grants.scope)),
         warnings: warnings(grants, &requested, &effective, source),
         limits,
         deterministic: request.deterministic

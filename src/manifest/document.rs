@@ -7,6 +7,7 @@ mod read_toml;
 mod read_yaml;
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use serde_json::{Map, Number, Value as Json};
 use toml::de::DeTable;
@@ -29,7 +30,8 @@ const MAX_DEPTH: usize = 64;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
     root: Node,
-    places: HashMap<String, Position>,
+    /// Filled when the first place is asked for: a valid text never needs one.
+    places: OnceLock<HashMap<String, Position>>,
 }
 
 /// One value and where it stands.
@@ -127,7 +129,7 @@ impl Document {
     pub fn from_json(value: &Json) -> Self {
         Self {
             root: from_json_value(value),
-            places: HashMap::new(),
+            places: OnceLock::new(),
         }
     }
 
@@ -135,9 +137,10 @@ impl Document {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let mut places = HashMap::new();
-        note_places(&root, "", &mut places);
-        Ok(Self { root, places })
+        Ok(Self {
+            root,
+            places: OnceLock::new(),
+        })
     }
 
     /// The keys of the outermost table, in the order of the text.
@@ -158,9 +161,14 @@ impl Document {
     /// Where the value with this dotted key path stands; where it is absent, the nearest table around it.
     #[must_use]
     pub fn place(&self, key: &str) -> Option<Position> {
+        let places = self.places.get_or_init(|| {
+            let mut places = HashMap::new();
+            note_places(&self.root, "", &mut places);
+            places
+        });
         let mut key = key;
         loop {
-            match self.places.get(key) {
+            match places.get(key) {
                 Some(place) => return Some(*place),
                 None if key.is_empty() => return None,
                 None => {}

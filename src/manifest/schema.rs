@@ -1,7 +1,7 @@
 //! The manifest as it is written: the types behind `plugin.toml` and its JSON Schema.
 //!
-//! These types only say which keys there are and which shape their values have; [`super::resolve`] turns them into the
-//! domain type. Their doc comments are the descriptions that `toolhatch schema manifest` prints.
+//! These types only say which keys there are and which shape their values have; [`super::Manifest`] is what they mean.
+//! Their doc comments are the descriptions that `toolhatch schema manifest` prints.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub struct Wire {
     pub authors: Vec<String>,
     /// The licence as an SPDX expression.
     #[schemars(example = &"Apache-2.0 OR MIT")]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub license: Option<String>,
     /// The WebAssembly component, where the plugin has one.
     #[serde(default)]

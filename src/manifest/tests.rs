@@ -321,9 +321,9 @@ proptest! {
 #[test]
 fn a_text_with_very_many_problems_is_refused_quickly() {
     let head = "schema = 1\nname = 'x'\nversion = '1.0.0'\n";
-    let keys: String = (0..50_000).map(|n| format!("key{n} = 1\n")).collect();
-    let values = format!("permissions.env = [{}]", "'a b',".repeat(150_000));
-    let tools = "[[tools]]\nname = 'T'\n".repeat(40_000);
+    let keys: String = (0..20_000).map(|n| format!("key{n} = 1\n")).collect();
+    let values = format!("permissions.env = [{}]", "'a b',".repeat(40_000));
+    let tools = "[[tools]]\nname = 'T'\n".repeat(10_000);
     for body in [keys, values, tools] {
         let start = std::time::Instant::now();
         let error = parse_toml(&format!("{head}{body}"), "x").expect_err("refused");
@@ -331,7 +331,7 @@ fn a_text_with_very_many_problems_is_refused_quickly() {
             error.to_string().contains("more than 50 problems"),
             "{error}"
         );
-        // A second would be enough a hundred times over; without the cap it takes half a minute.
+        // A second would be enough a hundred times over; without the cap each would take far longer.
         assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
     }
 }

@@ -122,17 +122,6 @@ impl Docs {
             .find_map(|scope| scope.types.get(name))
     }
 
-    /// The documentation of a type of this name, wherever it is, if there is only one.
-    pub(super) fn only_type(&self, name: &str) -> Option<&TypeDocs> {
-        let mut found = std::iter::once(&self.root)
-            .chain(self.interfaces.iter().map(|(_, scope)| scope))
-            .filter_map(|scope| scope.types.get(name));
-        match (found.next(), found.next()) {
-            (Some(docs), None) => Some(docs),
-            _ => None,
-        }
-    }
-
     /// The documentation of an interface that goes by this name, best match first: with the same version, without regard
     /// to the version, then without regard to the package, where one of the two does not say it.
     fn scopes(&self, wanted: Option<&str>) -> Vec<&Scope> {

@@ -64,7 +64,7 @@ fn damaged(mut whole: Json, place: Index, part: Json, how: u8) -> Json {
     let Some(target) = whole.pointer_mut(place) else {
         return part;
     };
-    match (how % 3, &mut *target) {
+    match (how % 4, &mut *target) {
         (1, Json::Object(members)) => {
             members.insert("extra".to_owned(), part);
         }
@@ -73,7 +73,11 @@ fn damaged(mut whole: Json, place: Index, part: Json, how: u8) -> Json {
             let first = members.keys().next().cloned();
             first.and_then(|key| members.shift_remove(&key));
         }
-        (2, Json::Array(items)) => {
+        (3, Json::Object(members)) => {
+            let last = members.keys().next_back().cloned();
+            last.and_then(|key| members.shift_remove(&key));
+        }
+        (2 | 3, Json::Array(items)) => {
             items.pop();
         }
         _ => *target = part,

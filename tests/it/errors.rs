@@ -42,7 +42,14 @@ fn page() -> String {
             .filter(|code| code.exit() == exit && exit != Exit::Ok)
             .map(|code| code.name())
             .collect();
-        row(&mut page, &[&exit.number().to_string(), exit.meaning(), &codes.join(", ")]);
+        row(
+            &mut page,
+            &[
+                &exit.number().to_string(),
+                exit.meaning(),
+                &codes.join(", "),
+            ],
+        );
     }
     page.push_str(
         "\n## Errors\n\n\
@@ -120,6 +127,10 @@ fn numbers_that_were_given_out_stay() {
         (Code::E3703, "cancelled", 130),
     ];
     for (code, symbol, exit) in given_out {
-        assert_eq!((code.symbol(), code.exit().number()), (symbol, exit), "{code}");
+        assert_eq!(
+            (code.symbol(), code.exit().number()),
+            (symbol, exit),
+            "{code}"
+        );
     }
 }

@@ -21,35 +21,27 @@ mod tidy;
 #[cfg(test)]
 mod wit;
 
-/// A file that is not listed above is not compiled, and its tests pass for ever.
+/// A file that no `mod` names is not compiled, and its tests pass for ever.
 #[test]
-fn every_file_of_tests_is_listed() {
-    use support::source::rust_files;
+fn every_file_is_declared() {
+    use support::source::{rust_files, text_of};
 
-    let listed: Vec<&str> = include_str!("main.rs")
-        .lines()
-        .filter_map(|line| {
-            let declared = line.trim().trim_start_matches("pub ");
-            declared.strip_prefix("mod ")?.strip_suffix(';')
-        })
-        .collect();
-    let forgotten: Vec<&str> = rust_files(&["tests"])
-        .map(|file| file.path.as_str())
-        .filter(|path| !is_listed(path, &listed))
-        .collect();
-    assert_eq!(forgotten, Vec::<&str>::new(), "list them in tests/it/main.rs");
-}
-
-#[cfg(test)]
-fn is_listed(path: &str, listed: &[&str]) -> bool {
-    let below = path
-        .strip_prefix("tests/it/support/")
-        .or_else(|| path.strip_prefix("tests/it/"));
-    // A second folder of tests would be a second binary to link.
-    let Some(name) = below.and_then(|name| name.strip_suffix(".rs")) else {
-        return false;
-    };
-    // A file in a folder belongs to the file of the folder's name, which declares it.
-    let first = name.split('/').next().unwrap_or(name);
-    name == "main" || listed.contains(&first)
+    let mut forgotten = Vec::new();
+    for file in rust_files(&["src", "tests"]) {
+        let Some((folder, name)) = file.path.trim_end_matches(".rs").rsplit_once('/') else {
+            continue;
+        };
+        let parent = match folder {
+            "src" => "src/lib.rs".to_owned(),
+            // A second folder of tests would be a second binary to link.
+            "tests" | "tests/it" | "tests/it/support" => "tests/it/main.rs".to_owned(),
+            folder => format!("{folder}.rs"),
+        };
+        let is_root =
+            ["src/lib.rs", "src/main.rs", "tests/it/main.rs"].contains(&file.path.as_str());
+        if !is_root && !text_of(&parent).contains(&format!("mod {name};")) {
+            forgotten.push(format!("{} in {parent}", file.path));
+        }
+    }
+    assert_eq!(forgotten, Vec::<String>::new(), "declare them");
 }

@@ -40,7 +40,10 @@ fn the_packages_are_the_pinned_ones() {
         .iter()
         .map(|(_, package)| {
             let version = package.name.version.as_ref();
-            (name_of(package), version.map(ToString::to_string).unwrap_or_default())
+            (
+                name_of(package),
+                version.map(ToString::to_string).unwrap_or_default(),
+            )
         })
         .collect();
     let mut expected: BTreeMap<String, String> = WASI
@@ -64,7 +67,11 @@ fn everything_of_ours_is_documented() {
         .expect("our package");
     let mut bare = Vec::new();
     let mut check = |docs: &Docs, name: String| {
-        if docs.contents.as_deref().is_none_or(|text| text.trim().is_empty()) {
+        if docs
+            .contents
+            .as_deref()
+            .is_none_or(|text| text.trim().is_empty())
+        {
             bare.push(name);
         }
     };
@@ -74,7 +81,10 @@ fn everything_of_ours_is_documented() {
         check(&world.docs, format!("world {name}"));
         for (key, item) in world.imports.iter().chain(&world.exports) {
             if let WorldItem::Function(function) = item {
-                check(&function.docs, format!("{name}.{}", resolve.name_world_key(key)));
+                check(
+                    &function.docs,
+                    format!("{name}.{}", resolve.name_world_key(key)),
+                );
             }
         }
     }
@@ -116,7 +126,9 @@ fn members(kind: &TypeDefKind) -> Vec<(&str, &Docs)> {
     match kind {
         TypeDefKind::Record(record) => {
             let fields = record.fields.iter();
-            fields.map(|field| (field.name.as_str(), &field.docs)).collect()
+            fields
+                .map(|field| (field.name.as_str(), &field.docs))
+                .collect()
         }
         TypeDefKind::Variant(variant) => {
             let cases = variant.cases.iter();
@@ -153,5 +165,9 @@ fn there_is_one_interface_a_file() {
         })
         .map(|file| file.path.as_str())
         .collect();
-    assert_eq!(crowded, Vec::<&str>::new(), "one interface or world, in a file of its name");
+    assert_eq!(
+        crowded,
+        Vec::<&str>::new(),
+        "one interface or world, in a file of its name"
+    );
 }

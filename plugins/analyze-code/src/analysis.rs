@@ -19,7 +19,7 @@ const CODE: &str = "<code>";
 ///
 /// # Errors
 /// What [`Arguments::check`] and [`find`] say.
-pub fn analyze(arguments: Arguments) -> Result<(Report, String), ToolError> {
+pub fn analyze(arguments: Arguments) -> Result<(Report, Vec<String>), ToolError> {
     let request = arguments.check()?;
     let mut analysis = Analysis::new(&request);
     match &request.subject {
@@ -30,7 +30,7 @@ pub fn analyze(arguments: Arguments) -> Result<(Report, String), ToolError> {
     }
     let report = analysis.finish();
     let text = report.text();
-    Ok((report, text))
+    Ok((report, vec![text]))
 }
 
 struct Analysis<'a> {

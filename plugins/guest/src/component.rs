@@ -3,7 +3,10 @@
 use crate::bindings::toolhatch::plugin::types;
 use crate::{Tool, ToolError};
 
-#[expect(missing_docs, reason = "generated from wit/, where everything is documented")]
+#[expect(
+    missing_docs,
+    reason = "generated from wit/, where everything is documented"
+)]
 pub mod bindings {
     wit_bindgen::generate!({
         path: "../../wit",
@@ -46,10 +49,16 @@ pub fn call_tool(
     let output = (tool.run)(arguments)?;
     Ok(types::Outcome::Complete(types::Output {
         structured: Some(output.structured),
-        content: vec![types::Content::Text(types::TextContent {
-            text: output.text,
-            annotations: None,
-        })],
+        content: output
+            .content
+            .into_iter()
+            .map(|text| {
+                types::Content::Text(types::TextContent {
+                    text,
+                    annotations: None,
+                })
+            })
+            .collect(),
     }))
 }
 

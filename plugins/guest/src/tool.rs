@@ -24,8 +24,8 @@ pub struct Tool {
 pub struct Output {
     /// A JSON text that fits the tool's output schema.
     pub structured: String,
-    /// Text or Markdown.
-    pub text: String,
+    /// Blocks of text or Markdown.
+    pub content: Vec<String>,
 }
 
 /// Reads the arguments, calls a typed function, and writes its result.
@@ -34,15 +34,18 @@ pub struct Output {
 /// `invalid-arguments` where the JSON does not fit `Arguments`, else what the function says.
 pub fn run<Arguments: DeserializeOwned, Answer: Serialize>(
     arguments: &str,
-    function: impl FnOnce(Arguments) -> Result<(Answer, String), ToolError>,
+    function: impl FnOnce(Arguments) -> Result<(Answer, Vec<String>), ToolError>,
 ) -> Result<Output, ToolError> {
     let arguments = serde_json::from_str(arguments).map_err(|error| {
         ToolError::InvalidArguments(format!("cannot read the arguments: {error}"))
     })?;
-    let (answer, text) = function(arguments)?;
+    let (answer, content) = function(arguments)?;
     let structured = serde_json::to_string(&answer)
         .map_err(|error| ToolError::Failed(format!("cannot write the result as JSON: {error}")))?;
-    Ok(Output { structured, text })
+    Ok(Output {
+        structured,
+        content,
+    })
 }
 
 #[cfg(test)]
@@ -51,7 +54,7 @@ mod tests {
 
     fn double(arguments: &str) -> Result<Output, ToolError> {
         run(arguments, |number: u32| {
-            Ok((number * 2, format!("twice {number}")))
+            Ok((number * 2, vec![format!("twice {number}")]))
         })
     }
 
@@ -59,8 +62,8 @@ mod tests {
     fn arguments_and_result_are_typed() {
         let output = double("21").unwrap();
         assert_eq!(
-            (output.structured.as_str(), output.text.as_str()),
-            ("42", "twice 21")
+            (output.structured, output.content),
+            ("42".into(), vec!["twice 21".into()])
         );
     }
 

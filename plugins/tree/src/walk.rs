@@ -13,7 +13,7 @@ const GENERATED: [&str; 4] = ["target", "node_modules", "__pycache__", "vendor"]
 pub struct Walk {
     /// How many folders deep to go: 1 is the folder itself.
     pub depth: usize,
-    /// Also go where [`Walk::run`] otherwise does not: hidden files and folders, and those that hold built or fetched files.
+    /// Also go into hidden folders, and into those that hold what was built or fetched.
     pub everything: bool,
     /// After this many entries the walk stops.
     pub max_entries: usize,
@@ -64,16 +64,16 @@ pub struct Trouble {
 }
 
 impl Walk {
-    /// Walks through the folder `root` and returns the entries for which `keep` is true. Hidden files and folders (a leading
-    /// dot) and folders named `target`, `node_modules`, `__pycache__` or `vendor` are left out, unless `everything` is set;
-    /// the root itself may be called anything.
+    /// Walks through the folder `root` and returns the entries for which `keep` is true. Hidden folders (a leading dot) and
+    /// those named `target`, `node_modules`, `__pycache__` or `vendor` are entries, but not gone into, unless `everything` is
+    /// set; the root itself may be called anything.
     ///
     /// # Errors
     /// The root cannot be listed. Trouble further down is part of the answer.
     pub fn run(&self, root: &Path, mut keep: impl FnMut(&Entry) -> bool) -> io::Result<Walked> {
         let mut walked = Walked::default();
         let mut waiting = Vec::new();
-        push_below(&mut waiting, self.list(root, "", &mut walked)?, 1);
+        push_below(&mut waiting, list(root, "", &mut walked)?, 1);
         while let Some((entry, depth)) = waiting.pop() {
             if keep(&entry) {
                 if walked.entries.len() == self.max_entries {
@@ -82,8 +82,9 @@ impl Walk {
                 }
                 walked.entries.push(entry.clone());
             }
-            if entry.kind == Kind::Folder && depth < self.depth {
-                match self.list(&entry.path, &entry.relative, &mut walked) {
+            let goes_on = self.everything || !is_left_out(&entry);
+            if entry.kind == Kind::Folder && depth < self.depth && goes_on {
+                match list(&entry.path, &entry.relative, &mut walked) {
                     Ok(below) => push_below(&mut waiting, below, depth + 1),
                     Err(error) => walked.troubles.push(Trouble {
                         path: entry.path,
@@ -93,38 +94,6 @@ impl Walk {
             }
         }
         Ok(walked)
-    }
-
-    /// Lists one folder, sorted by name. A name that cannot be read is trouble, not the end.
-    fn list(&self, folder: &Path, relative: &str, walked: &mut Walked) -> io::Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        for entry in fs::read_dir(folder)? {
-            match entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?))) {
-                Ok((name, file_type)) => {
-                    let path = folder.join(&name);
-                    let name = name.to_string_lossy();
-                    let kind = Kind::of(file_type);
-                    if self.everything || !is_left_out(&name, kind) {
-                        let relative = if relative.is_empty() {
-                            name.into_owned()
-                        } else {
-                            format!("{relative}/{name}")
-                        };
-                        entries.push(Entry {
-                            path,
-                            relative,
-                            kind,
-                        });
-                    }
-                }
-                Err(error) => walked.troubles.push(Trouble {
-                    path: folder.to_owned(),
-                    error,
-                }),
-            }
-        }
-        entries.sort_by(|a, b| a.relative.cmp(&b.relative));
-        Ok(entries)
     }
 }
 
@@ -154,13 +123,44 @@ impl Kind {
     }
 }
 
+/// Lists one folder, sorted by name. A name that cannot be read is trouble, not the end.
+fn list(folder: &Path, relative: &str, walked: &mut Walked) -> io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        match entry.and_then(|entry| Ok((entry.file_name(), entry.file_type()?))) {
+            Ok((name, file_type)) => {
+                let path = folder.join(&name);
+                let name = name.to_string_lossy();
+                let relative = if relative.is_empty() {
+                    name.into_owned()
+                } else {
+                    format!("{relative}/{name}")
+                };
+                let kind = Kind::of(file_type);
+                entries.push(Entry {
+                    path,
+                    relative,
+                    kind,
+                });
+            }
+            Err(error) => walked.troubles.push(Trouble {
+                path: folder.to_owned(),
+                error,
+            }),
+        }
+    }
+    entries.sort_by(|a, b| a.relative.cmp(&b.relative));
+    Ok(entries)
+}
+
 /// Puts the entries of one folder on top of those that wait, so that its first is the next to be taken.
 fn push_below(waiting: &mut Vec<(Entry, usize)>, below: Vec<Entry>, depth: usize) {
     waiting.extend(below.into_iter().rev().map(|entry| (entry, depth)));
 }
 
-fn is_left_out(name: &str, kind: Kind) -> bool {
-    name.starts_with('.') || (kind == Kind::Folder && GENERATED.contains(&name))
+fn is_left_out(folder: &Entry) -> bool {
+    let name = folder.relative.rsplit('/').next().unwrap_or_default();
+    name.starts_with('.') || GENERATED.contains(&name)
 }
 
 #[cfg(test)]

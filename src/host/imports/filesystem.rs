@@ -56,8 +56,8 @@ enum Place {
     Synthetic(PathBuf),
     /// An open directory.
     Dir(Base),
-    /// An open file, and its true path.
-    File(PathBuf),
+    /// An open file.
+    File,
 }
 
 /// What stands in the resource table for a synthetic folder.
@@ -277,7 +277,7 @@ impl FilesView<'_> {
     ) -> wasmtime::Result<io::Result<(Base, String)>> {
         Ok(match self.place(descriptor)? {
             Place::Dir(base) => Ok((base, path.to_owned())),
-            Place::File(_) => Err(Errno::NOTDIR.into()),
+            Place::File => Err(Errno::NOTDIR.into()),
             Place::Synthetic(from) => match self.files.from_root(&from, path) {
                 FromRoot::Mount(base, below) => Ok((base, below)),
                 FromRoot::Synthetic(_) => Err(Errno::PERM.into()),
@@ -291,7 +291,7 @@ impl FilesView<'_> {
 
     fn insert(&mut self, opened: Opened) -> wasmtime::Result<Resource<Descriptor>> {
         let place = match &opened.descriptor {
-            Descriptor::File(_) => Place::File(opened.path),
+            Descriptor::File(_) => Place::File,
             Descriptor::Dir(dir) => Place::Dir(Base {
                 dir: dir.dir.clone(),
                 path: opened.path,

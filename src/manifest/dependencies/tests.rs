@@ -16,8 +16,10 @@ fn ranges(list: &[(&str, &str)]) -> Ranges {
 
 type Catalogue = BTreeMap<PluginName, Vec<Candidate>>;
 
-/// Rows of plugin, version, dependencies.
-fn catalogue(rows: &[(&str, &str, &[(&str, &str)])]) -> Catalogue {
+/// A plugin, a version of it, and what that depends on.
+type Row<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
+fn catalogue(rows: &[Row<'_>]) -> Catalogue {
     let mut all = Catalogue::new();
     for (plugin, version, dependencies) in rows {
         all.entry(name(plugin)).or_default().push(Candidate {

@@ -79,7 +79,7 @@ fn yaml_aliases_cannot_explode() {
         let last = format!("*a{}", n - 1);
         text.push_str(&format!(
             "a{n}: &a{n} [{}]\n",
-            vec![last.as_str(); 9].join(", ")
+            [last.as_str(); 9].join(", ")
         ));
     }
     let problems = Document::from_yaml(&text).expect_err("a billion of them");

@@ -64,6 +64,10 @@ impl Reader<'_> {
     }
 
     fn scope(&mut self, key: &str, kind: Kind, text: &str) -> Option<Ask> {
+        if self.problems.is_full() {
+            self.problems.add(None, key, "not looked at");
+            return None;
+        }
         match Capability::parse(kind, text) {
             Ok(capability) => Some(Ask::Scope(capability)),
             Err(error) => {

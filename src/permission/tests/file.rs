@@ -358,3 +358,17 @@ fn folders_on_the_way_to_a_grant_are_known() {
         assert_eq!(scope.reaches_below(Path::new(path)), expected, "{path}");
     }
 }
+
+#[test]
+fn rules_with_plain_words_and_any_case_are_found() {
+    for path in [
+        "/h/_netrc",
+        "/h/snap/firefox/x",
+        "/h/Snap/Firefox",
+        "/h/LIBRARY/Cookies",
+        "/h/.NETRC",
+    ] {
+        let found = is_sensitive(Path::new(path), Access::Read);
+        assert_eq!(found, Some(Sensitivity::Credentials), "{path}");
+    }
+}

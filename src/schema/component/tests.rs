@@ -316,6 +316,22 @@ fn a_type_that_grows_beyond_all_measure_is_refused() {
 }
 
 #[test]
+fn there_may_not_be_more_tools_than_anyone_could_list() {
+    let functions = |count: usize, params: &str| {
+        let functions: String = (0..count)
+            .map(|n| format!("f-a{n}: func({params});\n"))
+            .collect();
+        format!("package d:m; interface i {{ {functions} }} world it {{ export i; }}")
+    };
+    assert_eq!(read(&functions(MAX_TOOLS, "")).functions.len(), MAX_TOOLS);
+    let error = why(&functions(MAX_TOOLS + 1, ""));
+    assert!(error.to_string().contains("1001 functions"), "{error}");
+    let params: Vec<String> = (0..900).map(|n| format!("p-a{n}: u8")).collect();
+    let error = why(&functions(112, &params.join(", ")));
+    assert!(error.to_string().contains("100800 types in all"), "{error}");
+}
+
+#[test]
 fn the_deepest_type_there_may_be_has_a_schema_that_readers_take() {
     // Variants take the most levels of JSON a type.
     let mut wit = "package d:b; interface i { variant t1 { a(u8) }\n".to_owned();

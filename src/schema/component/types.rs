@@ -15,12 +15,22 @@ use super::{MAX_TYPE_NODES, Signature};
 use crate::schema::docs::{Docs, TypeDocs};
 use crate::schema::wit::{Case, Field, Label, Named, Ty};
 
+/// Where a type got its name.
+struct Origin {
+    /// The instance, or nothing for the component itself.
+    scope: Option<String>,
+    /// The name there.
+    name: String,
+    /// The type that was given this name.
+    of: Option<ComponentDefinedTypeId>,
+}
+
 /// Reads signatures, each type once.
 pub(super) struct TypeReader<'a> {
     types: &'a Types,
     docs: &'a [&'a Docs],
     /// What types are called, and where: in an instance, or in the component itself.
-    names: HashMap<ComponentDefinedTypeId, (Option<String>, String)>,
+    names: HashMap<ComponentDefinedTypeId, Origin>,
     read: HashMap<ComponentDefinedTypeId, Result<Measured, Unusable>>,
 }
 
@@ -38,12 +48,18 @@ impl<'a> TypeReader<'a> {
     pub(super) fn name_type(&mut self, scope: Option<&str>, name: &str, item: &ComponentItem) {
         if let ComponentEntityType::Type {
             created: ComponentAnyTypeId::Defined(id),
-            ..
+            referenced,
         } = item.ty
         {
-            self.names
-                .entry(id)
-                .or_insert_with(|| (scope.map(str::to_owned), name.to_owned()));
+            let origin = match referenced {
+                ComponentAnyTypeId::Defined(origin) if origin != id => Some(origin),
+                _ => None,
+            };
+            self.names.entry(id).or_insert_with(|| Origin {
+                scope: scope.map(str::to_owned),
+                name: name.to_owned(),
+                of: origin,
+            });
         }
     }
 
@@ -230,22 +246,20 @@ impl<'a> TypeReader<'a> {
         // Aliases form no circle; the bound is there for the reader.
         for _ in 0..100 {
             let Some(id) = next else { break };
-            if let Some((scope, name)) = self.names.get(&id) {
+            let origin = self.names.get(&id);
+            if let Some(Origin { scope, name, .. }) = origin {
                 let docs = self
                     .docs
                     .iter()
                     .find_map(|docs| docs.ty(scope.as_deref(), name));
-                if docs.is_some() {
-                    return (Some(name.clone()), docs);
-                }
                 first = first.or_else(|| Some(name.clone()));
+                if docs.is_some() {
+                    return (first, docs);
+                }
             }
-            next = self.types.peel_alias(id);
+            next = origin.and_then(|origin| origin.of);
         }
-        let docs = first
-            .as_ref()
-            .and_then(|name| self.docs.iter().find_map(|docs| docs.only_type(name)));
-        (first, docs)
+        (first, None)
     }
 
     /// The documentation of a type that is only another name for a type without members.

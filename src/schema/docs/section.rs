@@ -1,9 +1,11 @@
 //! Documentation in custom sections: a version byte and JSON.
 
-use serde_json::{Map, Value as Json, json};
-use wasmparser::component_types::ComponentEntityType;
+use std::collections::HashSet;
 
-use super::{Docs, OWN_SECTION, SECTION, Scope, TypeDocs};
+use serde_json::{Map, Value as Json, json};
+use wasmparser::component_types::{ComponentEntityType, ComponentItem};
+
+use super::{Docs, OWN_SECTION, SECTION, Scope};
 use crate::error::Result;
 use crate::schema::artifact;
 use crate::schema::component::Outline;
@@ -82,46 +84,7 @@ fn function_text(json: &Json) -> Option<&str> {
 pub fn write_package_docs(component: &[u8], docs: &Docs) -> Result<Vec<u8>> {
     artifact::sniff(component, artifact::MAX_BYTES)?;
     let outline = Outline::read(component)?;
-    let imported: Vec<&str> = outline
-        .imported
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .collect();
-    let mut world = World::default();
-    let mut own = Map::new();
-    for (name, item) in &outline.imported {
-        if let (Some(found), Some(known)) = (docs.ty(None, name), outline.type_members(item)) {
-            insert(
-                &mut world.types,
-                name,
-                type_json(found, |item| known.contains(item)),
-            );
-        }
-    }
-    for (name, id, item) in outline.tool_exports() {
-        let is_imported = imported.contains(&name);
-        if let ComponentEntityType::Func(_) = item.ty {
-            let functions = if is_imported {
-                &mut world.func_exports
-            } else {
-                &mut world.funcs
-            };
-            insert(
-                functions,
-                name,
-                docs.function(None, name).map(|docs| json!({"docs": docs})),
-            );
-            continue;
-        }
-        let found = interface_json(&outline, docs, id, item);
-        if id.contains('/') {
-            insert(&mut own, id, found);
-        } else if is_imported {
-            insert(&mut world.interface_exports, name, found);
-        } else {
-            insert(&mut world.interfaces, name, found);
-        }
-    }
+    let (world, own) = documented(&outline, docs);
     let world = world.into_json();
     // A section of the same name further inside is taken for this one by decoders, and two of them for an error.
     let (known, own_world) = if outline.has_nested_docs {
@@ -150,6 +113,57 @@ pub fn write_package_docs(component: &[u8], docs: &Docs) -> Result<Vec<u8>> {
     artifact::with_custom_sections(component, &[SECTION, OWN_SECTION], &added)
 }
 
+/// What can be said about a component: in the way decoders know, and what they have no place for.
+fn documented(outline: &Outline, docs: &Docs) -> (World, Map<String, Json>) {
+    let imported: HashSet<&str> = outline
+        .imported
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let mut world = World::default();
+    let mut own = Map::new();
+    for (name, id, item) in outline.tool_exports() {
+        let is_imported = imported.contains(name);
+        if let ComponentEntityType::Func(_) = item.ty {
+            let place = if is_imported {
+                &mut world.func_exports
+            } else {
+                &mut world.funcs
+            };
+            insert(place, name, function_json(docs.function(None, name)));
+            continue;
+        }
+        let place = match (id.contains('/'), is_imported) {
+            (true, _) => &mut own,
+            (false, true) => &mut world.interface_exports,
+            (false, false) => &mut world.interfaces,
+        };
+        insert(
+            place,
+            if id.contains('/') { id } else { name },
+            interface_json(outline, docs, id, item),
+        );
+    }
+    // Exports may use types that are defined in what is imported, or in the component itself.
+    for (name, item) in &outline.imported {
+        insert(
+            &mut world.types,
+            name,
+            type_json(outline, docs, None, name, item),
+        );
+        let types = types_json(outline, docs, name, item).map(|types| json!({"types": types}));
+        let place = if name.contains('/') {
+            &mut own
+        } else {
+            &mut world.interfaces
+        };
+        if !place.contains_key(name) {
+            insert(place, name, types);
+        }
+    }
+    (world, own)
+}
+
 /// The documentation of a world, by the keys of the section.
 #[derive(Default)]
 struct World {
@@ -176,28 +190,14 @@ impl World {
     }
 }
 
-fn interface_json(
-    outline: &Outline,
-    docs: &Docs,
-    id: &str,
-    item: &wasmparser::component_types::ComponentItem,
-) -> Option<Json> {
-    let (mut functions, mut types) = (Map::new(), Map::new());
+fn interface_json(outline: &Outline, docs: &Docs, id: &str, item: &ComponentItem) -> Option<Json> {
+    let mut functions = Map::new();
     for (name, member) in outline.instance_members(item) {
         if let ComponentEntityType::Func(_) = member.ty {
-            let found = docs.function(Some(id), name);
             insert(
                 &mut functions,
                 name,
-                found.map(|docs| json!({"docs": docs})),
-            );
-        } else if let (Some(found), Some(known)) =
-            (docs.ty(Some(id), name), outline.type_members(member))
-        {
-            insert(
-                &mut types,
-                name,
-                type_json(found, |item| known.contains(item)),
+                function_json(docs.function(Some(id), name)),
             );
         }
     }
@@ -208,15 +208,39 @@ fn interface_json(
         .find_map(|scope| scope.docs.clone());
     insert(&mut json, "docs", about.map(Json::String));
     insert(&mut json, "funcs", filled(functions));
-    insert(&mut json, "types", filled(types));
+    insert(&mut json, "types", types_json(outline, docs, id, item));
     filled(json)
 }
 
-fn type_json(docs: &TypeDocs, is_known: impl Fn(&str) -> bool) -> Option<Json> {
-    let mut items: Vec<(&String, &String)> = docs
+fn function_json(docs: Option<String>) -> Option<Json> {
+    docs.map(|docs| json!({"docs": docs}))
+}
+
+fn types_json(outline: &Outline, docs: &Docs, id: &str, item: &ComponentItem) -> Option<Json> {
+    let mut types = Map::new();
+    for (name, member) in outline.instance_members(item) {
+        insert(
+            &mut types,
+            name,
+            type_json(outline, docs, Some(id), name, member),
+        );
+    }
+    filled(types)
+}
+
+fn type_json(
+    outline: &Outline,
+    docs: &Docs,
+    scope: Option<&str>,
+    name: &str,
+    item: &ComponentItem,
+) -> Option<Json> {
+    let known = outline.type_members(item)?;
+    let found = docs.ty(scope, name)?;
+    let mut items: Vec<(&String, &String)> = found
         .items
         .iter()
-        .filter(|(item, _)| is_known(item))
+        .filter(|(item, _)| known.contains(*item))
         .collect();
     // A component is packed to the same bytes every time.
     items.sort();
@@ -225,7 +249,7 @@ fn type_json(docs: &TypeDocs, is_known: impl Fn(&str) -> bool) -> Option<Json> {
         .map(|(item, docs)| (item.clone(), Json::String(docs.clone())))
         .collect();
     let mut json = Map::new();
-    insert(&mut json, "docs", docs.docs.clone().map(Json::String));
+    insert(&mut json, "docs", found.docs.clone().map(Json::String));
     insert(&mut json, "items", filled(items));
     filled(json)
 }

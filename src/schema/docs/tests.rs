@@ -11,7 +11,7 @@ const WIT: &str = r#"
 
     /// Where things are.
     interface geo {
-        use kinds.{unit};
+        use kinds.{unit, height};
         /// A place on a map.
         record place {
             /// How far east.
@@ -19,6 +19,7 @@ const WIT: &str = r#"
             y: s32,
             /// In what.
             unit: unit,
+            z: height,
         }
         /// Finds a place by its name.
         find: func(name: string) -> option<place>;
@@ -26,6 +27,8 @@ const WIT: &str = r#"
         distance: func(a: place, b: place) -> f64;
     }
     interface kinds {
+        /// Metres above the sea.
+        type height = s32;
         /// A measure of length.
         enum unit {
             /// A thousand metres.
@@ -102,6 +105,10 @@ fn assert_documented(interface: &Interface) {
         "In what."
     );
     assert_eq!(
+        property(interface, "distance", &format!("{place}/properties/z")),
+        "Metres above the sea."
+    );
+    assert_eq!(
         property(interface, "hello", "/properties/who/properties/name"),
         "The name."
     );
@@ -149,6 +156,11 @@ fn wit_in_a_file_or_a_folder_documents_too() {
     let bytes = component(WIT);
     let docs = Docs::from_wit_path(folder.path()).expect("is WIT");
     assert_documented(&read_component(&bytes, Some(&docs)).expect("reads"));
+    for number in 0..200 {
+        file(&format!("n{number}.wit"), String::new());
+    }
+    let error = Docs::from_wit_path(folder.path()).expect_err("too many files");
+    assert!(error.to_string().contains("200 files"), "{error}");
     let whole = file("whole.wit", WIT.to_owned());
     let docs = Docs::from_wit_path(&whole).expect("is WIT");
     assert_documented(&read_component(&bytes, Some(&docs)).expect("reads"));
@@ -186,7 +198,15 @@ fn written_documentation_is_read_again_and_decoders_take_it() {
 fn a_name_that_is_imported_and_exported_is_documented_as_the_export() {
     let wit = r#"
         package demo:twice;
+        interface ops {
+            /// How.
+            enum way { fast, slow }
+            /// Runs it.
+            run: func(w: way);
+        }
         world it {
+            import ops;
+            export ops;
             import both: func();
             import pair: interface { f: func(); }
             /// The exported one.
@@ -209,6 +229,8 @@ fn a_name_that_is_imported_and_exported_is_documented_as_the_export() {
         docs_of(&interface, "f").as_deref(),
         Some("Of the exported one.")
     );
+    assert_eq!(docs_of(&interface, "run").as_deref(), Some("Runs it."));
+    assert_eq!(property(&interface, "run", "/properties/w"), "How.");
     // Decoders, too, find it at the export and nothing at the import.
     let DecodedWasm::Component(resolve, world) = decode(&packed).expect("decodes") else {
         panic!("a component stays one");
@@ -219,7 +241,8 @@ fn a_name_that_is_imported_and_exported_is_documented_as_the_export() {
             .flat_map(|item| match item {
                 wit_parser::WorldItem::Function(f) => f.docs.contents.clone(),
                 wit_parser::WorldItem::Interface { id, .. } => {
-                    resolve.interfaces[*id].functions["f"].docs.contents.clone()
+                    let f = resolve.interfaces[*id].functions.get("f");
+                    f.and_then(|f| f.docs.contents.clone())
                 }
                 wit_parser::WorldItem::Type { .. } => None,
             })

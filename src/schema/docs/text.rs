@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use wit_parser::{
-    Docs as Comment, Function, Interface, Type, TypeDef, TypeDefKind, TypeId, UnresolvedPackage,
+    Docs as Comment, Function, Interface, TypeDef, TypeDefKind, TypeId, UnresolvedPackage,
     UnresolvedPackageGroup, WorldItem, WorldKey,
 };
 
@@ -146,24 +146,9 @@ fn read_function(function: &Function, scope: &mut Scope) {
     scope.document_function(&function.name, function.docs.contents.as_deref());
 }
 
-/// Reads the comments of a type, or of the type it is another name for.
 fn read_type(package: &UnresolvedPackage, name: &str, id: TypeId, scope: &mut Scope) {
-    let mut next = Some(id);
-    // A type that is its own alias is not resolved yet, and would lead in a circle.
-    for _ in 0..16 {
-        let Some(ty) = next.and_then(|id| package.types.get(id)) else {
-            return;
-        };
-        let items = members(ty);
-        let docs = ty.docs.contents.as_deref();
-        if docs.is_some() || !items.is_empty() {
-            scope.document_type(name, docs, items.into_iter());
-            return;
-        }
-        next = match ty.kind {
-            TypeDefKind::Type(Type::Id(id)) => Some(id),
-            _ => None,
-        };
+    if let Some(ty) = package.types.get(id) {
+        scope.document_type(name, ty.docs.contents.as_deref(), members(ty).into_iter());
     }
 }
 

@@ -157,3 +157,27 @@ fn output_is_an_object_whatever_is_returned() {
     };
     assert!(output_schema(&returning(Some(twice)))["oneOf"].is_array());
 }
+
+#[test]
+fn a_case_requires_its_value_unless_that_is_an_option() {
+    let case = |name: &str, ty| Case {
+        name: name.to_owned(),
+        docs: None,
+        ty,
+    };
+    let schema = of_type(&Ty::Variant(Named::anonymous(vec![
+        case("bare", None),
+        case("full", Some(Ty::Bool)),
+        case("maybe", Some(option(Ty::Bool))),
+    ])));
+    let required: Vec<&Json> = (0..3).map(|n| &schema["oneOf"][n]["required"]).collect();
+    assert_eq!(
+        required,
+        [&json!(["tag"]), &json!(["tag", "value"]), &json!(["tag"])]
+    );
+    assert_eq!(
+        schema["oneOf"][0]["properties"],
+        json!({"tag": {"const": "bare"}})
+    );
+    assert_eq!(schema["type"], "object");
+}

@@ -62,7 +62,8 @@ impl<'a> Graph<'a> {
     pub(super) fn check(&self) -> Result<()> {
         let mut done = HashMap::new();
         for part in &self.parts {
-            self.in_place_depth(part, &mut Vec::new(), &mut done)?;
+            let depth = self.in_place_depth(part, &mut Vec::new(), &mut done)?;
+            deep_enough(depth)?;
         }
         Ok(())
     }
@@ -75,7 +76,7 @@ impl<'a> Graph<'a> {
     ) -> Result<usize> {
         let id = std::ptr::from_ref(part);
         if let Some(depth) = done.get(&id) {
-            return self.deep_enough(open.len() + depth).map(|()| *depth);
+            return Ok(*depth);
         }
         if open.contains(&id) {
             return Err(Error::new(
@@ -83,7 +84,7 @@ impl<'a> Graph<'a> {
                 "the JSON Schema refers to itself in a circle, without going further into the value",
             ));
         }
-        self.deep_enough(open.len())?;
+        deep_enough(open.len())?;
         open.push(id);
         let mut depth = 0;
         for next in self.in_place(part) {
@@ -92,19 +93,6 @@ impl<'a> Graph<'a> {
         open.pop();
         done.insert(id, depth);
         Ok(depth)
-    }
-
-    fn deep_enough(&self, depth: usize) -> Result<()> {
-        if depth <= MAX_IN_PLACE {
-            return Ok(());
-        }
-        Err(Error::new(
-            Code::E3105,
-            format!(
-                "the JSON Schema applies more than {MAX_IN_PLACE} of its parts, each through the one before, at the same \
-                 place of a value"
-            ),
-        ))
     }
 
     /// The parts that a part applies to the same value.
@@ -184,6 +172,19 @@ impl<'a> Graph<'a> {
         };
         count.of(self.root, instance, 0)
     }
+}
+
+fn deep_enough(depth: usize) -> Result<()> {
+    if depth <= MAX_IN_PLACE {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::E3105,
+        format!(
+            "the JSON Schema applies more than {MAX_IN_PLACE} of its parts, each through the one before, at the same \
+             place of a value"
+        ),
+    ))
 }
 
 /// The count of steps, with what is already counted.

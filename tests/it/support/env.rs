@@ -109,7 +109,9 @@ mod tests {
         let env = TestEnv::new();
         env.write("adder.wasm", &guests::component(guests::ADDER));
         let line = |id: u32| {
-            format!("{{\"id\": {id}, \"tool\": \"adder.wasm\", \"args\": {{\"a\": {id}, \"b\": 2}}}}\n")
+            format!(
+                "{{\"id\": {id}, \"tool\": \"adder.wasm\", \"args\": {{\"a\": {id}, \"b\": 2}}}}\n"
+            )
         };
         let input: String = (1..=3).map(line).collect();
         let output = env

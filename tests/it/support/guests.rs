@@ -65,13 +65,23 @@ mod tests {
         let names: Vec<String> = entries
             .map(|entry| entry.expect("readable").path())
             .filter(|path| path.extension().is_some_and(|extension| extension == "wat"))
-            .map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned())
+            .map(|path| {
+                path.file_stem()
+                    .expect("a name")
+                    .to_string_lossy()
+                    .into_owned()
+            })
             .collect();
-        let tests: String = rust_files(&["tests/it"]).map(|file| file.text.as_str()).collect();
+        let tests: String = rust_files(&["tests/it"])
+            .map(|file| file.text.as_str())
+            .collect();
         for name in names {
             assert!(wat(&name).exists());
             let is_used = tests.contains(&format!("\"{name}\""));
-            assert!(is_used, "no test in tests/it uses tests/fixtures/guests/{name}.wat: write one, or remove it");
+            assert!(
+                is_used,
+                "no test in tests/it uses tests/fixtures/guests/{name}.wat: write one, or remove it"
+            );
         }
     }
 }

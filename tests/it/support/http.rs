@@ -134,7 +134,11 @@ fn serve(stream: TcpStream, handler: &Handler, recorded: &Mutex<Vec<Request>>) -
     for (name, value) in &response.headers {
         write!(stream, "{name}: {value}\r\n")?;
     }
-    write!(stream, "content-length: {}\r\nconnection: close\r\n\r\n", response.body.len())?;
+    write!(
+        stream,
+        "content-length: {}\r\nconnection: close\r\n\r\n",
+        response.body.len()
+    )?;
     stream.write_all(&response.body)
 }
 
@@ -190,7 +194,10 @@ mod tests {
             "/moved?x=1" => Response::new(302, "").header("location", "/here"),
             _ => Response::new(200, request.body.clone()),
         });
-        assert_eq!(server.url("/a"), format!("http://127.0.0.1:{}/a", server.address().port()));
+        assert_eq!(
+            server.url("/a"),
+            format!("http://127.0.0.1:{}/a", server.address().port())
+        );
         let ask = |text: &str| {
             let mut stream = TcpStream::connect(server.address()).expect("it listens");
             stream.write_all(text.as_bytes()).expect("sent");
@@ -199,14 +206,22 @@ mod tests {
             answer
         };
         let moved = ask("GET /moved?x=1 HTTP/1.1\r\nHost: x\r\n\r\n");
-        assert!(moved.starts_with("HTTP/1.1 302 ") && moved.contains("location: /here\r\n"), "{moved}");
-        let chunked = ask("POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+        assert!(
+            moved.starts_with("HTTP/1.1 302 ") && moved.contains("location: /here\r\n"),
+            "{moved}"
+        );
+        let chunked = ask(
+            "POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+        );
         assert!(chunked.ends_with("\r\n\r\nabcde"), "{chunked}");
         let sized = ask("POST /b HTTP/1.1\r\nX-Y:  z \r\nContent-Length: 3\r\n\r\nxyz");
         assert!(sized.ends_with("\r\n\r\nxyz"), "{sized}");
         let requests = server.requests();
         assert_eq!(requests.len(), 3);
         assert_eq!(requests[2].header("x-y"), Some("z"));
-        assert_eq!((requests[1].method.as_str(), requests[1].body.as_slice()), ("POST", &b"abcde"[..]));
+        assert_eq!(
+            (requests[1].method.as_str(), requests[1].body.as_slice()),
+            ("POST", &b"abcde"[..])
+        );
     }
 }

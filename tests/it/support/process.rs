@@ -93,6 +93,7 @@ impl Run {
         running
             .stdout
             .read_from(controller.try_clone().expect("cloned"));
+        running.stderr.change(|seen| seen.ended = true);
         running.write_stdin(self.stdin);
         Terminal::new(running, controller)
     }
@@ -252,7 +253,11 @@ impl Running {
         for stream in [&self.stdout, &self.stderr] {
             stream.wait_until(soon, |seen| seen.ended);
         }
-        assert!(in_time, "it did not end within {elapsed:?}\n{}", self.describe());
+        assert!(
+            in_time,
+            "it did not end within {elapsed:?}\n{}",
+            self.describe()
+        );
         let status = self.status.expect("it was waited for");
         assert_ne!(status.code(), Some(101), "it panicked\n{}", self.describe());
         Output {
@@ -281,7 +286,12 @@ impl Running {
     }
 
     fn describe(&self) -> String {
-        describe(&self.command, self.status, &self.stdout.text(), &self.stderr.text())
+        describe(
+            &self.command,
+            self.status,
+            &self.stdout.text(),
+            &self.stderr.text(),
+        )
     }
 }
 
@@ -318,7 +328,11 @@ impl Output {
     /// Asserts the exit code, and that the error of this code was shown, as text or as JSON.
     #[track_caller]
     pub fn fails_with(self, exit: i32, code: &str) -> Self {
-        assert_eq!(self.code, Some(exit), "it should have ended in {exit}, {code}\n{self}");
+        assert_eq!(
+            self.code,
+            Some(exit),
+            "it should have ended in {exit}, {code}\n{self}"
+        );
         let as_text = format!("[{code}]");
         let as_json = format!("\"{code}\"");
         let shown = self.stderr.contains(&as_text)
@@ -372,4 +386,3 @@ fn describe(command: &str, status: Option<ExitStatus>, stdout: &str, stderr: &st
     }
     text
 }
-

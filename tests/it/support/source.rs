@@ -106,9 +106,24 @@ fn flatten(stream: TokenStream, tokens: &mut Vec<Token>) {
 /// Every text file that people write, in order of their paths; nothing that a build leaves.
 static FILES: LazyLock<Vec<Source>> = LazyLock::new(|| {
     let places = [
-        "src", "tests", "plugins", "benches", "examples", "fuzz", "docs", "wit", "scripts", ".ci",
-        "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "Cargo.toml", "clippy.toml",
-        "deny.toml", "rustfmt.toml",
+        "src",
+        "tests",
+        "plugins",
+        "benches",
+        "examples",
+        "fuzz",
+        "docs",
+        "wit",
+        "scripts",
+        ".ci",
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "Cargo.toml",
+        "clippy.toml",
+        "deny.toml",
+        "rustfmt.toml",
     ];
     let mut paths = Vec::new();
     for place in places {
@@ -121,6 +136,13 @@ static FILES: LazyLock<Vec<Source>> = LazyLock::new(|| {
 /// The text files of the project that are, or lie in, one of these places.
 pub fn files(places: &[&str]) -> impl Iterator<Item = &'static Source> {
     FILES.iter().filter(|file| file.is_in(places))
+}
+
+/// The text of one file of the project; empty where there is none.
+pub fn text_of(path: &str) -> &'static str {
+    let mut all = FILES.iter();
+    all.find(|file| file.path == path)
+        .map_or("", |file| file.text.as_str())
 }
 
 /// Every text file of the project.
@@ -163,9 +185,24 @@ mod tests {
             .map(|token| (token.text.as_str(), token.line))
             .collect();
         let expected = [
-            ("use", 2), ("crate", 2), ("::", 2), ("{", 2), ("a", 3), ("::", 3), ("b", 3), (",", 3),
-            ("c", 3), ("}", 3), (";", 3), ("let", 4), ("x", 4), (":", 4), ("u8", 4), ("=", 4),
-            ("\"crate::no\"", 4), (";", 4),
+            ("use", 2),
+            ("crate", 2),
+            ("::", 2),
+            ("{", 2),
+            ("a", 3),
+            ("::", 3),
+            ("b", 3),
+            (",", 3),
+            ("c", 3),
+            ("}", 3),
+            (";", 3),
+            ("let", 4),
+            ("x", 4),
+            (":", 4),
+            ("u8", 4),
+            ("=", 4),
+            ("\"crate::no\"", 4),
+            (";", 4),
         ];
         assert_eq!(tokens, expected);
     }

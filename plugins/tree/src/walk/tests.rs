@@ -33,7 +33,7 @@ fn entries_come_depth_first_in_byte_order() {
 }
 
 #[test]
-fn hidden_and_generated_are_left_out_unless_asked_for() {
+fn hidden_and_generated_folders_are_not_gone_into_unless_asked_for() {
     let root = tree(&[
         ".git/x",
         ".env",
@@ -42,26 +42,33 @@ fn hidden_and_generated_are_left_out_unless_asked_for() {
         "sub/target",
         "a",
     ]);
-    let walked = WHOLE
-        .run(root.path(), |entry| entry.kind == Kind::File)
-        .unwrap();
-    assert_eq!(names(&walked), ["a", "sub/target"]);
-    let all = Walk {
+    let walked = WHOLE.run(root.path(), |_| true).unwrap();
+    let expected = [
+        ".env",
+        ".git",
+        "a",
+        "sub",
+        "sub/node_modules",
+        "sub/target",
+        "target",
+    ];
+    assert_eq!(names(&walked), expected);
+    let everything = Walk {
         everything: true,
         ..WHOLE
-    }
-    .run(root.path(), |entry| entry.kind == Kind::File);
-    assert_eq!(
-        names(&all.unwrap()),
-        [
-            ".env",
-            ".git/x",
-            "a",
-            "sub/node_modules/x",
-            "sub/target",
-            "target/x"
-        ]
-    );
+    };
+    let walked = everything
+        .run(root.path(), |entry| entry.kind == Kind::File)
+        .unwrap();
+    let expected = [
+        ".env",
+        ".git/x",
+        "a",
+        "sub/node_modules/x",
+        "sub/target",
+        "target/x",
+    ];
+    assert_eq!(names(&walked), expected);
 }
 
 #[test]

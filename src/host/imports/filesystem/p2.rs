@@ -287,7 +287,7 @@ impl HostDescriptor for FilesView<'_> {
     ) -> FsResult<Resource<DirectoryEntryStream>> {
         let entries = match self.place(&fd).map_err(FsError::trap)? {
             Place::Synthetic(folder) => self.files.synthetic_entries(&folder),
-            Place::File(_) => return Err(ErrorCode::NotDirectory.into()),
+            Place::File => return Err(ErrorCode::NotDirectory.into()),
             Place::Dir(base) => blocking(move || base.list()).await?,
         };
         let listing = self.table.push(Listing(entries.into()))?;

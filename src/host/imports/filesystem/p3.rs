@@ -251,7 +251,7 @@ impl HostDescriptorWithStore<State> for GuardedFiles {
                 let entries = store.get().files.synthetic_entries(&folder);
                 tokio::task::spawn_blocking(move || Ok(entries))
             }
-            Place::File(_) => tokio::task::spawn_blocking(|| Err(rustix::io::Errno::NOTDIR.into())),
+            Place::File => tokio::task::spawn_blocking(|| Err(rustix::io::Errno::NOTDIR.into())),
             Place::Dir(base) => tokio::task::spawn_blocking(move || base.list()),
         };
         let stream = StreamReader::new(

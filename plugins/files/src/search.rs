@@ -1,0 +1,278 @@
+//! `search`: lines that match, below a folder or in a file.
+
+use std::fs;
+use std::path::Path;
+
+use guest::{Level, ToolError};
+use regex_lite::{Regex, RegexBuilder};
+use serde::{Deserialize, Serialize};
+use tree::{Glob, Kind, Walk};
+
+use crate::list::{Unreadable, parse_glob};
+use crate::open::read_whole;
+
+/// How many files one call looks into.
+const MAX_FILES: usize = 20_000;
+
+/// Larger files are left out.
+const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How many bytes one call searches.
+const MAX_TOTAL_BYTES: usize = 64 * 1024 * 1024;
+
+/// How much of a line is returned, in characters.
+const MAX_LINE: usize = 500;
+
+/// The arguments of `search`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arguments {
+    pattern: String,
+    #[serde(default = "default_path")]
+    path: String,
+    #[serde(default)]
+    literal: bool,
+    #[serde(default)]
+    ignore_case: bool,
+    glob: Option<String>,
+    #[serde(default)]
+    all: bool,
+    #[serde(default)]
+    context: usize,
+    #[serde(default = "default_max_matches")]
+    max_matches: usize,
+}
+
+fn default_path() -> String {
+    "/workspace".to_owned()
+}
+
+fn default_max_matches() -> usize {
+    100
+}
+
+/// The result of `search`.
+#[derive(Debug, Default, Serialize)]
+pub struct Found {
+    matches: Vec<Match>,
+    files_searched: usize,
+    files_with_matches: usize,
+    skipped: Skipped,
+    truncated: bool,
+    unreadable: Vec<Unreadable>,
+}
+
+#[derive(Debug, Serialize)]
+struct Match {
+    path: String,
+    line: usize,
+    column: usize,
+    text: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    before: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    after: Vec<String>,
+}
+
+/// How many files were left out, and why.
+#[derive(Debug, Default, Serialize)]
+struct Skipped {
+    binary: usize,
+    too_large: usize,
+}
+
+/// Searches a file or folder.
+///
+/// # Errors
+/// `not-found` and `not-permitted` for the path itself; `invalid-arguments` for a broken pattern or glob.
+pub fn search(arguments: Arguments) -> Result<(Found, Vec<String>), ToolError> {
+    let regex = arguments.regex()?;
+    let glob = parse_glob(arguments.glob.as_deref())?;
+    let root = Path::new(&arguments.path);
+    let metadata = fs::metadata(root).map_err(|error| ToolError::io("search", root, &error))?;
+    let mut search = Search {
+        arguments: &arguments,
+        regex,
+        found: Found::default(),
+        bytes: 0,
+    };
+    if metadata.is_dir() {
+        search.folder(root, glob.as_ref())?;
+    } else {
+        let bytes = read_whole("search", &arguments.path, MAX_FILE_BYTES)?;
+        search.bytes(&arguments.path, bytes);
+    }
+    let found = search.found;
+    let text = found.text();
+    Ok((found, vec![text]))
+}
+
+impl Arguments {
+    fn regex(&self) -> Result<Regex, ToolError> {
+        let escaped;
+        let pattern = if self.literal {
+            escaped = regex_lite::escape(&self.pattern);
+            &escaped
+        } else {
+            &self.pattern
+        };
+        RegexBuilder::new(pattern).case_insensitive(self.ignore_case).build().map_err(|error| {
+            ToolError::InvalidArguments(format!(
+                "`pattern` is no regular expression: {error}; set `literal` to search for it as it stands"
+            ))
+        })
+    }
+}
+
+struct Search<'a> {
+    arguments: &'a Arguments,
+    regex: Regex,
+    found: Found,
+    bytes: usize,
+}
+
+impl Search<'_> {
+    fn folder(&mut self, root: &Path, glob: Option<&Glob>) -> Result<(), ToolError> {
+        let walk = Walk {
+            depth: usize::MAX,
+            everything: self.arguments.all,
+            max_entries: MAX_FILES,
+        };
+        let walked = walk
+            .run(root, |entry| {
+                entry.kind == Kind::File && glob.is_none_or(|glob| glob.matches(&entry.relative))
+            })
+            .map_err(|error| ToolError::io("search", root, &error))?;
+        self.found.truncated = walked.truncated;
+        for trouble in &walked.troubles {
+            self.found
+                .unreadable
+                .push(Unreadable::new(&trouble.path, &trouble.error));
+        }
+        let count = walked.entries.len();
+        for (done, entry) in walked.entries.iter().enumerate() {
+            let path = entry.path.display().to_string();
+            guest::progress(done, count, &path);
+            if self.is_full() {
+                self.found.truncated = true;
+                break;
+            }
+            match entry.stat() {
+                Ok((size, _)) if size > MAX_FILE_BYTES => self.found.skipped.too_large += 1,
+                Ok(_) => match fs::read(&entry.path) {
+                    Ok(bytes) => self.bytes(&path, bytes),
+                    Err(error) => self.unreadable(&entry.path, &error),
+                },
+                Err(error) => self.unreadable(&entry.path, &error),
+            }
+        }
+        Ok(())
+    }
+
+    fn unreadable(&mut self, path: &Path, error: &std::io::Error) {
+        guest::log(
+            Level::Warn,
+            &format!("cannot read {}: {error}", path.display()),
+        );
+        self.found.unreadable.push(Unreadable::new(path, error));
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= MAX_TOTAL_BYTES || self.found.matches.len() >= self.arguments.max_matches
+    }
+
+    /// Searches what was read of one file.
+    fn bytes(&mut self, path: &str, bytes: Vec<u8>) {
+        self.bytes += bytes.len();
+        let text = match String::from_utf8(bytes) {
+            Ok(text) if !text.contains('\0') => text,
+            _ => {
+                self.found.skipped.binary += 1;
+                return;
+            }
+        };
+        self.found.files_searched += 1;
+        let lines: Vec<&str> = text.lines().collect();
+        let mut any = false;
+        for (index, line) in lines.iter().enumerate() {
+            let Some(hit) = self.regex.find(line) else {
+                continue;
+            };
+            if self.found.matches.len() >= self.arguments.max_matches {
+                self.found.truncated = true;
+                break;
+            }
+            any = true;
+            let context = self.arguments.context;
+            let around = |range: std::ops::Range<usize>| {
+                let lines = lines.get(range).unwrap_or_default();
+                lines.iter().map(|line| shorten(line, 0)).collect()
+            };
+            self.found.matches.push(Match {
+                path: path.to_owned(),
+                line: index + 1,
+                column: line.get(..hit.start()).unwrap_or_default().chars().count() + 1,
+                text: shorten(line, hit.start()),
+                before: around(index.saturating_sub(context)..index),
+                after: around(index + 1..(index + 1 + context).min(lines.len())),
+            });
+        }
+        self.found.files_with_matches += usize::from(any);
+    }
+}
+
+/// A line as it is, or of a long one the part around `start` (a byte offset).
+fn shorten(line: &str, start: usize) -> String {
+    if line.len() <= MAX_LINE {
+        return line.to_owned();
+    }
+    let before = line.get(..start).unwrap_or_default();
+    let lead = before
+        .chars()
+        .rev()
+        .take(MAX_LINE / 5)
+        .map(char::len_utf8)
+        .sum::<usize>();
+    let first = start - lead;
+    let rest = line.get(first..).unwrap_or_default();
+    let part: String = rest.chars().take(MAX_LINE).collect();
+    let front = if first > 0 { "…" } else { "" };
+    let back = if part.len() < rest.len() { "…" } else { "" };
+    format!("{front}{part}{back}")
+}
+
+impl Found {
+    fn text(&self) -> String {
+        let mut lines = Vec::new();
+        for found in &self.matches {
+            let has_context = !found.before.is_empty() || !found.after.is_empty();
+            if has_context && !lines.is_empty() {
+                lines.push("--".to_owned());
+            }
+            let first = found.line - found.before.len();
+            for (number, line) in (first..).zip(&found.before) {
+                lines.push(format!("{}-{number}- {line}", found.path));
+            }
+            lines.push(format!(
+                "{}:{}:{}: {}",
+                found.path, found.line, found.column, found.text
+            ));
+            for (number, line) in (found.line + 1..).zip(&found.after) {
+                lines.push(format!("{}-{number}- {line}", found.path));
+            }
+        }
+        if lines.is_empty() {
+            lines.push(format!("no match in {} files", self.files_searched));
+        }
+        if self.truncated {
+            lines.push(
+                "[not everything was searched or listed: narrow it with `path` or `glob`]"
+                    .to_owned(),
+            );
+        }
+        lines.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests;
