@@ -102,11 +102,17 @@ fn row(name: &str, ours: Duration, raw: Option<Duration>, budget: &str) {
         Some(raw) => {
             let difference = ours.as_secs_f64() - raw.as_secs_f64();
             let ratio = ours.as_secs_f64() / raw.as_secs_f64();
-            (micros(raw), format!("{:+.1} µs ({ratio:.2}×)", difference * 1e6))
+            (
+                micros(raw),
+                format!("{:+.1} µs ({ratio:.2}×)", difference * 1e6),
+            )
         }
         None => ("–".to_owned(), "–".to_owned()),
     };
-    println!("| {name} | {} | {raw_text} | {difference} | {budget} |", micros(ours));
+    println!(
+        "| {name} | {} | {raw_text} | {difference} | {budget} |",
+        micros(ours)
+    );
 }
 
 fn percentile(samples: &mut [Duration], percent: usize) -> Duration {
@@ -137,10 +143,16 @@ fn request(events: EventLimits) -> Request {
 fn raw_linker(engine: &Engine) -> Linker<Bare> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker).expect("linked");
-    toolhatch::plugin::log::add_to_linker::<Bare, wasmtime::component::HasSelf<Bare>>(&mut linker, |bare| bare)
-        .expect("linked");
-    toolhatch::plugin::progress::add_to_linker::<Bare, wasmtime::component::HasSelf<Bare>>(&mut linker, |bare| bare)
-        .expect("linked");
+    toolhatch::plugin::log::add_to_linker::<Bare, wasmtime::component::HasSelf<Bare>>(
+        &mut linker,
+        |bare| bare,
+    )
+    .expect("linked");
+    toolhatch::plugin::progress::add_to_linker::<Bare, wasmtime::component::HasSelf<Bare>>(
+        &mut linker,
+        |bare| bare,
+    )
+    .expect("linked");
     linker
 }
 
@@ -151,7 +163,10 @@ async fn raw_call(engine: &Engine, pre: &RawPre<Bare>, arguments: &str) {
     };
     let mut store = Store::new(engine, bare);
     store.set_epoch_deadline(u64::MAX / 2);
-    let exports = pre.instantiate_async(&mut store).await.expect("instantiated");
+    let exports = pre
+        .instantiate_async(&mut store)
+        .await
+        .expect("instantiated");
     let context = exports::toolhatch::plugin::tools::CallContext {
         call_id: String::new(),
         deadline_ms: None,
@@ -184,12 +199,19 @@ async fn first_load() {
         let found = app.package(&reference).expect("read");
         let host = app.host().expect("a host");
         let started = Instant::now();
-        host.prepare(&found.package.artifact, false).await.expect("compiled");
+        host.prepare(&found.package.artifact, false)
+            .await
+            .expect("compiled");
         ours.push(started.elapsed());
     }
     // SAFETY: as above.
     unsafe { std::env::remove_var("TOOLHATCH_CACHE_DIR") };
-    row("3 first load (compile, link, keep)", percentile(&mut ours, 50), Some(percentile(&mut raw, 50)), "≤ 1.1× raw");
+    row(
+        "3 first load (compile, link, keep)",
+        percentile(&mut ours, 50),
+        Some(percentile(&mut raw, 50)),
+        "≤ 1.1× raw",
+    );
 }
 
 /// Row 4: a load from the cache, in a new host.
@@ -204,14 +226,20 @@ async fn warm_load() {
     for _ in 0..30 {
         let started = Instant::now();
         // SAFETY: compiled by the same engine a moment ago.
-        std::hint::black_box(unsafe { Component::deserialize_file(&engine, &file) }.expect("loaded"));
+        std::hint::black_box(
+            unsafe { Component::deserialize_file(&engine, &file) }.expect("loaded"),
+        );
         raw.push(started.elapsed());
 
         let app = app();
-        let found = app.package(&request(EventLimits::default()).tool).expect("read");
+        let found = app
+            .package(&request(EventLimits::default()).tool)
+            .expect("read");
         let host = app.host().expect("a host");
         let started = Instant::now();
-        host.prepare(&found.package.artifact, false).await.expect("loaded");
+        host.prepare(&found.package.artifact, false)
+            .await
+            .expect("loaded");
         ours.push(started.elapsed());
     }
     let size = bytes.len() / 1000;
@@ -228,7 +256,12 @@ async fn fresh_call() {
     let bytes = std::fs::read(PLUGIN).expect("the plugin");
     let engine = Engine::new(&engine_config(EngineKind::Pooling)).expect("an engine");
     let component = Component::new(&engine, &bytes).expect("compiled");
-    let pre = RawPre::new(raw_linker(&engine).instantiate_pre(&component).expect("linked")).expect("a plugin");
+    let pre = RawPre::new(
+        raw_linker(&engine)
+            .instantiate_pre(&component)
+            .expect("linked"),
+    )
+    .expect("a plugin");
     let arguments = json!({"code": CODE, "language": "rust"}).to_string();
     let app = app();
     let pipeline: Pipeline = app.pipeline().expect("a pipeline");
@@ -247,13 +280,26 @@ async fn fresh_call() {
             raw.push(raw_time);
         }
     }
-    row("1 call, fresh instance, full pipeline, p50", percentile(&mut ours, 50), Some(percentile(&mut raw, 50)), "raw + 100 µs");
-    row("1 the same, p99", percentile(&mut ours, 99), Some(percentile(&mut raw, 99)), "–");
+    row(
+        "1 call, fresh instance, full pipeline, p50",
+        percentile(&mut ours, 50),
+        Some(percentile(&mut raw, 50)),
+        "raw + 100 µs",
+    );
+    row(
+        "1 the same, p99",
+        percentile(&mut ours, 99),
+        Some(percentile(&mut raw, 99)),
+        "–",
+    );
     let before = resident();
     for _ in 0..100 {
         let _ = pipeline.invoke(request(EventLimits::default())).await;
     }
-    println!("| 100 more calls grow the process by | {} KiB | – | – | 0 |", resident().saturating_sub(before));
+    println!(
+        "| 100 more calls grow the process by | {} KiB | – | – | 0 |",
+        resident().saturating_sub(before)
+    );
 }
 
 /// Resident memory of this process in KiB.
@@ -287,22 +333,45 @@ fn process(root: &Path, home: &Path) {
         started.elapsed()
     };
     let code = format!("code={CODE}");
-    let call = ["call", PLUGIN, "--arg", code.as_str(), "--arg", "language=rust"];
+    let call = [
+        "call",
+        PLUGIN,
+        "--arg",
+        code.as_str(),
+        "--arg",
+        "language=rust",
+    ];
     run(&call);
     let mut ours: Vec<_> = (0..30).map(|_| run(&call)).collect();
     let mut bare: Vec<_> = (0..30).map(|_| run(&["--version"])).collect();
-    row("2 `toolhatch call` as a process, warm cache", percentile(&mut ours, 50), None, "≤ 25 ms");
-    row("2 `toolhatch --version` (what a process costs)", percentile(&mut bare, 50), None, "–");
+    row(
+        "2 `toolhatch call` as a process, warm cache",
+        percentile(&mut ours, 50),
+        None,
+        "≤ 25 ms",
+    );
+    row(
+        "2 `toolhatch --version` (what a process costs)",
+        percentile(&mut bare, 50),
+        None,
+        "–",
+    );
 }
 
 /// Row 4: the first answer with 100 installed plugins.
 fn many_plugins(home: &Path) {
     let bytes = std::fs::read(PLUGIN).expect("the plugin");
-    let text = toolhatch::manifest::extract(&bytes).expect("readable").expect("a manifest");
+    let text = toolhatch::manifest::extract(&bytes)
+        .expect("readable")
+        .expect("a manifest");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let own_home = home.join("hundred");
     for index in 0..100 {
-        let named = text.replacen("name = \"analyze-code\"", &format!("name = \"plugin-{index}\""), 1);
+        let named = text.replacen(
+            "name = \"analyze-code\"",
+            &format!("name = \"plugin-{index}\""),
+            1,
+        );
         let packed = toolhatch::manifest::embed(&bytes, &named).expect("packed");
         let file = folder.path().join(format!("plugin-{index}.wasm"));
         std::fs::write(&file, packed).expect("written");
@@ -328,7 +397,12 @@ fn many_plugins(home: &Path) {
             started.elapsed()
         })
         .collect();
-    row("4 `tools list` with 100 installed plugins", percentile(&mut samples, 50), None, "≤ 50 ms");
+    row(
+        "4 `tools list` with 100 installed plugins",
+        percentile(&mut samples, 50),
+        None,
+        "≤ 50 ms",
+    );
 }
 
 /// Row 5 and throughput: 64 callers in one process, then the same with a guest that spins, one that compiles and one that
@@ -337,7 +411,8 @@ fn concurrency(root: &Path, home: &Path) {
     let guests = tempfile::tempdir().expect("a temporary folder");
     let mut hostile = Vec::new();
     for name in ["spin", "bomb"] {
-        let text = std::fs::read_to_string(format!("tests/fixtures/guests/{name}.wat")).expect("a guest");
+        let text =
+            std::fs::read_to_string(format!("tests/fixtures/guests/{name}.wat")).expect("a guest");
         let file = guests.path().join(format!("{name}.wasm"));
         std::fs::write(&file, wat::parse_str(text).expect("WAT")).expect("written");
         hostile.push(file);
@@ -364,7 +439,10 @@ fn concurrency(root: &Path, home: &Path) {
         });
         let output = child.wait_with_output().expect("ended");
         writer.join().expect("written");
-        (started.elapsed(), String::from_utf8(output.stdout).expect("UTF-8"))
+        (
+            started.elapsed(),
+            String::from_utf8(output.stdout).expect("UTF-8"),
+        )
     };
     let calls: Vec<String> = (0..1000).map(call).collect();
     let (elapsed, _) = run(&calls);
@@ -386,5 +464,10 @@ fn concurrency(root: &Path, home: &Path) {
         .map(|milliseconds| Duration::from_secs_f64(milliseconds / 1000.0))
         .collect();
     assert_eq!(durations.len(), 1000, "every harmless call is answered");
-    row("5 others' p99 while one guest spins and one fills its memory", percentile(&mut durations, 99), None, "≤ 5 ms");
+    row(
+        "5 others' p99 while one guest spins and one fills its memory",
+        percentile(&mut durations, 99),
+        None,
+        "≤ 5 ms",
+    );
 }

@@ -82,7 +82,10 @@ impl App {
         if let Some(host) = self.host.get() {
             return Ok(Arc::clone(host));
         }
-        let host = Arc::new(Host::new(Some(self.cache()?), self.config.compile_jobs as usize)?);
+        let host = Arc::new(Host::new(
+            Some(self.cache()?),
+            self.config.compile_jobs as usize,
+        )?);
         Ok(Arc::clone(self.host.get_or_init(|| host)))
     }
 
@@ -242,11 +245,7 @@ impl App {
         Some(Arc::clone(source))
     }
 
-    fn find_installed(
-        &self,
-        plugin: &PluginName,
-        range: &VersionReq,
-    ) -> Result<Found> {
+    fn find_installed(&self, plugin: &PluginName, range: &VersionReq) -> Result<Found> {
         match self.store.find(plugin, range) {
             Ok(installed) => {
                 let artifact = self.store.artifact(&installed)?;
@@ -297,7 +296,8 @@ impl App {
             .filter_map(|folder| std::fs::read_dir(folder).ok())
             .flat_map(|entries| entries.flatten().map(|entry| entry.path()))
             .filter(|path| {
-                path.extension().is_some_and(|extension| extension == "wasm")
+                path.extension()
+                    .is_some_and(|extension| extension == "wasm")
                     || path.join(crate::dist::MANIFEST_FILE).is_file()
             })
             .collect();
@@ -309,7 +309,12 @@ impl App {
         let installed = self.store.list().unwrap_or_default();
         let near = installed
             .iter()
-            .map(|other| (strsim::jaro_winkler(other.name.as_str(), plugin.as_str()), &other.name))
+            .map(|other| {
+                (
+                    strsim::jaro_winkler(other.name.as_str(), plugin.as_str()),
+                    &other.name,
+                )
+            })
             .filter(|(likeness, _)| *likeness > 0.8)
             .max_by(|(a, _), (b, _)| a.total_cmp(b));
         match near {
@@ -347,11 +352,10 @@ pub fn choose_tool(source: &Source, name: Option<&str>) -> Result<Arc<Tool>> {
     }
     match source.tools.as_slice() {
         [only] => Ok(Arc::clone(only)),
-        [] => Err(Error::new(
-            Code::E3101,
-            format!("{} has no tools", source.name),
-        )
-        .hint("`toolhatch plugin inspect` shows what it exports.")),
+        [] => Err(
+            Error::new(Code::E3101, format!("{} has no tools", source.name))
+                .hint("`toolhatch plugin inspect` shows what it exports."),
+        ),
         _ => Err(Error::new(
             Code::E3101,
             format!("{} has several tools, and none was named", source.name),
@@ -361,10 +365,7 @@ pub fn choose_tool(source: &Source, name: Option<&str>) -> Result<Arc<Tool>> {
 }
 
 fn unknown_tool(source: &Source, name: &str, names: &[&str]) -> Error {
-    let error = Error::new(
-        Code::E3101,
-        format!("{} has no tool {name:?}", source.name),
-    );
+    let error = Error::new(Code::E3101, format!("{} has no tool {name:?}", source.name));
     let near = names
         .iter()
         .map(|other| (strsim::jaro_winkler(other, name), other))

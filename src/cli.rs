@@ -45,10 +45,20 @@ pub struct Global {
     #[arg(long, global = true)]
     json: bool,
     /// When to colour the output: auto, always or never.
-    #[arg(long, global = true, value_name = "WHEN", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        help_heading = "Global options"
+    )]
     color: Option<String>,
     /// Which messages to show on standard error: off, error, warn, info, debug or trace.
-    #[arg(long, global = true, value_name = "LEVEL", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        help_heading = "Global options"
+    )]
     log: Option<String>,
 }
 

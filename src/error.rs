@@ -130,7 +130,10 @@ impl Error {
             "hints".into(),
             self.hints().into_iter().map(str::to_owned).collect(),
         );
-        object.insert("retryable".into(), self.0.code.retry().is_retryable().into());
+        object.insert(
+            "retryable".into(),
+            self.0.code.retry().is_retryable().into(),
+        );
         object.insert("exit".into(), self.exit().number().into());
         if !self.0.details.is_empty() {
             object.insert("details".into(), Value::Object(self.0.details.clone()));

@@ -15,9 +15,9 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 pub use events::{Effect, Event, EventLimits, EventSink, Events, LogLevel, Stdio};
-pub use outcome::{bytes, 
-    Content, Ended, Frame, InputRequest, LimitKind, Output, Outcome, ResourceBody, ToolError,
-    ToolErrorKind, Usage,
+pub use outcome::{
+    Content, Ended, Frame, InputRequest, LimitKind, Outcome, Output, ResourceBody, ToolError,
+    ToolErrorKind, Usage, bytes,
 };
 
 use crate::ids::{CallId, Digest};
@@ -103,6 +103,8 @@ pub struct Job {
     pub sensitive: Arc<Sensitive>,
     /// What appears where in the guest's file system.
     pub mounts: Vec<Mount>,
+    /// What the manifest would have appear and nobody granted: to tell what a guest meant by a path that is not there.
+    pub wanted: Vec<Mount>,
     /// Environment variables, by name; only granted ones.
     pub env: Vec<(String, String)>,
     /// Values for `wasi:config`.

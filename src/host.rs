@@ -89,9 +89,9 @@ impl Host {
     }
 
     async fn load(&self, artifact: &Artifact, deterministic: bool) -> Result<Arc<Loaded>> {
-        let loading =
-            self.loader
-                .load(artifact.digest, Arc::clone(&artifact.bytes), deterministic);
+        let loading = self
+            .loader
+            .load(artifact.digest, Arc::clone(&artifact.bytes), deterministic);
         tokio::time::timeout(COMPILE_TIMEOUT, loading)
             .await
             .map_err(|_| {
@@ -145,5 +145,8 @@ fn not_run(ended: Ended) -> Outcome {
 /// # Errors
 /// Those of [`CompiledCache::open`].
 pub fn open_cache(cache_folder: &Path, keys_folder: &Path) -> Result<CompiledCache> {
-    CompiledCache::open(&cache_folder.join("components"), &keys_folder.join("cache.key"))
+    CompiledCache::open(
+        &cache_folder.join("components"),
+        &keys_folder.join("cache.key"),
+    )
 }

@@ -83,7 +83,9 @@ impl ToolId {
     /// [`InvalidId`] where a part breaks one of these rules.
     pub fn new(source: &str, tool: &str) -> Result<Self, InvalidId> {
         let well_formed = |part: &str| {
-            !part.is_empty() && part.len() <= 256 && !part.chars().any(|c| c.is_control() || c.is_whitespace())
+            !part.is_empty()
+                && part.len() <= 256
+                && !part.chars().any(|c| c.is_control() || c.is_whitespace())
         };
         if well_formed(source) && well_formed(tool) && !source.contains('.') {
             return Ok(Self {
@@ -179,7 +181,11 @@ impl FromStr for Digest {
             rule: "write `sha256:` and 64 lower-case hexadecimal digits",
         };
         let hex = text.strip_prefix("sha256:").ok_or_else(invalid)?;
-        if hex.len() != 64 || !hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+        if hex.len() != 64
+            || !hex
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        {
             return Err(invalid());
         }
         let mut bytes = [0; 32];
@@ -216,11 +222,13 @@ impl FromStr for CallId {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        ulid::Ulid::from_string(text).map(Self).map_err(|_| InvalidId {
-            what: "call id",
-            text: text.to_owned(),
-            rule: "a call id is a ULID of 26 characters",
-        })
+        ulid::Ulid::from_string(text)
+            .map(Self)
+            .map_err(|_| InvalidId {
+                what: "call id",
+                text: text.to_owned(),
+                rule: "a call id is a ULID of 26 characters",
+            })
     }
 }
 
@@ -258,7 +266,17 @@ mod tests {
         for good in ["a", "analyze-code", "x2", "a-1"] {
             assert!(good.parse::<PluginName>().is_ok(), "{good}");
         }
-        for bad in ["", "A", "a_b", "-a", "a-", "a--b", "1a", "é", &"a".repeat(65)] {
+        for bad in [
+            "",
+            "A",
+            "a_b",
+            "-a",
+            "a-",
+            "a--b",
+            "1a",
+            "é",
+            &"a".repeat(65),
+        ] {
             assert!(bad.parse::<PluginName>().is_err(), "{bad}");
         }
     }

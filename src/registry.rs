@@ -55,12 +55,20 @@ fn compiled(
     tool: &ToolId,
 ) -> crate::error::Result<Arc<Validator>> {
     slot.get_or_init(|| {
-        Validator::new(schema)
-            .map(Arc::new)
-            .map_err(|error| std::iter::once(error.to_string()).chain(error.causes()).collect::<Vec<_>>().join(": "))
+        Validator::new(schema).map(Arc::new).map_err(|error| {
+            std::iter::once(error.to_string())
+                .chain(error.causes())
+                .collect::<Vec<_>>()
+                .join(": ")
+        })
     })
     .clone()
-    .map_err(|why| Error::new(Code::E3105, format!("the {which} schema of {tool} is not valid: {why}")))
+    .map_err(|why| {
+        Error::new(
+            Code::E3105,
+            format!("the {which} schema of {tool} is not valid: {why}"),
+        )
+    })
 }
 
 impl Tool {
@@ -70,13 +78,20 @@ impl Tool {
     /// E3301 with every violation, by its JSON path; E3105 where the schema itself is not valid.
     pub fn check_arguments(&self, arguments: &Arc<Value>) -> crate::error::Result<Arguments> {
         if let Entry::Function(function) = &self.entry {
-            let values = crate::schema::arguments_from_json(function, arguments)
-                .map_err(|error| Error::from(error).while_doing(format!("the arguments of {}", self.id)))?;
+            let values =
+                crate::schema::arguments_from_json(function, arguments).map_err(|error| {
+                    Error::from(error).while_doing(format!("the arguments of {}", self.id))
+                })?;
             return Ok(Arguments::Values(values));
         }
-        compiled(&self.validators.input, &self.input_schema, "input", &self.id)?
-            .validate(arguments)
-            .map_err(|error| error.while_doing(format!("the arguments of {}", self.id)))?;
+        compiled(
+            &self.validators.input,
+            &self.input_schema,
+            "input",
+            &self.id,
+        )?
+        .validate(arguments)
+        .map_err(|error| error.while_doing(format!("the arguments of {}", self.id)))?;
         Ok(Arguments::Json(Arc::clone(arguments)))
     }
 
@@ -92,7 +107,10 @@ impl Tool {
         let Some(structured) = structured else {
             return Err(Error::new(
                 Code::E3303,
-                format!("{} declares an output schema and returned no structured result", self.id),
+                format!(
+                    "{} declares an output schema and returned no structured result",
+                    self.id
+                ),
             ));
         };
         compiled(&self.validators.output, schema, "output", &self.id)?
@@ -180,7 +198,11 @@ pub fn importable(imports: &[String]) -> Vec<Kind> {
         .filter(|kind| {
             let needed: &[&str] = match kind {
                 Kind::FileRead | Kind::FileWrite => &["wasi:filesystem/"],
-                Kind::NetworkHttp => &["wasi:http/outgoing-handler", "wasi:http/client", "wasi:http/handler"],
+                Kind::NetworkHttp => &[
+                    "wasi:http/outgoing-handler",
+                    "wasi:http/client",
+                    "wasi:http/handler",
+                ],
                 Kind::NetworkTcp => &["wasi:sockets/tcp", "wasi:sockets/types"],
                 Kind::NetworkUdp => &["wasi:sockets/udp", "wasi:sockets/types"],
                 Kind::Env => &["wasi:cli/environment"],

@@ -50,7 +50,11 @@ const SYSTEM_READ: &[&str] = &[
 ];
 
 /// Everything one call of this process may touch.
-fn reachable(app: &App, grants: &Grants, requests: &[Request]) -> (Vec<PathBuf>, Vec<PathBuf>, Scope) {
+fn reachable(
+    app: &App,
+    grants: &Grants,
+    requests: &[Request],
+) -> (Vec<PathBuf>, Vec<PathBuf>, Scope) {
     let mut scope = grants.scope.clone();
     if grants.all_requested {
         for request in requests {
@@ -88,7 +92,11 @@ fn reachable(app: &App, grants: &Grants, requests: &[Request]) -> (Vec<PathBuf>,
 pub fn one_shot(app: &App, grants: &Grants, requests: &[Request]) -> Result<Confinement> {
     let (read, write, scope) = reachable(app, grants, requests);
     // Rules are about folders that exist: what the call will make must be there before.
-    for folder in [&app.paths.home, &app.config.cache_dir, &app.paths.home.join("keys")] {
+    for folder in [
+        &app.paths.home,
+        &app.config.cache_dir,
+        &app.paths.home.join("keys"),
+    ] {
         crate::fsx::create_private_dir(folder)?;
     }
     let confinement = enforce(&read, &write, &scope)?;
@@ -108,7 +116,10 @@ fn ports(scope: &Scope) -> Option<Vec<u16>> {
     for capability in scope.capabilities() {
         match capability {
             Capability::NetworkHttp(http) => {
-                for scheme in [crate::permission::Scheme::Http, crate::permission::Scheme::Https] {
+                for scheme in [
+                    crate::permission::Scheme::Http,
+                    crate::permission::Scheme::Https,
+                ] {
                     match http.port(scheme) {
                         Some(crate::permission::Port::Exact(port)) => ports.push(port),
                         Some(crate::permission::Port::Any) => return None,
@@ -124,7 +135,10 @@ fn ports(scope: &Scope) -> Option<Vec<u16>> {
         }
     }
     if scope.kinds().iter().any(|kind| {
-        matches!(kind, Kind::NetworkHttp | Kind::NetworkTcp | Kind::NetworkUdp)
+        matches!(
+            kind,
+            Kind::NetworkHttp | Kind::NetworkTcp | Kind::NetworkUdp
+        )
     }) {
         // Long answers of name servers come over TCP.
         ports.push(53);
@@ -135,8 +149,8 @@ fn ports(scope: &Scope) -> Option<Vec<u16>> {
 #[cfg(target_os = "linux")]
 fn enforce(read: &[PathBuf], write: &[PathBuf], scope: &Scope) -> Result<Confinement> {
     use landlock::{
-        ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible, NetPort, PathBeneath, PathFd, Ruleset,
-        RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope as LandlockScope,
+        ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible, NetPort, PathBeneath,
+        PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope as LandlockScope,
     };
     let abi = ABI::V6;
     let ports = ports(scope);
@@ -175,12 +189,11 @@ fn enforce(read: &[PathBuf], write: &[PathBuf], scope: &Scope) -> Result<Confine
         Ok(RulesetStatus::PartiallyEnforced) => Ok(Confinement::Partial),
         Ok(RulesetStatus::NotEnforced) => Ok(Confinement::None),
         // A kernel that has it and does not take the rules is not one to go on with.
-        Err(error) => Err(Error::new(
-            Code::E3405,
-            "confining this process with Landlock",
-        )
-        .caused_by(error)
-        .hint("`--no-landlock` runs the call with the WebAssembly sandbox alone.")),
+        Err(error) => Err(
+            Error::new(Code::E3405, "confining this process with Landlock")
+                .caused_by(error)
+                .hint("`--no-landlock` runs the call with the WebAssembly sandbox alone."),
+        ),
     }
 }
 

@@ -129,7 +129,10 @@ fn check_against(specs: &[ToolSpec], tools: &[DescribedTool]) -> Result<()> {
         if !tools.iter().any(|tool| tool.name == spec.name) {
             return Err(Error::new(
                 Code::E3105,
-                format!("the manifest lists the tool {:?}, which the component does not have", spec.name),
+                format!(
+                    "the manifest lists the tool {:?}, which the component does not have",
+                    spec.name
+                ),
             ));
         }
     }
@@ -139,7 +142,10 @@ fn check_against(specs: &[ToolSpec], tools: &[DescribedTool]) -> Result<()> {
     match unlisted {
         Some(tool) => Err(Error::new(
             Code::E3105,
-            format!("the component has the tool {:?}, which the manifest does not list", tool.name),
+            format!(
+                "the component has the tool {:?}, which the manifest does not list",
+                tool.name
+            ),
         )),
         None => Ok(()),
     }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::block_on;
 use super::output::Printer;
 use super::prompt::Terminal;
-use super::block_on;
 use crate::app::{App, choose_tool, confine, read_grants};
 use crate::error::{Code, Error, Result};
 use crate::exec::{Event, EventLimits, EventSink, LogLevel};
@@ -163,8 +163,7 @@ impl Args {
         block_on(async {
             let source = app.source(&tool).await?;
             let chosen = choose_tool(&source, self.tool.as_deref().or(tool.tool()))?;
-            let arguments =
-                arguments::read(self.args.as_deref(), &self.arg, &chosen.input_schema)?;
+            let arguments = arguments::read(self.args.as_deref(), &self.arg, &chosen.input_schema)?;
             let cancel = CancellationToken::new();
             let request = Request {
                 call: CallId::generate(),
@@ -195,17 +194,20 @@ async fn one(
 ) -> Result<Exit> {
     let pipeline = app.pipeline()?;
     let (sender, mut receiver) = tokio::sync::mpsc::channel(64);
-    request.events = Arc::new(EventSink::with_listener(common.event_limits(app), move |event| {
-        if let Event::Progress {
-            done,
-            total,
-            message,
-        } = event
-        {
-            // A slow terminal loses updates, never the call.
-            drop(sender.try_send((done, total, message.map(str::to_owned))));
-        }
-    }));
+    request.events = Arc::new(EventSink::with_listener(
+        common.event_limits(app),
+        move |event| {
+            if let Event::Progress {
+                done,
+                total,
+                message,
+            } = event
+            {
+                // A slow terminal loses updates, never the call.
+                drop(sender.try_send((done, total, message.map(str::to_owned))));
+            }
+        },
+    ));
     let call = pipeline.invoke(request);
     tokio::pin!(call);
     let report = loop {

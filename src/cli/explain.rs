@@ -32,11 +32,18 @@ impl Args {
                 .caused_by(error);
             let near = Code::ALL
                 .iter()
-                .map(|code| (strsim::jaro_winkler(code.symbol(), &wanted.to_lowercase()), code))
+                .map(|code| {
+                    (
+                        strsim::jaro_winkler(code.symbol(), &wanted.to_lowercase()),
+                        code,
+                    )
+                })
                 .filter(|(likeness, _)| *likeness > 0.8)
                 .max_by(|(a, _), (b, _)| a.total_cmp(b));
             match near {
-                Some((_, near)) => unknown.hint(format!("Did you mean `{}` ({near})?", near.symbol())),
+                Some((_, near)) => {
+                    unknown.hint(format!("Did you mean `{}` ({near})?", near.symbol()))
+                }
                 None => unknown.hint("`toolhatch explain` lists all codes."),
             }
         })?;
@@ -47,7 +54,11 @@ impl Args {
             code.hint(),
             code.retry().word(),
             code.severity().word(),
-            if code.is_security_event() { ", a security event" } else { "" },
+            if code.is_security_event() {
+                ", a security event"
+            } else {
+                ""
+            },
             code.http_status(),
             code.exit().number(),
             code.exit().meaning(),

@@ -3,8 +3,6 @@
 //! Results go to standard output, everything about them to standard error. What a stranger's tool wrote is shown without
 //! the control characters that could rewrite a terminal, unless it goes into a file or a pipe.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the one printer")]
-
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -174,7 +172,10 @@ impl Printer {
         }
         if let Some(frames) = error.details().get("backtrace").and_then(Value::as_array) {
             for (index, frame) in frames.iter().enumerate() {
-                anstream::eprintln!("  {index:>2}: {}", without_controls(frame.as_str().unwrap_or_default()));
+                anstream::eprintln!(
+                    "  {index:>2}: {}",
+                    without_controls(frame.as_str().unwrap_or_default())
+                );
             }
         }
         for hint in error.hints() {
@@ -273,7 +274,10 @@ mod tests {
 
     #[test]
     fn controls_cannot_rewrite_a_terminal() {
-        assert_eq!(without_controls("a\u{1b}[2Jb\r\n\tc"), "a\\u{1b}[2Jb\\u{d}\n\tc");
+        assert_eq!(
+            without_controls("a\u{1b}[2Jb\r\n\tc"),
+            "a\\u{1b}[2Jb\\u{d}\n\tc"
+        );
         assert_eq!(without_controls("x\u{202e}y"), "x\\u{202e}y");
         assert_eq!(without_controls("ünïcode"), "ünïcode");
     }

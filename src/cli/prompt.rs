@@ -38,13 +38,13 @@ impl Terminal {
         self.reader
             .read_line(&mut answer)
             .map_err(|error| gone(&error))?;
-        Ok(matches!(
-            answer.trim().to_lowercase().as_str(),
-            "y" | "yes"
-        ))
+        Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
     }
 }
 
 fn gone(error: &std::io::Error) -> Error {
-    Error::new(Code::E3213, format!("the terminal cannot be asked: {error}"))
+    Error::new(
+        Code::E3213,
+        format!("the terminal cannot be asked: {error}"),
+    )
 }

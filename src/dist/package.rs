@@ -109,7 +109,10 @@ fn only_component(folder: &Path) -> Result<PathBuf> {
         };
         for entry in entries.flatten() {
             let path = entry.path();
-            if path.extension().is_some_and(|extension| extension == "wasm") {
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "wasm")
+            {
                 found.push(path);
             }
         }
@@ -127,7 +130,11 @@ fn only_component(folder: &Path) -> Result<PathBuf> {
         .hint("Build the plugin first, or name its file.")),
         several => Err(Error::new(
             Code::E3105,
-            format!("there are {} .wasm files in {}", several.len(), folder.display()),
+            format!(
+                "there are {} .wasm files in {}",
+                several.len(),
+                folder.display()
+            ),
         )
         .hint("Name the one you mean.")),
     }
@@ -144,7 +151,10 @@ fn with_manifest(file: &Path, bytes: Vec<u8>) -> Result<(Vec<u8>, Option<Manifes
     };
     let text = fsx::read_text(&beside, MAX_MANIFEST)?;
     let origin = beside.display().to_string();
-    let (manifest, text) = if beside.extension().is_some_and(|extension| extension == "yaml") {
+    let (manifest, text) = if beside
+        .extension()
+        .is_some_and(|extension| extension == "yaml")
+    {
         let manifest = manifest::parse_yaml(&text, &origin)?;
         let text = manifest::to_toml(&manifest);
         (manifest, text)

@@ -156,11 +156,11 @@ impl Store {
             .filter(|plugin| plugin.name == *name)
             .collect();
         if versions.is_empty() {
-            return Err(Error::new(
-                Code::E3101,
-                format!("the plugin {name} is not installed"),
-            )
-            .hint("`toolhatch plugin list` shows what is; a file can be called by its path."));
+            return Err(
+                Error::new(Code::E3101, format!("the plugin {name} is not installed")).hint(
+                    "`toolhatch plugin list` shows what is; a file can be called by its path.",
+                ),
+            );
         }
         let found = versions
             .iter()
@@ -204,7 +204,11 @@ impl Store {
     ///
     /// # Errors
     /// E3105 where it has no manifest, E3108 where that version is installed with other bytes.
-    pub fn install(&self, package: &Package, tools: Vec<InstalledTool>) -> Result<(Installed, bool)> {
+    pub fn install(
+        &self,
+        package: &Package,
+        tools: Vec<InstalledTool>,
+    ) -> Result<(Installed, bool)> {
         let manifest = package.manifest.as_ref().ok_or_else(|| {
             Error::new(
                 Code::E3105,
@@ -221,9 +225,10 @@ impl Store {
             tools,
         };
         self.change(|list| {
-            let same_version = list.plugins.iter().find(|other| {
-                other.name == plugin.name && other.version == plugin.version
-            });
+            let same_version = list
+                .plugins
+                .iter()
+                .find(|other| other.name == plugin.name && other.version == plugin.version);
             match same_version {
                 Some(other) if other.digest == plugin.digest => return Ok((plugin.clone(), false)),
                 Some(other) => {
@@ -255,12 +260,9 @@ impl Store {
     /// E3101 where nothing fits.
     pub fn remove(&self, name: &PluginName, version: Option<&Version>) -> Result<Vec<Installed>> {
         let removed = self.change(|list| {
-            let (removed, kept): (Vec<_>, Vec<_>) = list
-                .plugins
-                .drain(..)
-                .partition(|plugin| {
-                    plugin.name == *name && version.is_none_or(|version| plugin.version == *version)
-                });
+            let (removed, kept): (Vec<_>, Vec<_>) = list.plugins.drain(..).partition(|plugin| {
+                plugin.name == *name && version.is_none_or(|version| plugin.version == *version)
+            });
             list.plugins = kept;
             if removed.is_empty() {
                 return Err(Error::new(

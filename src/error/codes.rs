@@ -500,7 +500,10 @@ mod tests {
             match code.exit() {
                 Exit::Ok => assert_eq!(code, Code::E3854, "only the cache miss is not an error"),
                 Exit::Refused => {
-                    assert!([400, 401, 403, 404, 408, 503].contains(&code.http_status()), "{code}");
+                    assert!(
+                        [400, 401, 403, 404, 408, 503].contains(&code.http_status()),
+                        "{code}"
+                    );
                 }
                 Exit::Timeout => assert_eq!(code.http_status(), 504, "{code}"),
                 _ => assert!(code.http_status() >= 400, "{code}"),

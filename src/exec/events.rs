@@ -92,7 +92,9 @@ impl Effect {
                 method,
                 url,
                 address,
-            } => json!({"type": "http", "method": method, "url": url, "address": address.to_string()}),
+            } => {
+                json!({"type": "http", "method": method, "url": url, "address": address.to_string()})
+            }
             Self::Connect { address, protocol } => {
                 json!({"type": protocol, "address": address.to_string()})
             }
@@ -367,7 +369,10 @@ mod tests {
         sink.output(Stdio::Stdout, b"def");
         sink.output(Stdio::Stderr, b"x");
         let events = sink.take();
-        assert_eq!((events.stdout.as_slice(), events.stdout_dropped), (&b"abcd"[..], 2));
+        assert_eq!(
+            (events.stdout.as_slice(), events.stdout_dropped),
+            (&b"abcd"[..], 2)
+        );
         assert_eq!(events.stderr, b"x");
     }
 

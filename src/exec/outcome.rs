@@ -138,7 +138,10 @@ impl LimitKind {
             Self::HostCalls => format!("the tool made more than {value} calls into the host"),
             Self::Output => format!("the tool returned more than {} of output", bytes(value)),
             Self::Transfer => {
-                format!("the tool handed the host more than {} in one call", bytes(value))
+                format!(
+                    "the tool handed the host more than {} in one call",
+                    bytes(value)
+                )
             }
             Self::Handles => format!("the tool held more than {value} handles at once"),
         }
@@ -243,7 +246,9 @@ impl Content {
     #[must_use]
     pub fn to_json(&self) -> Value {
         let (mut object, annotations) = match self {
-            Self::Text { text, annotations } => (json!({"type": "text", "text": text}), annotations),
+            Self::Text { text, annotations } => {
+                (json!({"type": "text", "text": text}), annotations)
+            }
             Self::Image {
                 data,
                 mime_type,
@@ -400,10 +405,11 @@ impl Ended {
                 Error::new(Code::E3404, format!("the tool crashed: {message}"))
                     .detail("backtrace", frames)
             }
-            Self::Exited(code) => {
-                Error::new(Code::E3410, format!("the tool ended itself with exit code {code}"))
-                    .detail("exit_code", code)
-            }
+            Self::Exited(code) => Error::new(
+                Code::E3410,
+                format!("the tool ended itself with exit code {code}"),
+            )
+            .detail("exit_code", code),
             Self::LimitReached { limit, value } => {
                 Error::new(limit.code(), limit.describe(value)).detail("limit", value)
             }
@@ -411,7 +417,10 @@ impl Ended {
                 Code::E3402,
                 format!("the tool did not finish within {}", seconds(after)),
             )
-            .detail("timeout_ms", u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+            .detail(
+                "timeout_ms",
+                u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
+            ),
             Self::Cancelled => Error::new(Code::E3703, "the call was cancelled"),
             Self::NotRun(error) => error,
         })
@@ -427,8 +436,8 @@ fn tool_error(error: ToolError) -> Error {
         ToolErrorKind::Failed => (Code::E3401, "the tool failed"),
         ToolErrorKind::Retryable(_) => (Code::E3401, "the tool failed and may work later"),
     };
-    let mut result = Error::new(code, format!("{said}: {}", error.message))
-        .detail("kind", error.kind.name());
+    let mut result =
+        Error::new(code, format!("{said}: {}", error.message)).detail("kind", error.kind.name());
     if let ToolErrorKind::Retryable(Some(after)) = error.kind {
         result = result.detail("retry_after_ms", after);
     }

@@ -65,7 +65,9 @@ impl CompiledCache {
     }
 
     fn path(&self, artifact: &Digest, engine: &str) -> PathBuf {
-        self.folder.join(engine).join(format!("{}.cwasm", artifact.hex()))
+        self.folder
+            .join(engine)
+            .join(format!("{}.cwasm", artifact.hex()))
     }
 
     /// Opens the compiled form of an artifact, if there is one that is ours and whole.
@@ -84,7 +86,12 @@ impl CompiledCache {
         }
     }
 
-    fn open_checked(&self, path: &Path, artifact: &Digest, engine: &str) -> Result<File, &'static str> {
+    fn open_checked(
+        &self,
+        path: &Path,
+        artifact: &Digest,
+        engine: &str,
+    ) -> Result<File, &'static str> {
         let mut file = open_no_follow(path).map_err(|_| "it cannot be opened")?;
         let metadata = file.metadata().map_err(|_| "it cannot be examined")?;
         if !metadata.is_file() || metadata.uid() != rustix::process::geteuid().as_raw() {
@@ -153,7 +160,11 @@ impl CompiledCache {
         let mac = self
             .authenticate(&mut file, artifact, engine)
             .map_err(failed)?;
-        fsx::write_atomic(&path.with_extension("mac"), &mac.finalize().into_bytes(), 0o600)
+        fsx::write_atomic(
+            &path.with_extension("mac"),
+            &mac.finalize().into_bytes(),
+            0o600,
+        )
     }
 
     fn discard(&self, artifact: &Digest, engine: &str) {
@@ -211,7 +222,12 @@ impl CompiledCache {
     ///
     /// # Errors
     /// E3000 where the folder cannot be read or a file not removed.
-    pub fn collect(&self, engines: &[String], keep: u64, dry_run: bool) -> Result<Vec<CachedComponent>> {
+    pub fn collect(
+        &self,
+        engines: &[String],
+        keep: u64,
+        dry_run: bool,
+    ) -> Result<Vec<CachedComponent>> {
         let mut kept = 0;
         let mut removed = Vec::new();
         for cached in self.list()? {

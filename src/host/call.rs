@@ -20,8 +20,8 @@ use super::imports::http::Outgoing;
 use super::imports::lookup::Lookups;
 use super::imports::progress::Progress;
 use super::limits::Limiter;
-use super::outcome::{self, HostCallsExhausted};
 use super::meter::Meter;
+use super::outcome::{self, HostCallsExhausted};
 use super::state::State;
 use super::stdio::Captured;
 use super::typed;
@@ -29,7 +29,7 @@ use super::values::{from_val, to_val};
 use super::{DescribedTool, Host, clocks};
 use crate::error::{Code, Error, Result};
 use crate::exec::{
-    Arguments, Ended, Entry, EventLimits, EventSink, Job, Outcome, Stdio, Usage,
+    Arguments, Ended, Entry, EventLimits, EventSink, Job, Mount, Outcome, Stdio, Usage,
 };
 use crate::manifest::limits::Limits;
 use crate::permission::{Kind, Scope, Sensitive};
@@ -63,7 +63,10 @@ pub(super) async fn run(host: &Host, loaded: &Loaded, job: Job) -> Outcome {
     let cancel = job.cancel.clone();
     let deterministic = job.deterministic;
 
-    let guest = CpuTimed::new(guest(host, loaded, job, Arc::clone(&meter)), Arc::clone(&cpu));
+    let guest = CpuTimed::new(
+        guest(host, loaded, job, Arc::clone(&meter)),
+        Arc::clone(&cpu),
+    );
     // The deadline is outside the guest's future: dropping that stops the guest wherever it is, and frees its store.
     let ended = tokio::select! {
         biased;
@@ -106,7 +109,11 @@ async fn guest(host: &Host, loaded: &Loaded, job: Job, meter: Arc<Meter>) -> End
         (Entry::Function(function), Arguments::Values(arguments)) => {
             custom(loaded, &mut store, function, arguments).await
         }
-        _ => Err(Error::new(Code::E3000, "the arguments are of the wrong kind for the tool").into()),
+        _ => Err(Error::new(
+            Code::E3000,
+            "the arguments are of the wrong kind for the tool",
+        )
+        .into()),
     };
     let ended = match result {
         Ok(ended) => outcome::within_output(ended, limits.output),
@@ -114,7 +121,10 @@ async fn guest(host: &Host, loaded: &Loaded, job: Job, meter: Arc<Meter>) -> End
         Err(Failure::Guest(error)) => outcome::of_error(&error, &store, &limits),
     };
     let fuel_left = store.get_fuel().unwrap_or_default();
-    store.data().meter.spent_fuel(limits.fuel.saturating_sub(fuel_left));
+    store
+        .data()
+        .meter
+        .spent_fuel(limits.fuel.saturating_sub(fuel_left));
     ended
 }
 
@@ -209,7 +219,10 @@ fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
 }
 
 fn not_a_plugin() -> Error {
-    Error::new(Code::E3111, "the component does not export toolhatch:plugin/tools")
+    Error::new(
+        Code::E3111,
+        "the component does not export toolhatch:plugin/tools",
+    )
 }
 
 /// Asks a plugin for its tools.
@@ -220,6 +233,7 @@ pub(super) async fn describe(host: &Host, loaded: &Loaded) -> Result<Vec<Describ
         scope: Arc::new(Scope::nothing()),
         sensitive: Arc::new(Sensitive::default()),
         mounts: &[],
+        wanted: &[],
         env: &[],
         config: &[],
         deterministic: true,
@@ -261,7 +275,8 @@ pub(super) async fn describe(host: &Host, loaded: &Loaded) -> Result<Vec<Describ
 struct Environment<'a> {
     scope: Arc<Scope>,
     sensitive: Arc<Sensitive>,
-    mounts: &'a [crate::exec::Mount],
+    mounts: &'a [Mount],
+    wanted: &'a [Mount],
     env: &'a [(String, String)],
     config: &'a [(String, String)],
     deterministic: bool,
@@ -274,6 +289,7 @@ fn store(host: &Host, loaded: &Loaded, job: &Job, meter: Arc<Meter>) -> Result<S
         scope: Arc::clone(&job.scope),
         sensitive: Arc::clone(&job.sensitive),
         mounts: &job.mounts,
+        wanted: &job.wanted,
         env: &job.env,
         config: &job.config,
         deterministic: job.deterministic,
@@ -294,6 +310,7 @@ fn store_for(
         Arc::clone(&environment.scope),
         Arc::clone(&environment.sensitive),
         Arc::clone(environment.events),
+        environment.wanted.to_vec(),
     ));
     let files = Files::open(Arc::clone(&guard), environment.mounts).map_err(|(mount, error)| {
         Error::new(
@@ -362,9 +379,9 @@ fn store_for(
         Ok(())
     });
     if loaded.kind == super::EngineKind::Fuel {
-        store
-            .set_fuel(limits.fuel)
-            .map_err(|error| Error::new(Code::E3000, "setting the fuel of a call").caused_by(error))?;
+        store.set_fuel(limits.fuel).map_err(|error| {
+            Error::new(Code::E3000, "setting the fuel of a call").caused_by(error)
+        })?;
     }
     Ok(store)
 }
@@ -389,9 +406,11 @@ fn wasi(environment: &Environment<'_>, guard: &Arc<Guard>) -> WasiCtx {
         let allowed = match used_for {
             SocketAddrUse::TcpConnect => checking.tcp(address).is_ok(),
             SocketAddrUse::UdpSend => checking.udp(address).is_ok(),
-            // Binding to nothing in particular comes before connecting; a fixed address would be a server.
+            // Binding to nothing in particular comes before connecting, and is decided on there; a fixed address would be
+            // a server.
             SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
-                sockets && address.ip().is_unspecified() && address.port() == 0
+                (address.ip().is_unspecified() && address.port() == 0)
+                    || checking.listen(address).is_ok()
             }
             SocketAddrUse::UdpReceive => checking.udp_from(address).is_ok(),
             SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => checking.listen(address).is_ok(),

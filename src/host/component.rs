@@ -26,13 +26,16 @@ pub struct Loaded {
     pub(super) plugin: Option<ToolGuestPre<State>>,
 }
 
+/// Filled by the first caller; the others wait for it.
+type Slot = Arc<OnceCell<Arc<Loaded>>>;
+
 /// Loads components: looks into the memory of the process, then the cache on disk, then compiles.
 pub struct Loader {
     engines: Arc<Engines>,
     linkers: [OnceLock<Linker<State>>; 3],
     cache: Option<CompiledCache>,
     compilers: Arc<rayon::ThreadPool>,
-    loaded: Mutex<HashMap<(Digest, bool), Arc<OnceCell<Arc<Loaded>>>>>,
+    loaded: Mutex<HashMap<(Digest, bool), Slot>>,
 }
 
 impl Loader {
@@ -165,7 +168,10 @@ impl Loader {
         {
             tracing::warn!(%error, "could not keep a compiled component");
         }
-        #[expect(unsafe_code, reason = "these bytes were compiled by this engine a moment ago")]
+        #[expect(
+            unsafe_code,
+            reason = "these bytes were compiled by this engine a moment ago"
+        )]
         // SAFETY: `compiled` comes straight from `precompile_component` of the same engine.
         let component = unsafe { Component::deserialize(engine, &compiled) };
         component.map_err(invalid)
@@ -209,7 +215,9 @@ fn exceeds_pool(error: &Error) -> bool {
 }
 
 fn exceeds_pool_text(text: &str) -> bool {
-    text.contains("exceeds the limit") || text.contains("exceed the limit") || text.contains("pooling allocator")
+    text.contains("exceeds the limit")
+        || text.contains("exceed the limit")
+        || text.contains("pooling allocator")
 }
 
 /// A name for everything that compiled code depends on: the version and settings of the engine.

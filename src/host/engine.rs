@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use wasmtime::{
-    Config, Engine, EngineWeak, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig,
+    Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig,
     WasmBacktraceDetails,
 };
 
@@ -64,7 +64,8 @@ impl Engines {
             .name("toolhatch-epoch".into())
             .spawn(move || ticking.run(&engines))
             .map_err(|error| {
-                Error::new(Code::E3405, "starting the thread that interrupts guests").caused_by(error)
+                Error::new(Code::E3405, "starting the thread that interrupts guests")
+                    .caused_by(error)
             })?;
         Ok(Self {
             pooling,

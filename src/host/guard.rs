@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::io::Errno;
 
-use crate::exec::{Effect, EventSink};
+use crate::exec::{Effect, EventSink, Mount};
 use crate::permission::{Access, Action, Denial, Kind, Scope, Sensitive};
 
 /// How many addresses of granted names are remembered in one call.
@@ -20,16 +20,24 @@ pub(super) struct Guard {
     scope: Arc<Scope>,
     sensitive: Arc<Sensitive>,
     events: Arc<EventSink>,
+    /// What the manifest would have appear where.
+    wanted: Vec<Mount>,
     /// The granted names that each address was resolved from.
     names: Mutex<HashMap<IpAddr, Vec<String>>>,
 }
 
 impl Guard {
-    pub(super) fn new(scope: Arc<Scope>, sensitive: Arc<Sensitive>, events: Arc<EventSink>) -> Self {
+    pub(super) fn new(
+        scope: Arc<Scope>,
+        sensitive: Arc<Sensitive>,
+        events: Arc<EventSink>,
+        wanted: Vec<Mount>,
+    ) -> Self {
         Self {
             scope,
             sensitive,
             events,
+            wanted,
             names: Mutex::default(),
         }
     }
@@ -90,7 +98,19 @@ impl Guard {
 
     /// Records that something outside every mount was asked for, by the path the guest used.
     pub(super) fn outside_mounts(&self, path: &Path, access: Access) {
-        self.events.denied(Denial::outside_mounts(path, access));
+        let denial = Denial::outside_mounts(path, access);
+        let wanted = self
+            .wanted
+            .iter()
+            .find(|wanted| path.starts_with(&wanted.guest));
+        let denial = match wanted {
+            Some(wanted) => denial.meaning(&wanted.host.to_string_lossy(), Some(&wanted.guest)),
+            None => match relative_meaning(path) {
+                Some(typed) => denial.meaning(&typed, None),
+                None => denial,
+            },
+        };
+        self.events.denied(denial);
     }
 
     /// Records that a FIFO, device or socket was asked for.
@@ -218,6 +238,14 @@ impl Guard {
     pub(super) fn touched_network(&self, effect: Effect) {
         self.events.effect(effect);
     }
+}
+
+/// Guests have no current folder, so that `src/a` and `/src/a` arrive as the same path. Where only the first exists here, it
+/// is what was meant.
+fn relative_meaning(path: &Path) -> Option<String> {
+    let relative = path.strip_prefix("/").ok()?;
+    let meant = !relative.as_os_str().is_empty() && !path.exists() && relative.exists();
+    meant.then(|| relative.to_string_lossy().into_owned())
 }
 
 /// An HTTP request as the gate sees it.

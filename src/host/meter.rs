@@ -25,12 +25,16 @@ impl Meter {
 
     /// Counts received body bytes; returns how many there were.
     pub(super) fn received(&self, bytes: u64) -> u64 {
-        self.bytes_in.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes)
+        self.bytes_in
+            .fetch_add(bytes, Ordering::Relaxed)
+            .saturating_add(bytes)
     }
 
     /// Counts sent body bytes; returns how many there were.
     pub(super) fn sent(&self, bytes: u64) -> u64 {
-        self.bytes_out.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes)
+        self.bytes_out
+            .fetch_add(bytes, Ordering::Relaxed)
+            .saturating_add(bytes)
     }
 
     /// The guest has used this much fuel.

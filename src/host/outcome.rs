@@ -7,8 +7,7 @@ use super::bindings::toolhatch::plugin::types;
 use super::state::State;
 use crate::error::{Code, Error, Result};
 use crate::exec::{
-    Content, Ended, Frame, InputRequest, LimitKind, Output, ResourceBody, ToolError,
-    ToolErrorKind,
+    Content, Ended, Frame, InputRequest, LimitKind, Output, ResourceBody, ToolError, ToolErrorKind,
 };
 use crate::manifest::limits::Limits;
 use crate::schema::{self, Function, Returned, Value};
@@ -58,7 +57,9 @@ pub(super) fn of_error(error: &wasmtime::Error, store: &Store<State>, limits: &L
             reached(LimitKind::Output, limits.output)
         };
     }
-    if text.contains("too many component handles") || text.contains("resource table has no free keys") {
+    if text.contains("too many component handles")
+        || text.contains("resource table has no free keys")
+    {
         return reached(LimitKind::Handles, super::call::HANDLES as u64);
     }
     Ended::Crashed {
@@ -94,13 +95,9 @@ fn backtrace(error: &wasmtime::Error) -> Vec<Frame> {
             let function = symbol
                 .and_then(|symbol| symbol.name())
                 .or_else(|| frame.func_name())
-                .map_or_else(
-                    || format!("function {}", frame.func_index()),
-                    readable,
-                );
-            let location = symbol.and_then(|symbol| {
-                Some(format!("{}:{}", symbol.file()?, symbol.line()?))
-            });
+                .map_or_else(|| format!("function {}", frame.func_index()), readable);
+            let location =
+                symbol.and_then(|symbol| Some(format!("{}:{}", symbol.file()?, symbol.line()?)));
             Frame { function, location }
         })
         .collect()
@@ -121,11 +118,7 @@ pub(super) fn of_plugin(
                 .structured
                 .map(|text| json("its structured result", &text))
                 .transpose()?,
-            content: output
-                .content
-                .into_iter()
-                .map(content)
-                .collect(),
+            content: output.content.into_iter().map(content).collect(),
         }),
         Ok(types::Outcome::NeedsInput(needed)) => Ended::NeedsInput {
             requests: needed
@@ -146,8 +139,11 @@ pub(super) fn of_plugin(
 
 fn json(what: &str, text: &str) -> Result<serde_json::Value> {
     schema::parse_strict(text).map_err(|error| {
-        Error::new(Code::E3308, format!("the tool returned {what}, which is not JSON"))
-            .caused_by(error)
+        Error::new(
+            Code::E3308,
+            format!("the tool returned {what}, which is not JSON"),
+        )
+        .caused_by(error)
     })
 }
 
@@ -266,9 +262,12 @@ fn size(content: &Content) -> usize {
     match content {
         Content::Text { text, .. } => text.len(),
         Content::Image { data, .. } | Content::Audio { data, .. } => data.len(),
-        Content::ResourceLink { uri, name, description, .. } => {
-            uri.len() + name.len() + description.as_ref().map_or(0, String::len)
-        }
+        Content::ResourceLink {
+            uri,
+            name,
+            description,
+            ..
+        } => uri.len() + name.len() + description.as_ref().map_or(0, String::len),
         Content::Resource { uri, body, .. } => {
             uri.len()
                 + match body {

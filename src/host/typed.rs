@@ -17,8 +17,8 @@ pub(super) async fn call(
     arguments: &[Value],
 ) -> Option<wasmtime::Result<Option<Value>>> {
     let result = function.result.as_ref();
-    let carries_bytes = result == Some(&Ty::Bytes)
-        || function.params.iter().any(|(_, ty)| *ty == Ty::Bytes);
+    let carries_bytes =
+        result == Some(&Ty::Bytes) || function.params.iter().any(|(_, ty)| *ty == Ty::Bytes);
     if !carries_bytes {
         return None;
     }

@@ -65,7 +65,10 @@ pub(super) fn to_val(ty: &Ty, value: Value) -> Result<Val> {
         }
         (Ty::Variant(variant), Value::Variant { case, payload }) => {
             let case = variant.members.get(case).ok_or(Mismatch)?;
-            Val::Variant(case.name.clone(), payload_to_val(case.ty.as_ref(), payload)?)
+            Val::Variant(
+                case.name.clone(),
+                payload_to_val(case.ty.as_ref(), payload)?,
+            )
         }
         (Ty::Enum(cases), Value::Enum(case)) => {
             Val::Enum(cases.members.get(case).ok_or(Mismatch)?.name.clone())
@@ -180,7 +183,10 @@ fn position(cases: &Named<crate::schema::Label>, name: &str) -> Result<usize> {
 }
 
 fn all_from(ty: &Ty, values: Vec<Val>) -> Result<Vec<Value>> {
-    values.into_iter().map(|value| from_val(ty, value)).collect()
+    values
+        .into_iter()
+        .map(|value| from_val(ty, value))
+        .collect()
 }
 
 fn payload_from_val(ty: Option<&Ty>, payload: Option<Box<Val>>) -> Result<Option<Box<Value>>> {

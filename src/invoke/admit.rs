@@ -89,7 +89,9 @@ impl Admitted {
             .as_ref()
             .map(|manifest| {
                 let pairs = manifest.config.iter();
-                pairs.map(|(key, value)| (key.clone(), value.clone())).collect()
+                pairs
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect()
             })
             .unwrap_or_default();
         let outcome = executor
@@ -101,6 +103,7 @@ impl Admitted {
                 scope: plan.effective,
                 sensitive: plan.sensitive,
                 mounts: plan.mounts,
+                wanted: plan.wanted,
                 env: plan.environment,
                 config,
                 deterministic: plan.deterministic,

@@ -8,7 +8,9 @@ use super::{Grants, Request, Resolved, Rules};
 use crate::error::Result;
 use crate::exec::{Arguments, Mount};
 use crate::manifest::{LimitRequest, Limits};
-use crate::permission::{Access, Capability, EnvScope, FileScope, Kind, Request as Asked, Scope, Sensitive};
+use crate::permission::{
+    Access, Capability, EnvScope, FileScope, Kind, Request as Asked, Scope, Sensitive,
+};
 use crate::registry::{Source, Tool};
 
 /// Everything that was decided about a call before it runs.
@@ -22,6 +24,8 @@ pub struct Plan {
     pub missing: Vec<Capability>,
     /// What appears where.
     pub mounts: Vec<Mount>,
+    /// What the manifest would have appear, granted or not.
+    pub wanted: Vec<Mount>,
     /// The environment variables the guest sees.
     pub environment: Vec<(String, String)>,
     /// What is refused even inside a granted folder.
@@ -88,6 +92,10 @@ fn plan(source: &Source, request: &Request, rules: &Rules) -> Result<Plan> {
     Ok(Plan {
         missing: requested.beyond(&effective),
         mounts: mounts(&requests, grants, &effective),
+        wanted: requested_places(&requests)
+            .into_iter()
+            .map(|(root, place)| mount(&root, &place))
+            .collect(),
         environment: environment(&effective, grants, rules),
         // Only what the person named opens what is sensitive; accepting a manifest's list as a whole names nothing.
         sensitive: Arc::new(rules.sensitive.clone().naming(&grants.scope)),
@@ -114,9 +122,9 @@ fn over(asked: &LimitRequest, manifest: Option<&LimitRequest>, rules: &Rules) ->
 fn mounts(requests: &[Asked], grants: &Grants, effective: &Scope) -> Vec<Mount> {
     let reachable = |path: &Path| {
         [Access::Read, Access::Write].into_iter().any(|access| {
-            effective
-                .files(access)
-                .any(|scope| scope.allows(path) || scope.root().is_some_and(|root| root.starts_with(path)))
+            effective.files(access).any(|scope| {
+                scope.allows(path) || scope.root().is_some_and(|root| root.starts_with(path))
+            })
         })
     };
     let mut mounts = BTreeSet::new();
@@ -164,10 +172,13 @@ fn mount(host: &Path, guest: &str) -> Mount {
 }
 
 fn files_of(request: &Asked) -> impl Iterator<Item = &FileScope> {
-    request.capabilities.iter().filter_map(|capability| match capability {
-        Capability::FileRead(scope) | Capability::FileWrite(scope) => Some(scope),
-        _ => None,
-    })
+    request
+        .capabilities
+        .iter()
+        .filter_map(|capability| match capability {
+            Capability::FileRead(scope) | Capability::FileWrite(scope) => Some(scope),
+            _ => None,
+        })
 }
 
 /// The folders that the manifest gives a place of their own.
@@ -185,11 +196,14 @@ fn requested_places(requests: &[Asked]) -> Vec<(PathBuf, String)> {
 
 fn environment(effective: &Scope, grants: &Grants, rules: &Rules) -> Vec<(String, String)> {
     let allowed = |name: &str| {
-        effective.capabilities().iter().any(|capability| match capability {
-            Capability::Env(EnvScope::Any) => true,
-            Capability::Env(EnvScope::Name(granted)) => granted == name,
-            _ => false,
-        })
+        effective
+            .capabilities()
+            .iter()
+            .any(|capability| match capability {
+                Capability::Env(EnvScope::Any) => true,
+                Capability::Env(EnvScope::Name(granted)) => granted == name,
+                _ => false,
+            })
     };
     if !effective.kinds().contains(&Kind::Env) {
         return Vec::new();

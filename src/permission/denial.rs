@@ -14,7 +14,7 @@ use super::host::Host;
 use super::kind::Kind;
 use super::scope::Scope;
 use super::state::StateScope;
-use super::text::{escape_option, listed, shown};
+use super::text::{self, escape_option, listed, shown};
 use crate::error::{Code, Error};
 
 /// Why an action was denied.
@@ -56,6 +56,8 @@ pub struct Denial {
     granted: Vec<String>,
     /// What would allow it.
     remedy: Option<Box<Capability>>,
+    /// A better flag than the remedy's own, where the caller knows what was meant.
+    meant: Option<String>,
 }
 
 impl Denial {
@@ -69,6 +71,7 @@ impl Denial {
             kind: action.kind(),
             what: action.to_string(),
             remedy: remedy(action, &reason).map(Box::new),
+            meant: None,
             reason,
             granted,
         }
@@ -95,6 +98,18 @@ impl Denial {
     fn of_file(path: &Path, access: Access, reason: Reason) -> Self {
         let path = path.to_path_buf();
         Self::new(&Action::File { path, access }, reason, &Scope::nothing())
+    }
+
+    /// Suggests granting what the guest most likely meant by its path: this file or folder, as a person would type it, and
+    /// where it has to appear if that is somewhere else.
+    #[must_use]
+    pub fn meaning(mut self, typed: &str, guest: Option<&str>) -> Self {
+        let place = guest.map(|guest| format!(":{guest}")).unwrap_or_default();
+        let word = text::shell_word(&format!("{}={typed}{place}", self.kind));
+        if text::is_plain(typed) && text::is_plain(&place) && !typed.contains(":/") {
+            self.meant = Some(format!("--allow {word}"));
+        }
+        self
     }
 
     /// The permission that was missing.
@@ -148,7 +163,8 @@ impl Denial {
     /// can allow it.
     #[must_use]
     pub fn flag(&self) -> Option<String> {
-        self.remedy.as_ref()?.flag()
+        let own = || self.remedy.as_ref()?.flag();
+        self.meant.clone().or_else(own)
     }
 
     /// The denial as the error a call ends in.

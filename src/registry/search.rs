@@ -35,7 +35,10 @@ pub fn search(tools: &[Arc<Tool>], query: &str) -> Vec<Hit> {
         if matching == 0 {
             continue;
         }
-        #[expect(clippy::cast_precision_loss, reason = "there are fewer than 2^52 tools")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "there are fewer than 2^52 tools"
+        )]
         let rarity = (1.0 + tools.len() as f64 / matching as f64).ln();
         for (score, weight) in scores.iter_mut().zip(found) {
             *score += weight * rarity;
@@ -70,7 +73,13 @@ fn fields(tool: &Tool) -> Vec<(f64, Vec<String>)> {
         .input_schema
         .get("properties")
         .and_then(|properties| properties.as_object())
-        .map(|properties| properties.keys().map(String::as_str).collect::<Vec<_>>().join(" "))
+        .map(|properties| {
+            properties
+                .keys()
+                .map(String::as_str)
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
         .unwrap_or_default();
     vec![
         (NAME, words(tool.id.tool())),

@@ -32,7 +32,8 @@ fn text_of(text: &str) -> Result<String> {
             .take(MAX_ARGUMENTS + 1)
             .read_to_end(&mut bytes)
             .map_err(|error| {
-                Error::new(Code::E3301, "reading the arguments from standard input").caused_by(error)
+                Error::new(Code::E3301, "reading the arguments from standard input")
+                    .caused_by(error)
             })?;
         if bytes.len() as u64 > MAX_ARGUMENTS {
             return Err(too_large("standard input"));
@@ -57,7 +58,10 @@ fn text_of(text: &str) -> Result<String> {
 fn too_large(what: &str) -> Error {
     Error::new(
         Code::E3301,
-        format!("the arguments from {what} are larger than {} MiB", MAX_ARGUMENTS >> 20),
+        format!(
+            "the arguments from {what} are larger than {} MiB",
+            MAX_ARGUMENTS >> 20
+        ),
     )
     .hint("Put large things into a file and let the tool read it.")
 }
@@ -65,22 +69,20 @@ fn too_large(what: &str) -> Error {
 fn object(text: &str) -> Result<Map<String, Value>> {
     match parse_strict(text).map_err(|error| error.while_doing("reading the arguments"))? {
         Value::Object(object) => Ok(object),
-        _ => Err(Error::new(
-            Code::E3301,
-            "the arguments are JSON, but not an object",
-        )
-        .hint("Write them as `{\"name\": value}`.")),
+        _ => Err(
+            Error::new(Code::E3301, "the arguments are JSON, but not an object")
+                .hint("Write them as `{\"name\": value}`."),
+        ),
     }
 }
 
 /// `name=value` or `name:=JSON`.
 fn one(text: &str, schema: &Value) -> Result<(String, Value)> {
     let Some((name, value)) = text.split_once('=') else {
-        return Err(Error::new(
-            Code::E3004,
-            format!("`--arg {text}` has no `=`"),
-        )
-        .hint("Write `--arg name=value`, or `--arg name:=JSON`."));
+        return Err(
+            Error::new(Code::E3004, format!("`--arg {text}` has no `=`"))
+                .hint("Write `--arg name=value`, or `--arg name:=JSON`."),
+        );
     };
     match name.strip_suffix(':') {
         Some(name) => {
@@ -116,7 +118,10 @@ mod tests {
             (None, Some("a:={")),
         ] {
             let single: Vec<String> = single.map(str::to_owned).into_iter().collect();
-            assert!(read(whole, &single, &schema).is_err(), "{whole:?} {single:?}");
+            assert!(
+                read(whole, &single, &schema).is_err(),
+                "{whole:?} {single:?}"
+            );
         }
     }
 }

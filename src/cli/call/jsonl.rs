@@ -155,9 +155,7 @@ async fn read(
 type Bytes = Vec<u8>;
 
 /// The next line without its end; a line that is too long is skipped to its end and reported.
-async fn next_line(
-    input: &mut BufReader<tokio::io::Stdin>,
-) -> Result<Option<Result<Bytes>>> {
+async fn next_line(input: &mut BufReader<tokio::io::Stdin>) -> Result<Option<Result<Bytes>>> {
     let mut line = Vec::new();
     let failed = |error| Error::new(Code::E3004, "reading standard input").caused_by(error);
     let read = (&mut *input)
@@ -232,16 +230,25 @@ fn request(app: &App, common: &Common, line: Line, cancel: CancellationToken) ->
         .timeout
         .map(|text| text.parse::<HumanDuration>())
         .transpose()
-        .map_err(|error| Error::new(Code::E3004, "reading the timeout of a line").caused_by(error))?;
+        .map_err(|error| {
+            Error::new(Code::E3004, "reading the timeout of a line").caused_by(error)
+        })?;
     if !line.allow.is_empty() && !app.config.allow_flag {
-        return Err(Error::new(Code::E3206, "granting is switched off by the configuration"));
+        return Err(Error::new(
+            Code::E3206,
+            "granting is switched off by the configuration",
+        ));
     }
     let allow: Vec<String> = common.allow.iter().chain(&line.allow).cloned().collect();
     Ok(Request {
         call: CallId::generate(),
         tool: app.tool_ref(&line.tool, line.name.as_deref())?,
         arguments: Arc::new(Value::Object(line.args)),
-        grants: Arc::new(read_grants(&allow, common.allow_requested, &app.paths.current)?),
+        grants: Arc::new(read_grants(
+            &allow,
+            common.allow_requested,
+            &app.paths.current,
+        )?),
         limits: LimitRequest {
             timeout: timeout.map(|timeout| timeout.0).or(common.limits().timeout),
             ..common.limits()

@@ -60,10 +60,14 @@ fn text(output: &Output) -> String {
 fn block(content: &Content) -> String {
     match content {
         Content::Text { text, .. } => text.clone(),
-        Content::Image { data, mime_type, .. } => {
+        Content::Image {
+            data, mime_type, ..
+        } => {
             format!("[image {mime_type}, {}]", bytes(data.len() as u64))
         }
-        Content::Audio { data, mime_type, .. } => {
+        Content::Audio {
+            data, mime_type, ..
+        } => {
             format!("[audio {mime_type}, {}]", bytes(data.len() as u64))
         }
         Content::ResourceLink { uri, name, .. } => format!("[{name}: {uri}]"),
@@ -92,7 +96,10 @@ pub(super) fn plan(authorised: &Authorised) -> CommandOutput {
     section(
         &mut text,
         "It could",
-        allowed.iter().map(crate::permission::Capability::in_plain_words).collect(),
+        allowed
+            .iter()
+            .map(crate::permission::Capability::in_plain_words)
+            .collect(),
     );
     section(
         &mut text,
@@ -116,9 +123,12 @@ pub(super) fn plan(authorised: &Authorised) -> CommandOutput {
     section(
         &mut text,
         "Limits",
-        vec![
-            format!("{:?}, {} of memory, {} of output", plan.limits.timeout, bytes(plan.limits.memory), bytes(plan.limits.output)),
-        ],
+        vec![format!(
+            "{:?}, {} of memory, {} of output",
+            plan.limits.timeout,
+            bytes(plan.limits.memory),
+            bytes(plan.limits.output)
+        )],
     );
     let entries = |capabilities: &[crate::permission::Capability]| -> Vec<serde_json::Value> {
         capabilities

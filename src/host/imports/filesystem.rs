@@ -64,7 +64,7 @@ enum Place {
 struct SyntheticFolder;
 
 /// Where a path given to a synthetic folder leads.
-enum FromRoot {
+enum Route {
     /// To a synthetic folder.
     Synthetic(PathBuf),
     /// Into a mount, at this path.
@@ -95,14 +95,17 @@ impl Files {
     }
 
     /// Finds where a path given to the synthetic folder `from` leads: the longest mount that it lies in.
-    fn from_root(&self, from: &Path, path: &str) -> FromRoot {
+    fn route(&self, from: &Path, path: &str) -> Route {
         let wanted = operate::normalise(&from.join(path));
         let mut best: Option<(&OpenMount, &Path)> = None;
         let mut above = false;
         for mount in &self.mounts {
             let at = operate::normalise(Path::new(&mount.guest));
             let deeper = best.is_none_or(|(other, _)| {
-                at.as_os_str().len() > operate::normalise(Path::new(&other.guest)).as_os_str().len()
+                at.as_os_str().len()
+                    > operate::normalise(Path::new(&other.guest))
+                        .as_os_str()
+                        .len()
             });
             if let Ok(below) = wanted.strip_prefix(&at) {
                 if deeper {
@@ -115,12 +118,12 @@ impl Files {
         if let Some((mount, below)) = best {
             let below = below.to_string_lossy();
             let path = if below.is_empty() { "." } else { &below };
-            return FromRoot::Mount(mount.base(&self.guard), path.to_owned());
+            return Route::Mount(mount.base(&self.guard), path.to_owned());
         }
         if above || wanted == Path::new("/") {
-            return FromRoot::Synthetic(wanted);
+            return Route::Synthetic(wanted);
         }
-        FromRoot::Outside(wanted)
+        Route::Outside(wanted)
     }
 
     /// The names in the synthetic folder `here`, which all lead to mounts.
@@ -160,7 +163,11 @@ impl OpenMount {
             let guest = Path::new(&mount.guest)
                 .parent()
                 .map_or_else(String::new, |folder| folder.to_string_lossy().into_owned());
-            let guest = if guest.is_empty() { ".".to_owned() } else { guest };
+            let guest = if guest.is_empty() {
+                ".".to_owned()
+            } else {
+                guest
+            };
             (parent.to_owned(), Some(name.to_owned()), guest)
         };
         // The path is canonical: a symbolic link in its place now was put there since.
@@ -228,9 +235,9 @@ impl FilesView<'_> {
         let Some(Place::Synthetic(from)) = self.files.places.get(&descriptor.rep()) else {
             return None;
         };
-        match self.files.from_root(from, path) {
-            FromRoot::Synthetic(folder) => Some(folder),
-            FromRoot::Mount(..) | FromRoot::Outside(_) => None,
+        match self.files.route(from, path) {
+            Route::Synthetic(folder) => Some(folder),
+            Route::Mount(..) | Route::Outside(_) => None,
         }
     }
 
@@ -249,9 +256,7 @@ impl FilesView<'_> {
             };
             let dir = Dir::new(mount.dir.try_clone()?, perms, mode, false);
             let descriptor = self.table.push(Descriptor::Dir(dir))?;
-            self.files
-                .places
-                .insert(descriptor.rep(), Place::Dir(base));
+            self.files.places.insert(descriptor.rep(), Place::Dir(base));
             preopens.push((descriptor, mount.guest));
         }
         Ok(preopens)
@@ -278,10 +283,10 @@ impl FilesView<'_> {
         Ok(match self.place(descriptor)? {
             Place::Dir(base) => Ok((base, path.to_owned())),
             Place::File => Err(Errno::NOTDIR.into()),
-            Place::Synthetic(from) => match self.files.from_root(&from, path) {
-                FromRoot::Mount(base, below) => Ok((base, below)),
-                FromRoot::Synthetic(_) => Err(Errno::PERM.into()),
-                FromRoot::Outside(path) => {
+            Place::Synthetic(from) => match self.files.route(&from, path) {
+                Route::Mount(base, below) => Ok((base, below)),
+                Route::Synthetic(_) => Err(Errno::PERM.into()),
+                Route::Outside(path) => {
                     self.files.guard.outside_mounts(&path, access);
                     Err(Errno::PERM.into())
                 }

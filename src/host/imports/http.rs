@@ -87,7 +87,11 @@ async fn send(
     guard.http(&asked).map_err(|_| Error::HttpRequestDenied)?;
 
     let connect_timeout = wait(options.as_ref().and_then(|options| options.connect_timeout));
-    let first_byte_timeout = wait(options.as_ref().and_then(|options| options.first_byte_timeout));
+    let first_byte_timeout = wait(
+        options
+            .as_ref()
+            .and_then(|options| options.first_byte_timeout),
+    );
     let between_timeout = wait(
         options
             .as_ref()
@@ -109,7 +113,13 @@ async fn send(
     });
 
     let request = origin_form(request, &target)?.map(|body| {
-        Counted::new(body, Arc::clone(&budget), body::Direction::Out, LONGEST_WAIT).boxed_unsync()
+        Counted::new(
+            body,
+            Arc::clone(&budget),
+            body::Direction::Out,
+            LONGEST_WAIT,
+        )
+        .boxed_unsync()
     });
     let (mut sender, connection) = hyper::client::conn::http1::handshake(stream)
         .await

@@ -85,6 +85,10 @@ pub(super) fn read_path(path: &Path) -> Result<Docs> {
 /// The text of a file, or nothing where it is longer than `max`.
 fn bounded(path: &Path, max: u64) -> std::io::Result<Option<String>> {
     use std::io::Read as _;
+    // Opening a pipe would wait for a writer, and a device may have no end.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is not a regular file"));
+    }
     let mut text = String::new();
     let read = std::fs::File::open(path)?
         .take(max + 1)

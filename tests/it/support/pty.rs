@@ -59,50 +59,49 @@ impl Terminal {
 #[cfg(test)]
 mod tests {
     use crate::support::env::TestEnv;
-    use crate::support::guests;
+    use crate::support::source::root;
 
-    const MANIFEST: &str = r#"
-        schema = 1
-        name = "adder"
-        version = "1.0.0"
-        description = "Adds"
+    const FILES: &str = "plugins/dist/files.wasm";
 
-        [[tools]]
-        name = "add"
-
-        [permissions]
-        file_read = [{ path = "${workspace}" }]
-    "#;
-
-    fn adder() -> TestEnv {
+    /// A workspace with a note in it, and the arguments that read it; nothing is said about what is allowed.
+    fn note() -> (TestEnv, Vec<String>) {
         let env = TestEnv::new();
-        env.write("adder.wasm", &guests::component(guests::ADDER));
-        env.write("adder.plugin.toml", MANIFEST.as_bytes());
-        env
+        env.write("note.txt", b"remember the milk");
+        let plugin = root().join(FILES).to_string_lossy().into_owned();
+        let call = ["call", &plugin, "read", "--arg", "path=/workspace/note.txt"];
+        (env, call.map(str::to_owned).into())
     }
 
     #[test]
     fn a_person_is_asked_on_the_terminal_and_enter_means_no() {
-        let call = ["call", "adder.wasm", "--arg", "a=1", "--arg", "b=2"];
-        for (answer, granted) in [("", false), ("y", true)] {
-            let env = adder();
-            let mut terminal = env.run(call).on_terminal();
-            terminal.expect("[y/N]");
-            terminal.answer(answer);
-            let output = terminal.finish().ok();
-            assert!(output.stdout.contains('3'), "{output}");
-            assert!(!output.stdout.contains("denied"), "{granted}: {output}");
-        }
+        let (env, call) = note();
+        let mut terminal = env.run(call).on_terminal();
+        terminal.expect("[y/N]");
+        // There is a question for each thing that is asked for.
+        terminal.answer("\n\n\n");
+        let output = terminal.finish().fails_with(3, "E3210");
+        assert!(!output.stdout.contains("milk"), "{output}");
+    }
+
+    #[test]
+    fn a_yes_at_the_terminal_grants_for_the_call() {
+        let (env, call) = note();
+        let mut terminal = env.run(call.clone()).on_terminal();
+        terminal.expect("[y/N]");
+        terminal.answer("y\n\n\n");
+        let output = terminal.finish().ok();
+        assert!(output.stdout.contains("milk"), "{output}");
+        // Nobody is there to ask the second time, and nothing was kept.
+        let output = env.run(call).fails_with(3, "E3210");
+        assert!(!output.stdout.contains("milk"), "{output}");
     }
 
     #[test]
     fn what_is_piped_in_is_not_the_person() {
-        let env = adder();
-        let call = ["call", "adder.wasm", "--args", "-"];
-        let mut terminal = env.run(call).stdin("{\"a\": 1, \"b\": 2}").on_terminal();
+        let (env, call) = note();
+        let mut terminal = env.run(call).stdin("y\ny\ny\n").on_terminal();
         terminal.expect("[y/N]");
-        terminal.answer("n");
-        let output = terminal.finish().ok();
-        assert!(output.stdout.contains('3'), "{output}");
+        terminal.answer("n\nn\nn");
+        terminal.finish().fails_with(3, "E3210");
     }
 }

@@ -123,6 +123,24 @@ fn the_permission_module_is_pure() {
 }
 
 #[test]
+fn only_the_pipeline_makes_jobs() {
+    let mut problems = Vec::new();
+    for file in rust_files(&["src"]) {
+        // Where the type is defined, and where it is made.
+        if file.is_in(&["src/exec.rs", "src/invoke"]) {
+            continue;
+        }
+        for line in lines_with(file.tokens(), &["Job", "{"]) {
+            problems.push(format!("{}:{line}", file.path));
+        }
+    }
+    report(
+        &problems,
+        "Call `Pipeline::invoke`: a job that did not go through its stages was not checked and is not recorded.",
+    );
+}
+
+#[test]
 fn no_guest_path_goes_around_the_walk() {
     // These are wasmtime-wasi's own ways to give a guest a folder or to open a path; ours are in src/host/imports/filesystem.
     let ways_around = [

@@ -27,7 +27,10 @@ pub(super) struct Base {
 
 /// What `open-at` was asked for.
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "these are the flags of open-at")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "these are the flags of open-at"
+)]
 pub(super) struct OpenRequest {
     pub(super) follow: bool,
     pub(super) create: bool,
@@ -313,7 +316,9 @@ impl Base {
             }
             let kind = match entry.file_type() {
                 FileType::Unknown => rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW)
-                    .map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode)),
+                    .map_or(FileType::Unknown, |stat| {
+                        FileType::from_raw_mode(stat.st_mode)
+                    }),
                 known => known,
             };
             entries.push(Entry {
@@ -387,7 +392,11 @@ mod tests {
             ("a/../../../x", 1, true),
             ("/etc", 5, true),
         ] {
-            assert_eq!(leaves(Path::new(target), depth), expected, "{target} at {depth}");
+            assert_eq!(
+                leaves(Path::new(target), depth),
+                expected,
+                "{target} at {depth}"
+            );
         }
     }
 

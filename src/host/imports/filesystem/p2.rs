@@ -178,7 +178,12 @@ impl HostDescriptor for FilesView<'_> {
         length: Filesize,
         advice: Advice,
     ) -> FsResult<()> {
-        unless_synthetic!(self, fd, Err(ErrorCode::BadDescriptor.into()), advise(offset, length, advice))
+        unless_synthetic!(
+            self,
+            fd,
+            Err(ErrorCode::BadDescriptor.into()),
+            advise(offset, length, advice)
+        )
     }
 
     async fn sync_data(&mut self, fd: Resource<Descriptor>) -> FsResult<()> {
@@ -294,12 +299,18 @@ impl HostDescriptor for FilesView<'_> {
         Ok(Resource::new_own(listing.rep()))
     }
 
-    async fn create_directory_at(&mut self, fd: Resource<Descriptor>, path: String) -> FsResult<()> {
+    async fn create_directory_at(
+        &mut self,
+        fd: Resource<Descriptor>,
+        path: String,
+    ) -> FsResult<()> {
         if self.synthetic_at(&fd, &path).is_some() {
             return Err(ErrorCode::Exist.into());
         }
-        self.at(&fd, &path, Access::Write, |base, path| base.create_directory(path))
-            .await
+        self.at(&fd, &path, Access::Write, |base, path| {
+            base.create_directory(path)
+        })
+        .await
     }
 
     async fn stat_at(
@@ -312,7 +323,9 @@ impl HostDescriptor for FilesView<'_> {
             return Ok(synthetic_stat());
         }
         let stat = self
-            .at(&fd, &path, Access::Read, move |base, path| base.stat(path, follows(flags)))
+            .at(&fd, &path, Access::Read, move |base, path| {
+                base.stat(path, follows(flags))
+            })
             .await?;
         Ok(descriptor_stat(&stat))
     }
@@ -343,9 +356,11 @@ impl HostDescriptor for FilesView<'_> {
         if follows(flags) {
             return Err(ErrorCode::Invalid.into());
         }
-        self.between((&fd, &path), (&new_fd, &new_path), |from, path, to, new_path| {
-            from.hard_link(path, to, new_path)
-        })
+        self.between(
+            (&fd, &path),
+            (&new_fd, &new_path),
+            |from, path, to, new_path| from.hard_link(path, to, new_path),
+        )
         .await
     }
 
@@ -381,7 +396,9 @@ impl HostDescriptor for FilesView<'_> {
             return Ok(self.push_synthetic(folder)?);
         }
         let opened = self
-            .at(&fd, &path, access, move |base, path| base.open(path, request))
+            .at(&fd, &path, access, move |base, path| {
+                base.open(path, request)
+            })
             .await?;
         self.insert(opened).map_err(FsError::trap)
     }
@@ -395,9 +412,15 @@ impl HostDescriptor for FilesView<'_> {
             .await
     }
 
-    async fn remove_directory_at(&mut self, fd: Resource<Descriptor>, path: String) -> FsResult<()> {
-        self.at(&fd, &path, Access::Write, |base, path| base.remove_directory(path))
-            .await
+    async fn remove_directory_at(
+        &mut self,
+        fd: Resource<Descriptor>,
+        path: String,
+    ) -> FsResult<()> {
+        self.at(&fd, &path, Access::Write, |base, path| {
+            base.remove_directory(path)
+        })
+        .await
     }
 
     async fn rename_at(
@@ -407,9 +430,11 @@ impl HostDescriptor for FilesView<'_> {
         new_fd: Resource<Descriptor>,
         new_path: String,
     ) -> FsResult<()> {
-        self.between((&fd, &path), (&new_fd, &new_path), |from, path, to, new_path| {
-            from.rename(path, to, new_path)
-        })
+        self.between(
+            (&fd, &path),
+            (&new_fd, &new_path),
+            |from, path, to, new_path| from.rename(path, to, new_path),
+        )
         .await
     }
 
@@ -419,13 +444,17 @@ impl HostDescriptor for FilesView<'_> {
         target: String,
         path: String,
     ) -> FsResult<()> {
-        self.at(&fd, &path, Access::Write, move |base, path| base.symlink(&target, path))
-            .await
+        self.at(&fd, &path, Access::Write, move |base, path| {
+            base.symlink(&target, path)
+        })
+        .await
     }
 
     async fn unlink_file_at(&mut self, fd: Resource<Descriptor>, path: String) -> FsResult<()> {
-        self.at(&fd, &path, Access::Write, |base, path| base.unlink_file(path))
-            .await
+        self.at(&fd, &path, Access::Write, |base, path| {
+            base.unlink_file(path)
+        })
+        .await
     }
 
     async fn metadata_hash(&mut self, fd: Resource<Descriptor>) -> FsResult<MetadataHashValue> {
@@ -450,7 +479,9 @@ impl HostDescriptor for FilesView<'_> {
             return Ok(hash_value((0, 0)));
         }
         let stat = self
-            .at(&fd, &path, Access::Read, move |base, path| base.stat(path, follows(flags)))
+            .at(&fd, &path, Access::Read, move |base, path| {
+                base.stat(path, follows(flags))
+            })
             .await?;
         Ok(hash_value(identity(&stat)))
     }

@@ -187,7 +187,9 @@ macro_rules! unless_synthetic {
 fn plain_access<'a>(
     store: &'a mut StoreAccess<'_, State, GuardedFiles>,
 ) -> StoreAccess<'a, State, WasiFilesystem> {
-    StoreAccess::new(store.as_context_mut(), |state: &mut State| state.plain_files())
+    StoreAccess::new(store.as_context_mut(), |state: &mut State| {
+        state.plain_files()
+    })
 }
 
 /// Closes `data` unread and answers that the descriptor is a directory.
@@ -288,7 +290,10 @@ impl HostDescriptorWithStore<State> for GuardedFiles {
         unless_synthetic!(store, fd, Ok(()), sync())
     }
 
-    async fn get_flags(store: &Store, fd: Resource<Descriptor>) -> FilesystemResult<DescriptorFlags> {
+    async fn get_flags(
+        store: &Store,
+        fd: Resource<Descriptor>,
+    ) -> FilesystemResult<DescriptorFlags> {
         unless_synthetic!(store, fd, Ok(DescriptorFlags::READ), get_flags())
     }
 
@@ -296,8 +301,17 @@ impl HostDescriptorWithStore<State> for GuardedFiles {
         unless_synthetic!(store, fd, Ok(DescriptorType::Directory), get_type())
     }
 
-    async fn set_size(store: &Store, fd: Resource<Descriptor>, size: Filesize) -> FilesystemResult<()> {
-        unless_synthetic!(store, fd, Err(ErrorCode::IsDirectory.into()), set_size(size))
+    async fn set_size(
+        store: &Store,
+        fd: Resource<Descriptor>,
+        size: Filesize,
+    ) -> FilesystemResult<()> {
+        unless_synthetic!(
+            store,
+            fd,
+            Err(ErrorCode::IsDirectory.into()),
+            set_size(size)
+        )
     }
 
     async fn set_times(
@@ -349,7 +363,10 @@ impl HostDescriptorWithStore<State> for GuardedFiles {
         if is_synthetic_at(store, &fd, &path) {
             return Err(ErrorCode::Exist.into());
         }
-        at(store, &fd, &path, Access::Write, |base, path| base.create_directory(path)).await
+        at(store, &fd, &path, Access::Write, |base, path| {
+            base.create_directory(path)
+        })
+        .await
     }
 
     async fn stat_at(
@@ -394,9 +411,12 @@ impl HostDescriptorWithStore<State> for GuardedFiles {
         if follows(flags) {
             return Err(ErrorCode::Invalid.into());
         }
-        between(store, (&fd, &path), (&new_fd, &new_path), |from, path, to, new_path| {
-            from.hard_link(path, to, new_path)
-        })
+        between(
+            store,
+            (&fd, &path),
+            (&new_fd, &new_path),
+            |from, path, to, new_path| from.hard_link(path, to, new_path),
+        )
         .await
     }
 
@@ -432,7 +452,10 @@ impl HostDescriptorWithStore<State> for GuardedFiles {
             }
             return Ok(store.with(|mut store| store.get().push_synthetic(folder))?);
         }
-        let opened = at(store, &fd, &path, access, move |base, path| base.open(path, request)).await?;
+        let opened = at(store, &fd, &path, access, move |base, path| {
+            base.open(path, request)
+        })
+        .await?;
         store
             .with(|mut store| store.get().insert(opened))
             .map_err(FilesystemError::trap)
@@ -443,7 +466,10 @@ impl HostDescriptorWithStore<State> for GuardedFiles {
         fd: Resource<Descriptor>,
         path: String,
     ) -> FilesystemResult<String> {
-        at(store, &fd, &path, Access::Read, |base, path| base.read_link(path)).await
+        at(store, &fd, &path, Access::Read, |base, path| {
+            base.read_link(path)
+        })
+        .await
     }
 
     async fn remove_directory_at(
@@ -451,7 +477,10 @@ impl HostDescriptorWithStore<State> for GuardedFiles {
         fd: Resource<Descriptor>,
         path: String,
     ) -> FilesystemResult<()> {
-        at(store, &fd, &path, Access::Write, |base, path| base.remove_directory(path)).await
+        at(store, &fd, &path, Access::Write, |base, path| {
+            base.remove_directory(path)
+        })
+        .await
     }
 
     async fn rename_at(
@@ -461,9 +490,12 @@ impl HostDescriptorWithStore<State> for GuardedFiles {
         new_fd: Resource<Descriptor>,
         new_path: String,
     ) -> FilesystemResult<()> {
-        between(store, (&fd, &path), (&new_fd, &new_path), |from, path, to, new_path| {
-            from.rename(path, to, new_path)
-        })
+        between(
+            store,
+            (&fd, &path),
+            (&new_fd, &new_path),
+            |from, path, to, new_path| from.rename(path, to, new_path),
+        )
         .await
     }
 
@@ -473,7 +505,10 @@ impl HostDescriptorWithStore<State> for GuardedFiles {
         target: String,
         path: String,
     ) -> FilesystemResult<()> {
-        at(store, &fd, &path, Access::Write, move |base, path| base.symlink(&target, path)).await
+        at(store, &fd, &path, Access::Write, move |base, path| {
+            base.symlink(&target, path)
+        })
+        .await
     }
 
     async fn unlink_file_at(
@@ -481,7 +516,10 @@ impl HostDescriptorWithStore<State> for GuardedFiles {
         fd: Resource<Descriptor>,
         path: String,
     ) -> FilesystemResult<()> {
-        at(store, &fd, &path, Access::Write, |base, path| base.unlink_file(path)).await
+        at(store, &fd, &path, Access::Write, |base, path| {
+            base.unlink_file(path)
+        })
+        .await
     }
 
     async fn metadata_hash(

@@ -239,11 +239,24 @@ mod tests {
     fn nothing_leaves_the_directory() {
         let (_dir, base) = setup();
         for path in [
-            "..", "../secret", "a/../../secret", "/etc/passwd", "outside/x", "outside", "outside/",
-            "absolute", "absolute/", "a/b/deep", "inside/deep", "./../root",
+            "..",
+            "../secret",
+            "a/../../secret",
+            "/etc/passwd",
+            "outside/x",
+            "outside",
+            "outside/",
+            "absolute",
+            "absolute/",
+            "a/b/deep",
+            "inside/deep",
+            "./../root",
         ] {
             let result = walk(&base, Path::new("/r"), path, true);
-            assert!(matches!(result, Err(WalkError::Escapes(_))), "{path}: {result:?}");
+            assert!(
+                matches!(result, Err(WalkError::Escapes(_))),
+                "{path}: {result:?}"
+            );
         }
         // With a slash behind it a link is followed even by calls that do not follow links.
         assert!(matches!(
@@ -259,6 +272,9 @@ mod tests {
         assert_eq!(error("loop"), WalkError::System(Errno::LOOP));
         assert_eq!(error("none/x"), WalkError::System(Errno::NOENT));
         assert_eq!(error(""), WalkError::System(Errno::NOENT));
-        assert_eq!(error(&"a/".repeat(3000)), WalkError::System(Errno::NAMETOOLONG));
+        assert_eq!(
+            error(&"a/".repeat(3000)),
+            WalkError::System(Errno::NAMETOOLONG)
+        );
     }
 }

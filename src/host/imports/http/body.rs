@@ -92,7 +92,9 @@ impl<B: Body<Data = Bytes, Error = Error>> Body for Counted<B> {
             Poll::Ready(Some(Ok(frame))) => {
                 this.timer = None;
                 let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
-                Poll::Ready(Some(this.budget.spend(this.direction, bytes).map(|()| frame)))
+                Poll::Ready(Some(
+                    this.budget.spend(this.direction, bytes).map(|()| frame),
+                ))
             }
             Poll::Ready(other) => Poll::Ready(other),
             Poll::Pending => {

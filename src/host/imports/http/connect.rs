@@ -106,15 +106,14 @@ pub(super) async fn open(
     target: &Target,
     address: SocketAddr,
 ) -> Result<TokioIo<Stream>, Error> {
-    let tcp = TcpStream::connect(address)
-        .await
-        .map_err(Error::Connect)?;
+    let tcp = TcpStream::connect(address).await.map_err(Error::Connect)?;
     // Small requests must not wait for more to come.
     tcp.set_nodelay(true).map_err(Error::Connect)?;
     if target.scheme != Scheme::HTTPS {
         return Ok(TokioIo::new(Stream::Plain(tcp)));
     }
-    let name = ServerName::try_from(target.host.clone()).map_err(|_| Error::HttpRequestUriInvalid)?;
+    let name =
+        ServerName::try_from(target.host.clone()).map_err(|_| Error::HttpRequestUriInvalid)?;
     let stream = tls
         .connector()?
         .connect(name, tcp)
@@ -208,7 +207,12 @@ mod tests {
     fn targets_are_read_with_their_implied_port() {
         for (uri, host, port, authority) in [
             ("https://Example.COM/x", "example.com", 443, "example.com"),
-            ("http://example.com:443/", "example.com", 443, "example.com:443"),
+            (
+                "http://example.com:443/",
+                "example.com",
+                443,
+                "example.com:443",
+            ),
             ("http://[::1]:8080/", "::1", 8080, "[::1]:8080"),
         ] {
             let target = target(uri).expect(uri);

@@ -1,0 +1,251 @@
+//! The tools of installed plugins, of the search paths and of files that are named.
+//!
+//! Installed plugins answer from the descriptions that were kept when they were installed: nothing is compiled and no guest
+//! runs. What lies in the search paths and cannot be used is told and left out, so that it never hides the rest.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use semver::Version;
+use serde_json::{Value, json};
+
+use super::text::one_line;
+use crate::app::App;
+use crate::cli::plugin::installed;
+use crate::dist::{Installed, MANIFEST_FILE};
+use crate::error::{Code, Error, Result};
+use crate::exec::Entry;
+use crate::ids::{Digest, ToolId};
+use crate::invoke::ToolRef;
+use crate::manifest::{Manifest, Risk};
+use crate::registry::{Origin, Source, Tool, Validators};
+
+/// A tool with the source it belongs to.
+pub(super) struct Listed {
+    pub(super) tool: Arc<Tool>,
+    pub(super) place: Arc<Place>,
+}
+
+/// A source of tools.
+pub(super) struct Place {
+    name: String,
+    version: Option<Version>,
+    digest: Digest,
+    /// Where it lies, if it is not installed.
+    file: Option<PathBuf>,
+}
+
+/// What was found.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub(super) tools: Vec<Listed>,
+    left_out: Vec<LeftOut>,
+}
+
+/// A source that cannot be used.
+struct LeftOut {
+    place: String,
+    error: Error,
+}
+
+impl Place {
+    pub(super) fn of(source: &Source) -> Self {
+        Self {
+            name: source.name.clone(),
+            version: source.version().cloned(),
+            digest: source.artifact.digest,
+            file: match &source.origin {
+                Origin::Installed => None,
+                Origin::File(path) => Some(path.clone()),
+            },
+        }
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "version": self.version.as_ref().map(ToString::to_string),
+            "digest": self.digest.to_string(),
+            "installed": self.file.is_none(),
+            "file": self.file.as_ref().map(|path| path.to_string_lossy()),
+        })
+    }
+
+    /// `files 1.0.0, installed`.
+    pub(super) fn in_words(&self) -> String {
+        let version = self.version.as_ref().map_or_else(String::new, |version| format!(" {version}"));
+        match &self.file {
+            Some(path) => format!("{}{version}, {}", self.name, path.display()),
+            None => format!("{}{version}, installed", self.name),
+        }
+    }
+}
+
+impl Listed {
+    /// The tool with its source.
+    pub(super) fn to_json(&self) -> Value {
+        let mut json = self.tool.to_json();
+        if let Some(object) = json.as_object_mut() {
+            object.insert("source".into(), self.place.to_json());
+        }
+        json
+    }
+
+    /// Its row in a table: id, risk, description.
+    pub(super) fn row(&self) -> Vec<String> {
+        vec![
+            self.tool.id.to_string(),
+            self.tool.risk.word().to_owned(),
+            self.tool.description.clone(),
+        ]
+    }
+}
+
+impl Gathered {
+    /// A sentence for each source that was left out.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.left_out
+            .iter()
+            .map(|left_out| format!("{} was left out: {}", left_out.place, one_line(&left_out.error)))
+            .collect()
+    }
+
+    /// The sources that were left out, for programs.
+    pub(super) fn left_out(&self) -> Value {
+        self.left_out
+            .iter()
+            .map(|left_out| json!({"source": left_out.place, "error": left_out.error.to_json()}))
+            .collect()
+    }
+
+    fn add(&mut self, place: Place, tools: impl IntoIterator<Item = Arc<Tool>>) {
+        let place = Arc::new(place);
+        self.tools.extend(tools.into_iter().map(|tool| Listed {
+            tool,
+            place: Arc::clone(&place),
+        }));
+    }
+
+    fn leave_out(&mut self, place: impl Into<String>, error: Error) {
+        self.left_out.push(LeftOut {
+            place: place.into(),
+            error,
+        });
+    }
+}
+
+/// The tools of `files`, or, where none are named, of the installed plugins and the search paths.
+///
+/// # Errors
+/// E3109 where the list of installed plugins is damaged; what loading a file gives where that file is named.
+pub(super) async fn gather(app: &App, files: &[PathBuf]) -> Result<Gathered> {
+    let mut gathered = Gathered::default();
+    for path in files {
+        match several(path) {
+            Some(entries) => {
+                for entry in entries {
+                    attempt(app, &entry, &mut gathered, |_| true).await;
+                }
+            }
+            None => add_file(app, path, &mut gathered, |_| true).await?,
+        }
+    }
+    if files.is_empty() {
+        let installed = app.store.list()?;
+        add_installed(app, &installed, &mut gathered);
+        let is_new = |name: &str| !installed.iter().any(|plugin| plugin.name.as_str() == name);
+        for path in app.search_path_entries() {
+            attempt(app, &path, &mut gathered, is_new).await;
+        }
+    }
+    Ok(gathered)
+}
+
+/// The tools of the highest version of each plugin: the one that a call without a version gets.
+fn add_installed(app: &App, plugins: &[Installed], gathered: &mut Gathered) {
+    let mut last = None;
+    for plugin in plugins {
+        if last.replace(&plugin.name) == Some(&plugin.name) {
+            continue;
+        }
+        let tools = installed::manifest(&app.store, plugin).and_then(|manifest| described(plugin, &manifest));
+        match tools {
+            Ok(tools) => gathered.add(
+                Place {
+                    name: plugin.name.to_string(),
+                    version: Some(plugin.version.clone()),
+                    digest: plugin.digest,
+                    file: None,
+                },
+                tools,
+            ),
+            Err(error) => gathered.leave_out(format!("{} {}", plugin.name, plugin.version), error),
+        }
+    }
+}
+
+fn described(plugin: &Installed, manifest: &Manifest) -> Result<Vec<Arc<Tool>>> {
+    let tools = plugin.tools.iter().map(|tool| {
+        let spec = manifest.tools.iter().find(|spec| spec.name == tool.name);
+        let id = ToolId::new(plugin.name.as_str(), &tool.name)
+            .map_err(|error| Error::new(Code::E3105, "naming a tool").caused_by(error))?;
+        Ok(Arc::new(Tool {
+            id,
+            description: tool.description.clone(),
+            input_schema: tool.input_schema.clone(),
+            output_schema: tool.output_schema.clone(),
+            entry: Entry::Plugin {
+                tool: tool.name.clone(),
+            },
+            idempotent: spec.is_some_and(|spec| spec.idempotent),
+            pure: spec.is_some_and(|spec| spec.pure),
+            risk: spec.map_or(Risk::default(), |spec| spec.risk),
+            untrusted_output: spec.is_some_and(|spec| spec.untrusted_output),
+            validators: Validators::default(),
+        }))
+    });
+    tools.collect()
+}
+
+async fn attempt(app: &App, path: &Path, gathered: &mut Gathered, wanted: impl Fn(&str) -> bool) {
+    if let Err(error) = add_file(app, path, gathered, wanted).await {
+        gathered.leave_out(path.display().to_string(), error);
+    }
+}
+
+async fn add_file(
+    app: &App,
+    path: &Path,
+    gathered: &mut Gathered,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<()> {
+    let reference = ToolRef::File {
+        path: path.to_owned(),
+        tool: None,
+    };
+    // An installed plugin takes the place of one of the same name: that need not be compiled.
+    if !wanted(&app.package(&reference)?.package.name()) {
+        return Ok(());
+    }
+    let source = app.source(&reference).await?;
+    gathered.add(Place::of(&source), source.tools.iter().map(Arc::clone));
+    Ok(())
+}
+
+/// What lies in a folder that is not itself one plugin: its components, and its folders with a manifest.
+fn several(folder: &Path) -> Option<Vec<PathBuf>> {
+    if !folder.is_dir() || folder.join(MANIFEST_FILE).is_file() {
+        return None;
+    }
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| {
+            path.extension().is_some_and(|extension| extension == "wasm")
+                || path.join(MANIFEST_FILE).is_file()
+        })
+        .collect();
+    entries.sort();
+    (!entries.is_empty()).then_some(entries)
+}

@@ -1,0 +1,91 @@
+//! `toolhatch tools search`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::gather::{Gathered, Listed, gather};
+use super::table::{Fit, table};
+use super::text::{count, nearest};
+use crate::app::App;
+use crate::cli::block_on;
+use crate::cli::output::CommandOutput;
+use crate::error::Result;
+use crate::registry;
+
+/// Search tools by words in their names, descriptions and parameters.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  toolhatch tools search read file
+  toolhatch tools search complexity --in plugins/dist
+  toolhatch tools search http --limit 3 --json")]
+pub struct Args {
+    /// The words. A tool need not have all of them; those that fit best come first.
+    #[arg(required = true, value_name = "WORD")]
+    words: Vec<String>,
+    /// Search this file or folder instead of the installed plugins and search paths. May be given several times.
+    #[arg(long = "in", value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// How many tools are shown at most.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
+}
+
+impl Args {
+    /// Runs the command.
+    pub fn run(self, app: &Arc<App>) -> Result<CommandOutput> {
+        let gathered = block_on(gather(app, &self.files))?;
+        let tools: Vec<_> = gathered.tools.iter().map(|listed| Arc::clone(&listed.tool)).collect();
+        let hits = registry::search(&tools, &self.words.join(" "));
+        let total = hits.len();
+        let found: Vec<(&Listed, f64)> = hits
+            .iter()
+            .take(self.limit)
+            .filter_map(|hit| {
+                let listed = gathered
+                    .tools
+                    .iter()
+                    .find(|listed| Arc::ptr_eq(&listed.tool, &hit.tool))?;
+                Some((listed, hit.score))
+            })
+            .collect();
+        let mut text = if total == 0 {
+            nothing(&gathered, &self.words)
+        } else {
+            let rows = found.iter().map(|(listed, _)| listed.row());
+            table(&["TOOL", "RISK", "DESCRIPTION"], 2, Fit::Cut, rows)
+        };
+        if found.len() < total {
+            text.push_str(&format!("\n\n{} more: raise `--limit` to see them.", total - found.len()));
+        }
+        let hits: Value = found
+            .iter()
+            .map(|(listed, score)| {
+                let mut json = listed.to_json();
+                if let Some(object) = json.as_object_mut() {
+                    object.insert("score".into(), json!(score));
+                }
+                json
+            })
+            .collect();
+        let json = json!({"hits": hits, "total": total, "left_out": gathered.left_out()});
+        Ok(CommandOutput {
+            warnings: gathered.warnings(),
+            ..CommandOutput::new(text, json)
+        })
+    }
+}
+
+/// What to say where nothing fits: perhaps a word of a name was meant.
+fn nothing(gathered: &Gathered, words: &[String]) -> String {
+    let said = words.join(" ");
+    let ids: Vec<String> = gathered.tools.iter().map(|listed| listed.tool.id.to_string()).collect();
+    let names: Vec<&str> = ids.iter().flat_map(|id| id.split(['.', '-', '_'])).collect();
+    let meant = words.iter().find_map(|word| nearest(word, names.iter().copied()));
+    let searched = count(gathered.tools.len(), "tool");
+    match meant {
+        Some(meant) => format!("Nothing fits {said:?} among {searched}. Did you mean `{meant}`?"),
+        None => format!("Nothing fits {said:?} among {searched}. `toolhatch tools list` shows them all."),
+    }
+}
