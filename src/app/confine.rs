@@ -50,11 +50,19 @@ const SYSTEM_READ: &[&str] = &[
 ];
 
 /// Everything one call of this process may touch.
-fn reachable(
-    app: &App,
-    grants: &Grants,
-    requests: &[Request],
-) -> (Vec<PathBuf>, Vec<PathBuf>, Scope) {
+struct Reachable {
+    /// Files and folders to read.
+    read: Vec<PathBuf>,
+    /// Folders to list.
+    list: Vec<PathBuf>,
+    /// Files and folders to read and change.
+    write: Vec<PathBuf>,
+    /// TCP ports to connect to; nothing means all of them.
+    ports: Option<Vec<u16>>,
+}
+
+
+fn reachable(app: &App, grants: &Grants, requests: &[Request]) -> Reachable {
     let mut scope = grants.scope.clone();
     if grants.all_requested {
         for request in requests {
@@ -71,18 +79,22 @@ fn reachable(
     };
     let mut read: Vec<PathBuf> = SYSTEM_READ.iter().map(PathBuf::from).collect();
     read.extend(of(Access::Read));
-    // The folder of a granted file is opened to reach the file.
-    read.extend(
-        of(Access::Read)
-            .into_iter()
-            .chain(of(Access::Write))
-            .filter(|path| path.is_file())
-            .filter_map(|path| path.parent().map(Path::to_owned)),
-    );
+    // The folder of a granted file is opened to reach the file; nothing else in it may be read.
+    let list = of(Access::Read)
+        .into_iter()
+        .chain(of(Access::Write))
+        .filter(|path| path.is_file())
+        .filter_map(|path| path.parent().map(Path::to_owned))
+        .collect();
     read.push(app.paths.home.clone());
     let mut write = of(Access::Write);
     write.extend([app.config.cache_dir.clone(), app.paths.home.join("keys")]);
-    (read, write, scope)
+    Reachable {
+        read,
+        list,
+        write,
+        ports: ports(&scope),
+    }
 }
 
 /// Confines this process for one call. Must come before any thread starts; nothing can undo it.
@@ -90,7 +102,7 @@ fn reachable(
 /// # Errors
 /// E3405 where the state folder cannot be made. A kernel without Landlock is no error: `toolhatch doctor` tells.
 pub fn one_shot(app: &App, grants: &Grants, requests: &[Request]) -> Result<Confinement> {
-    let (read, write, scope) = reachable(app, grants, requests);
+    let reachable = reachable(app, grants, requests);
     // Rules are about folders that exist: what the call will make must be there before.
     for folder in [
         &app.paths.home,
@@ -99,7 +111,7 @@ pub fn one_shot(app: &App, grants: &Grants, requests: &[Request]) -> Result<Conf
     ] {
         crate::fsx::create_private_dir(folder)?;
     }
-    let confinement = enforce(&read, &write, &scope)?;
+    let confinement = enforce(&reachable)?;
     tracing::debug!(?confinement, "confined this process");
     Ok(confinement)
 }
@@ -147,26 +159,26 @@ fn ports(scope: &Scope) -> Option<Vec<u16>> {
 }
 
 #[cfg(target_os = "linux")]
-fn enforce(read: &[PathBuf], write: &[PathBuf], scope: &Scope) -> Result<Confinement> {
+fn enforce(reachable: &Reachable) -> Result<Confinement> {
     use landlock::{
         ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible, NetPort, PathBeneath,
         PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope as LandlockScope,
     };
     let abi = ABI::V6;
-    let ports = ports(scope);
     let confine = || -> std::result::Result<RulesetStatus, landlock::RulesetError> {
         let mut ruleset = Ruleset::default()
             .set_compatibility(CompatLevel::BestEffort)
             .handle_access(AccessFs::from_all(abi))?
             .handle_access(AccessNet::BindTcp)?
             .scope(LandlockScope::from_all(abi))?;
-        if ports.is_some() {
+        if reachable.ports.is_some() {
             ruleset = ruleset.handle_access(AccessNet::ConnectTcp)?;
         }
         let mut created = ruleset.create()?;
         for (paths, access) in [
-            (read, AccessFs::from_read(abi)),
-            (write, AccessFs::from_all(abi)),
+            (&reachable.read, AccessFs::from_read(abi)),
+            (&reachable.list, AccessFs::ReadDir.into()),
+            (&reachable.write, AccessFs::from_all(abi)),
         ] {
             for path in paths {
                 // What does not exist needs no rule.
@@ -179,7 +191,7 @@ fn enforce(read: &[PathBuf], write: &[PathBuf], scope: &Scope) -> Result<Confine
                 created = created.add_rule(PathBeneath::new(fd, access))?;
             }
         }
-        for port in ports.iter().flatten() {
+        for port in reachable.ports.iter().flatten() {
             created = created.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
         }
         Ok(created.restrict_self()?.ruleset)
@@ -198,8 +210,7 @@ fn enforce(read: &[PathBuf], write: &[PathBuf], scope: &Scope) -> Result<Confine
 }
 
 #[cfg(not(target_os = "linux"))]
-fn enforce(_read: &[PathBuf], _write: &[PathBuf], scope: &Scope) -> Result<Confinement> {
-    let _ = ports(scope);
+fn enforce(_reachable: &Reachable) -> Result<Confinement> {
     Ok(Confinement::None)
 }
 

@@ -104,7 +104,9 @@ impl Guard {
             .iter()
             .find(|wanted| path.starts_with(&wanted.guest));
         let denial = match wanted {
-            Some(wanted) => denial.meaning(&wanted.host.to_string_lossy(), Some(&wanted.guest)),
+            Some(wanted) => denial
+                .meaning(&wanted.host.to_string_lossy(), Some(&wanted.guest))
+                .already_asked_for(),
             None => match relative_meaning(path) {
                 Some(typed) => denial.meaning(&typed, None),
                 None => denial,

@@ -58,6 +58,8 @@ pub struct Denial {
     remedy: Option<Box<Capability>>,
     /// A better flag than the remedy's own, where the caller knows what was meant.
     meant: Option<String>,
+    /// The manifest asks for it already.
+    asked: bool,
 }
 
 impl Denial {
@@ -72,6 +74,7 @@ impl Denial {
             what: action.to_string(),
             remedy: remedy(action, &reason).map(Box::new),
             meant: None,
+            asked: false,
             reason,
             granted,
         }
@@ -109,6 +112,13 @@ impl Denial {
         if text::is_plain(typed) && text::is_plain(&place) && !typed.contains(":/") {
             self.meant = Some(format!("--allow {word}"));
         }
+        self
+    }
+
+    /// Says that the manifest asks for it already, so that a grant is all that is missing.
+    #[must_use]
+    pub fn already_asked_for(mut self) -> Self {
+        self.asked = true;
         self
     }
 
@@ -177,7 +187,10 @@ impl Denial {
                 .hint(format!("If you trust the tool with it, add `{flag}`."))
                 .detail("flag", flag);
         }
-        if let Some(line) = self.manifest_line() {
+        if self.asked {
+            error =
+                error.hint("The plugin's manifest asks for it; a grant is all that is missing.");
+        } else if let Some(line) = self.manifest_line() {
             error = error
                 .hint(format!(
                     "The plugin's manifest must ask for it too: `{line}`."

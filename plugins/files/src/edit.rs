@@ -4,16 +4,13 @@ use std::path::Path;
 
 use guest::ToolError;
 use serde::{Deserialize, Serialize};
-use similar::TextDiff;
 
+use crate::diff::unified;
 use crate::open::read_whole;
 use crate::write::rewrite;
 
 /// Larger files are not edited.
 const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
-
-/// How many unchanged lines the diff shows around a change.
-const CONTEXT: usize = 3;
 
 /// The arguments of `edit`.
 #[derive(Debug, Deserialize)]
@@ -72,12 +69,7 @@ pub fn edit(arguments: Arguments) -> Result<(Edited, Vec<String>), ToolError> {
     if changed && !arguments.dry_run {
         rewrite(Path::new(&arguments.path), after.as_bytes())?;
     }
-    let name = arguments.path.trim_start_matches('/');
-    let diff = TextDiff::from_lines(&before, &after)
-        .unified_diff()
-        .context_radius(CONTEXT)
-        .header(&format!("a/{name}"), &format!("b/{name}"))
-        .to_string();
+    let diff = unified(arguments.path.trim_start_matches('/'), &before, &after);
     let text = if changed {
         diff.clone()
     } else {

@@ -27,6 +27,10 @@ pub(in crate::cli) fn table(
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(header);
+    // Tables may stand indented below a heading.
+    if let Some(width) = table.width() {
+        table.set_width(width.saturating_sub(2));
+    }
     for row in rows {
         let cells = row.iter().map(|text| match fit {
             Fit::Wrap => without_controls(text),

@@ -4,6 +4,7 @@
 //! preopened directory for each mount, and a synthetic root for everything else: whatever a guest tries outside its mounts
 //! reaches the host, is recorded, and is answered with `not-permitted` instead of dying as "no such file" in its libc.
 
+mod convert;
 mod operate;
 mod p2;
 mod p3;
@@ -12,6 +13,7 @@ mod walk;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -170,12 +172,7 @@ impl OpenMount {
             };
             (parent.to_owned(), Some(name.to_owned()), guest)
         };
-        // The path is canonical: a symbolic link in its place now was put there since.
-        let dir = rustix::fs::open(
-            &path,
-            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?;
+        let dir = open_canonical(&path)?;
         Ok(Self {
             guest,
             dir: Arc::new(File::from(dir)),
@@ -191,6 +188,24 @@ impl OpenMount {
             guard: guard.clone(),
         }
     }
+}
+
+/// Opens a folder by its canonical path. A symbolic link anywhere in it was put there since it was granted, and is refused.
+fn open_canonical(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    #[cfg(target_os = "linux")]
+    match rustix::fs::openat2(
+        rustix::fs::CWD,
+        path,
+        flags,
+        Mode::empty(),
+        rustix::fs::ResolveFlags::NO_SYMLINKS,
+    ) {
+        // Kernels before 5.6, and some sandboxes, do not have it: there only the last component is checked.
+        Err(Errno::NOSYS | Errno::PERM) => {}
+        opened => return Ok(opened?),
+    }
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
 }
 
 /// What the implementations of the WASI traits borrow from the store.

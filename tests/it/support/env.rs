@@ -133,9 +133,11 @@ mod tests {
         env.write("spin.wasm", &guests::component(guests::SPIN));
         let running = env
             .run(["call", "spin.wasm", "spin", "--timeout", "50s", "--json"])
+            .env("TOOLHATCH_LOG", "debug")
             .start();
-        // Long enough to be in the guest; before that it would be cancelled as well, only sooner.
-        std::thread::sleep(Duration::from_millis(500));
+        running.wait_for("call authorised");
+        // Most likely it is in the guest by then; before that it would be cancelled as well.
+        std::thread::sleep(Duration::from_millis(300));
         running.signal(Signal::INT);
         let output = running.finish().fails_with(130, "E3703");
         assert!(output.elapsed < Duration::from_secs(20), "{output}");

@@ -99,6 +99,7 @@ impl Run {
     }
 
     /// Runs the binary to its end.
+    #[must_use = "assert how it ended, with `ok` or `fails_with`"]
     pub fn output(self) -> Output {
         self.start().finish()
     }
@@ -163,18 +164,21 @@ impl Captured {
         shared.1.notify_all();
     }
 
-    /// Waits until `enough` says so of what was seen; false where the deadline comes first.
-    fn wait_until(&self, deadline: Instant, enough: impl Fn(&Seen) -> bool) -> bool {
+    /// Waits until the stream ends, at most until the deadline.
+    fn wait_for_end(&self, deadline: Instant) {
         let (lock, changed) = &*self.0;
         let mut seen = lock.lock().expect("not poisoned");
-        while !enough(&seen) {
+        while !seen.ended {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return false;
+                return;
             }
             seen = changed.wait_timeout(seen, left).expect("not poisoned").0;
         }
-        true
+    }
+
+    fn has_ended(&self) -> bool {
+        self.0.0.lock().expect("not poisoned").ended
     }
 
     fn text(&self) -> String {
@@ -227,16 +231,21 @@ impl Running {
         rustix::process::kill_process(self.pid(), signal).expect("it still runs");
     }
 
-    /// Waits until standard output, or the terminal, has shown this text.
+    /// Waits until it has shown this text, on either stream or on its terminal.
     pub fn wait_for(&self, text: &str) {
-        let shown = |seen: &Seen| String::from_utf8_lossy(&seen.bytes).contains(text);
-        let stream = &self.stdout;
-        let reached = stream.wait_until(self.deadline, |seen| seen.ended || shown(seen));
-        let found = reached && stream.text().contains(text);
-        assert!(found, "it did not show {text:?}\n{}", self.describe());
+        let streams = [&self.stdout, &self.stderr];
+        let shown = || streams.iter().any(|stream| stream.text().contains(text));
+        let ended = || streams.iter().all(|stream| stream.has_ended());
+        while !shown() {
+            // What came last may have come between the two questions.
+            let is_over = (ended() && !shown()) || Instant::now() > self.deadline;
+            assert!(!is_over, "it did not show {text:?}\n{}", self.describe());
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Waits until it ends. Its process id stays taken until its group was ended too.
+    #[must_use = "assert how it ended, with `ok` or `fails_with`"]
     pub fn finish(mut self) -> Output {
         let mut pause = Duration::from_millis(1);
         while !self.has_ended() && Instant::now() < self.deadline {
@@ -251,7 +260,7 @@ impl Running {
         }
         let soon = Instant::now() + Duration::from_secs(5);
         for stream in [&self.stdout, &self.stderr] {
-            stream.wait_until(soon, |seen| seen.ended);
+            stream.wait_for_end(soon);
         }
         assert!(
             in_time,
@@ -302,7 +311,6 @@ impl Drop for Running {
 }
 
 /// How a run ended.
-#[must_use = "assert how it ended: `.ok()` or `.fails_with(exit, code)`"]
 pub struct Output {
     /// The exit code; absent where a signal ended it.
     pub code: Option<i32>,

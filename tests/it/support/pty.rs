@@ -51,6 +51,7 @@ impl Terminal {
     }
 
     /// Waits until the binary ends.
+    #[must_use = "assert how it ended, with `ok` or `fails_with`"]
     pub fn finish(self) -> Output {
         self.running.finish()
     }

@@ -16,6 +16,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 };
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 
+use super::convert::conversions;
 use super::operate::{Entry, OpenRequest, timestamps};
 use super::{FilesView, GuardedFiles, Place, blocking, identity};
 use crate::host::state::State;
@@ -49,83 +50,17 @@ impl types::Host for FilesView<'_> {
 /// A directory listing that was read, entry by entry.
 struct Listing(VecDeque<Entry>);
 
-fn follows(flags: PathFlags) -> bool {
-    flags.contains(PathFlags::SYMLINK_FOLLOW)
-}
-
-/// A synthetic folder has no bytes and no times of its own.
+/// A synthetic folder has no bytes.
 fn is_a_directory() -> FsError {
     ErrorCode::IsDirectory.into()
 }
 
-fn synthetic_stat() -> DescriptorStat {
-    DescriptorStat {
-        type_: DescriptorType::Directory,
-        link_count: 1,
-        size: 0,
-        data_access_timestamp: None,
-        data_modification_timestamp: None,
-        status_change_timestamp: None,
-    }
-}
-
-fn descriptor_type(kind: FileType) -> DescriptorType {
-    match kind {
-        FileType::RegularFile => DescriptorType::RegularFile,
-        FileType::Directory => DescriptorType::Directory,
-        FileType::Symlink => DescriptorType::SymbolicLink,
-        FileType::Fifo => DescriptorType::Fifo,
-        FileType::Socket => DescriptorType::Socket,
-        FileType::CharacterDevice => DescriptorType::CharacterDevice,
-        FileType::BlockDevice => DescriptorType::BlockDevice,
-        FileType::Unknown => DescriptorType::Unknown,
-    }
-}
-
-#[expect(
-    clippy::unnecessary_cast,
-    clippy::cast_sign_loss,
-    reason = "the widths and signs of these fields differ between systems; sizes are never negative"
-)]
-fn descriptor_stat(stat: &Stat) -> DescriptorStat {
-    let time = |seconds: i64, nanoseconds: u64| {
-        Some(Datetime {
-            seconds: u64::try_from(seconds).ok()?,
-            nanoseconds: u32::try_from(nanoseconds).ok()?,
-        })
-    };
-    DescriptorStat {
-        type_: descriptor_type(FileType::from_raw_mode(stat.st_mode)),
-        link_count: stat.st_nlink as u64,
-        size: stat.st_size as u64,
-        data_access_timestamp: time(stat.st_atime as i64, stat.st_atime_nsec as u64),
-        data_modification_timestamp: time(stat.st_mtime as i64, stat.st_mtime_nsec as u64),
-        status_change_timestamp: time(stat.st_ctime as i64, stat.st_ctime_nsec as u64),
-    }
-}
-
-fn hash_value((lower, upper): (u64, u64)) -> MetadataHashValue {
-    MetadataHashValue { lower, upper }
-}
-
-fn timespec(time: NewTimestamp) -> FsResult<Option<Timespec>> {
-    let (seconds, nanoseconds) = match time {
-        NewTimestamp::NoChange => return Ok(None),
-        NewTimestamp::Now => {
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_err(|_| ErrorCode::Overflow)?;
-            (now.as_secs(), now.subsec_nanos())
-        }
-        NewTimestamp::Timestamp(time) => (time.seconds, time.nanoseconds),
-    };
-    if nanoseconds >= 1_000_000_000 {
-        return Err(ErrorCode::Invalid.into());
-    }
-    Ok(Some(Timespec {
-        tv_sec: seconds.try_into().map_err(|_| ErrorCode::Overflow)?,
-        tv_nsec: nanoseconds.into(),
-    }))
+conversions! {
+    unknown: DescriptorType::Unknown,
+    time: |seconds: i64, nanoseconds| Some(Datetime {
+        seconds: u64::try_from(seconds).ok()?,
+        nanoseconds,
+    })
 }
 
 /// A synthetic folder is not in wasmtime-wasi's hands: what is meant for a descriptor of its own is answered first.
@@ -372,22 +307,7 @@ impl HostDescriptor for FilesView<'_> {
         open_flags: OpenFlags,
         flags: DescriptorFlags,
     ) -> FsResult<Resource<Descriptor>> {
-        if flags.intersects(
-            DescriptorFlags::FILE_INTEGRITY_SYNC
-                | DescriptorFlags::DATA_INTEGRITY_SYNC
-                | DescriptorFlags::REQUESTED_WRITE_SYNC,
-        ) {
-            return Err(ErrorCode::Unsupported.into());
-        }
-        let request = OpenRequest {
-            follow: follows(path_flags),
-            create: open_flags.contains(OpenFlags::CREATE),
-            directory: open_flags.contains(OpenFlags::DIRECTORY),
-            exclusive: open_flags.contains(OpenFlags::EXCLUSIVE),
-            truncate: open_flags.contains(OpenFlags::TRUNCATE),
-            read: flags.contains(DescriptorFlags::READ),
-            write: flags.contains(DescriptorFlags::WRITE),
-        };
+        let request = open_request(path_flags, open_flags, flags)?;
         let access = request.access();
         if let Some(folder) = self.synthetic_at(&fd, &path) {
             if access == Access::Write {

@@ -23,6 +23,7 @@ use wasmtime_wasi::p3::bindings::filesystem::types::{
 };
 use wasmtime_wasi::p3::filesystem::{FilesystemError, FilesystemResult};
 
+use super::convert::conversions;
 use super::operate::{Base, Entry, OpenRequest, timestamps};
 use super::{FilesView, GuardedFiles, Place, blocking, identity};
 use crate::host::state::State;
@@ -56,79 +57,9 @@ impl types::HostDescriptor for FilesView<'_> {
     }
 }
 
-fn follows(flags: PathFlags) -> bool {
-    flags.contains(PathFlags::SYMLINK_FOLLOW)
-}
-
-fn synthetic_stat() -> DescriptorStat {
-    DescriptorStat {
-        type_: DescriptorType::Directory,
-        link_count: 1,
-        size: 0,
-        data_access_timestamp: None,
-        data_modification_timestamp: None,
-        status_change_timestamp: None,
-    }
-}
-
-fn descriptor_type(kind: FileType) -> DescriptorType {
-    match kind {
-        FileType::RegularFile => DescriptorType::RegularFile,
-        FileType::Directory => DescriptorType::Directory,
-        FileType::Symlink => DescriptorType::SymbolicLink,
-        FileType::Fifo => DescriptorType::Fifo,
-        FileType::Socket => DescriptorType::Socket,
-        FileType::CharacterDevice => DescriptorType::CharacterDevice,
-        FileType::BlockDevice => DescriptorType::BlockDevice,
-        FileType::Unknown => DescriptorType::Other(None),
-    }
-}
-
-#[expect(
-    clippy::unnecessary_cast,
-    clippy::cast_sign_loss,
-    reason = "the widths and signs of these fields differ between systems; sizes are never negative"
-)]
-fn descriptor_stat(stat: &Stat) -> DescriptorStat {
-    let time = |seconds: i64, nanoseconds: u64| {
-        Some(Instant {
-            seconds,
-            nanoseconds: u32::try_from(nanoseconds).ok()?,
-        })
-    };
-    DescriptorStat {
-        type_: descriptor_type(FileType::from_raw_mode(stat.st_mode)),
-        link_count: stat.st_nlink as u64,
-        size: stat.st_size as u64,
-        data_access_timestamp: time(stat.st_atime as i64, stat.st_atime_nsec as u64),
-        data_modification_timestamp: time(stat.st_mtime as i64, stat.st_mtime_nsec as u64),
-        status_change_timestamp: time(stat.st_ctime as i64, stat.st_ctime_nsec as u64),
-    }
-}
-
-fn hash_value((lower, upper): (u64, u64)) -> MetadataHashValue {
-    MetadataHashValue { lower, upper }
-}
-
-fn timespec(time: NewTimestamp) -> FilesystemResult<Option<Timespec>> {
-    let (seconds, nanoseconds) = match time {
-        NewTimestamp::NoChange => return Ok(None),
-        NewTimestamp::Now => {
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_err(|_| ErrorCode::Overflow)?;
-            let seconds = i64::try_from(now.as_secs()).map_err(|_| ErrorCode::Overflow)?;
-            (seconds, now.subsec_nanos())
-        }
-        NewTimestamp::Timestamp(time) => (time.seconds, time.nanoseconds),
-    };
-    if nanoseconds >= 1_000_000_000 {
-        return Err(ErrorCode::Invalid.into());
-    }
-    Ok(Some(Timespec {
-        tv_sec: seconds,
-        tv_nsec: nanoseconds.into(),
-    }))
+conversions! {
+    unknown: DescriptorType::Other(None),
+    time: |seconds, nanoseconds| Some(Instant { seconds, nanoseconds })
 }
 
 fn plain(store: &Store) -> Plain {
@@ -428,22 +359,7 @@ impl HostDescriptorWithStore<State> for GuardedFiles {
         open_flags: OpenFlags,
         flags: DescriptorFlags,
     ) -> FilesystemResult<Resource<Descriptor>> {
-        if flags.intersects(
-            DescriptorFlags::FILE_INTEGRITY_SYNC
-                | DescriptorFlags::DATA_INTEGRITY_SYNC
-                | DescriptorFlags::REQUESTED_WRITE_SYNC,
-        ) {
-            return Err(ErrorCode::Unsupported.into());
-        }
-        let request = OpenRequest {
-            follow: follows(path_flags),
-            create: open_flags.contains(OpenFlags::CREATE),
-            directory: open_flags.contains(OpenFlags::DIRECTORY),
-            exclusive: open_flags.contains(OpenFlags::EXCLUSIVE),
-            truncate: open_flags.contains(OpenFlags::TRUNCATE),
-            read: flags.contains(DescriptorFlags::READ),
-            write: flags.contains(DescriptorFlags::WRITE),
-        };
+        let request = open_request(path_flags, open_flags, flags)?;
         let access = request.access();
         let synthetic = store.with(|mut store| store.get().synthetic_at(&fd, &path));
         if let Some(folder) = synthetic {

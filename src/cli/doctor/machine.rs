@@ -1,0 +1,64 @@
+//! What belongs to the machine: the kernel, the terminal, the user, and containers.
+
+use std::path::Path;
+
+use super::check::Check;
+use crate::app::confine::{self, Confinement};
+use crate::cli::prompt::Terminal;
+use crate::config::Environment;
+
+/// Where Docker listens where nobody says otherwise.
+const DOCKER_SOCKET: &str = "/var/run/docker.sock";
+
+/// How far the kernel confines the process of a one-shot call.
+pub(super) fn landlock() -> Check {
+    match confine::available() {
+        Confinement::Full => Check::ok("landlock", "a one-shot call confines its own process below the sandbox"),
+        Confinement::Partial => Check::warning(
+            "landlock",
+            "this kernel knows an early form: a one-shot call confines its own process in part",
+            "Linux 6.12 and later confine all of it.",
+        ),
+        Confinement::None if cfg!(target_os = "linux") => Check::problem(
+            "landlock",
+            "this kernel does not offer it: only the WebAssembly sandbox stands between a guest and this user's files",
+            "Use Linux 5.13 or later with `landlock` among the modules of the boot parameter `lsm=`.",
+        ),
+        Confinement::None => Check::warning(
+            "landlock",
+            "this system does not have it: only the WebAssembly sandbox stands between a guest and this user's files",
+            "Run tools that you trust little on Linux.",
+        ),
+    }
+}
+
+/// Whether a person can be asked.
+pub(super) fn terminal() -> Check {
+    if Terminal::open().is_some() {
+        return Check::ok("terminal", "a person can be asked");
+    }
+    Check::ok("terminal", "there is none: the answer to every question is no")
+}
+
+/// Whether this user can do more than a user should.
+pub(super) fn user() -> Check {
+    if rustix::process::geteuid().is_root() {
+        return Check::warning(
+            "user",
+            "this is root: whatever is granted is granted over the whole machine",
+            "Run Toolhatch as a user of its own.",
+        );
+    }
+    Check::ok("user", "not root")
+}
+
+/// Whether Docker is here, for those who expect it.
+pub(super) fn docker(environment: &Environment) -> Check {
+    let host = environment.get("DOCKER_HOST").map(|host| host.to_string_lossy().into_owned());
+    let socket = Path::new(DOCKER_SOCKET).exists().then(|| DOCKER_SOCKET.to_owned());
+    let found = match host.or(socket) {
+        Some(place) => format!("found at {place}"),
+        None => "not found".to_owned(),
+    };
+    Check::ok("docker", format!("{found}; not used by this version"))
+}

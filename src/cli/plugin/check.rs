@@ -1,0 +1,96 @@
+//! `toolhatch plugin check`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::examine::examine;
+use super::finding::{Findings, Severity};
+use crate::app::App;
+use crate::cli::block_on;
+use crate::cli::output::CommandOutput;
+use crate::cli::tools::text::count;
+use crate::dist::{MANIFEST_FILE, Package};
+use crate::error::{Code, Error, Result};
+use crate::exit_code::Exit;
+use crate::fsx;
+use crate::manifest;
+use crate::schema::{self, artifact};
+
+/// Check a plugin: list everything that is wrong with its component, its manifest and its tools, and what to do about it.
+///
+/// Nothing is granted to it. Where the component describes its own tools, it is asked for them in an empty sandbox.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  toolhatch plugin check plugins/dist/files.wasm
+  toolhatch plugin check my-plugin --json
+
+It ends with 2 where something keeps the plugin from being used; warnings and notes do not count.")]
+pub struct Args {
+    /// A component, or a folder with a manifest and a component.
+    #[arg(value_name = "FILE|DIR")]
+    path: PathBuf,
+}
+
+impl Args {
+    /// Runs the command.
+    pub fn run(self, app: &Arc<App>) -> Result<CommandOutput> {
+        let mut digest = None;
+        let findings = match Package::read(&self.path) {
+            Ok(package) => {
+                digest = Some(package.artifact.digest);
+                block_on(examine(app, &package))?
+            }
+            Err(error) if !self.path.exists() => return Err(error),
+            Err(error) => unreadable(&self.path, &error),
+        };
+        let mut lines: Vec<String> = findings.sorted().iter().map(|finding| finding.text()).collect();
+        let errors = findings.count(Severity::Error);
+        lines.push(format!(
+            "{}: {}, {}, {}",
+            self.path.display(),
+            count(errors, "error"),
+            count(findings.count(Severity::Warning), "warning"),
+            count(findings.count(Severity::Note), "note"),
+        ));
+        let list: Value = findings.sorted().iter().map(|finding| finding.to_json()).collect();
+        let json = json!({
+            "file": self.path.to_string_lossy(),
+            "digest": digest.map(|digest| digest.to_string()),
+            "ok": errors == 0,
+            "findings": list,
+        });
+        let exit = if errors == 0 { Exit::Ok } else { Exit::Usage };
+        Ok(CommandOutput {
+            exit,
+            ..CommandOutput::new(lines.join("\n"), json)
+        })
+    }
+}
+
+/// What can be said of a package that cannot be read as a whole: its manifest and its component are looked at by themselves.
+fn unreadable(path: &Path, error: &Error) -> Findings {
+    let mut findings = Findings::default();
+    findings.failed("package", error);
+    let beside = if path.is_dir() {
+        path.join(MANIFEST_FILE)
+    } else {
+        path.with_extension(MANIFEST_FILE)
+    };
+    if beside.is_file()
+        && let Err(error) = manifest::read_file(&beside)
+    {
+        findings.failed("manifest", &error);
+    }
+    // A file that is no component has been told of.
+    let is_about_manifest = error.details().contains_key("problems");
+    if path.is_file() && is_about_manifest && error.code() == Code::E3105 {
+        let read = fsx::read_capped(path, artifact::MAX_BYTES)
+            .and_then(|bytes| schema::read_component(&bytes, None));
+        if let Err(error) = read {
+            findings.failed("component", &error);
+        }
+    }
+    findings
+}

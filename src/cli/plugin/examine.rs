@@ -1,0 +1,354 @@
+//! Everything that can be found out about a package without granting it anything.
+//!
+//! The component is compiled and linked, which runs nothing of it. Of a plugin that describes its own tools, that
+//! description is asked for; it is compared with the manifest, whichever of the two counts in a call.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::asks::Asks;
+use super::finding::{Findings, Severity};
+use crate::app::App;
+use crate::cli::tools::text::cut;
+use crate::dist::Package;
+use crate::error::{Code, Result};
+use crate::host::DescribedTool;
+use crate::manifest::{Manifest, ToolSpec};
+use crate::schema::{self, Interface, Validator};
+
+/// What every component for our world exports.
+const TOOLS_EXPORT: &str = "toolhatch:plugin/tools";
+/// How a manifest names our world.
+const PLUGIN_WORLD: &str = "toolhatch:plugin/plugin";
+/// The longest name of a tool that models are known to take.
+const LONGEST_NAME: usize = 64;
+
+/// A tool with what the manifest says of it, or else the component.
+struct Seen {
+    name: String,
+    description: String,
+    input: Option<Value>,
+    output: Option<Value>,
+}
+
+/// Examines a package.
+///
+/// # Errors
+/// E3405 and E3109 where this machine cannot compile a component. What is wrong with the package is a finding.
+pub(super) async fn examine(app: &App, package: &Package) -> Result<Findings> {
+    let mut findings = Findings::default();
+    let host = app.host()?;
+    let interface = read(package, &mut findings);
+    let is_linked = match host.prepare(&package.artifact, false).await {
+        Ok(()) => true,
+        // Whoever could not read it has said why.
+        Err(_) if interface.is_none() => false,
+        Err(error) => {
+            findings.failed("component", &error);
+            false
+        }
+    };
+    let is_plugin = interface.as_ref().is_some_and(exports_tools);
+    let described = if is_plugin && is_linked {
+        match host.describe(&package.artifact).await {
+            Ok(described) => Some(described),
+            Err(error) => {
+                findings.failed("description", &error);
+                None
+            }
+        }
+    } else {
+        None
+    };
+    let specs = package.manifest.as_ref().map_or(&[][..], |manifest| &manifest.tools);
+    let seen = match (&described, &interface) {
+        (Some(described), _) => of_plugin(described, specs, &mut findings),
+        (None, Some(interface)) if !is_plugin => of_functions(interface, specs, &mut findings),
+        _ => specs.iter().map(of_spec).collect(),
+    };
+    if let (Some(manifest), Some(interface)) = (&package.manifest, &interface) {
+        world(manifest, interface, &mut findings);
+    }
+    tools(&seen, interface.is_some(), &mut findings);
+    permissions(app, package, interface.as_ref(), &mut findings);
+    manifest(package.manifest.as_ref(), &mut findings);
+    Ok(findings)
+}
+
+fn read(package: &Package, findings: &mut Findings) -> Option<Interface> {
+    match schema::read_component(&package.artifact.bytes, package.docs.as_ref()) {
+        Ok(interface) => {
+            for warning in &interface.warnings {
+                findings.warning("component", warning, "Build the component again with a current toolchain.");
+            }
+            Some(interface)
+        }
+        Err(error) => {
+            findings.failed("component", &error);
+            None
+        }
+    }
+}
+
+fn exports_tools(interface: &Interface) -> bool {
+    interface.exports.iter().any(|export| export.starts_with(TOOLS_EXPORT))
+}
+
+fn world(manifest: &Manifest, interface: &Interface, findings: &mut Findings) {
+    if let Some(world) = &manifest.world
+        && world.starts_with(PLUGIN_WORLD)
+        && !exports_tools(interface)
+    {
+        findings.add(
+            Severity::Error,
+            Code::E3111,
+            "world",
+            format!("the manifest names the world {world:?}, and the component does not export `{TOOLS_EXPORT}`"),
+            "Build the component for that world, or leave `world` out of `[component]`.",
+        );
+    }
+}
+
+/// The tools of a plugin, with what the manifest says of them. Where both list tools, they must be the same.
+fn of_plugin(described: &[DescribedTool], specs: &[ToolSpec], findings: &mut Findings) -> Vec<Seen> {
+    agree(
+        specs,
+        &described.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>(),
+        findings,
+    );
+    let mut names = HashSet::new();
+    let mut seen: Vec<Seen> = Vec::new();
+    for tool in described {
+        if !names.insert(tool.name.as_str()) {
+            findings.error(
+                "tool-name",
+                format!("the component describes two tools named {:?}", cut(&tool.name, LONGEST_NAME)),
+                "Give each tool a name of its own.",
+            );
+            continue;
+        }
+        let spec = specs.iter().find(|spec| spec.name == tool.name);
+        let own_input = parsed(tool, "input", Some(&tool.input_schema), findings);
+        let own_output = parsed(tool, "output", tool.output_schema.as_ref(), findings);
+        if let Some(spec) = spec {
+            let pairs = [
+                ("input schema", &spec.input_schema, &own_input),
+                ("output schema", &spec.output_schema, &own_output),
+            ];
+            for (what, said, own) in pairs {
+                if said.is_some() && own.is_some() && said != own {
+                    findings.warning(
+                        "tools-differ",
+                        format!("the manifest gives {:?} another {what} than the component does", tool.name),
+                        "Leave it to the component, or make both the same: the manifest's is the one that counts.",
+                    );
+                }
+            }
+        }
+        seen.push(Seen {
+            name: tool.name.clone(),
+            description: spec
+                .and_then(|spec| spec.description.clone())
+                .unwrap_or_else(|| tool.description.clone()),
+            input: spec.and_then(|spec| spec.input_schema.clone()).or(own_input),
+            output: spec.and_then(|spec| spec.output_schema.clone()).or(own_output),
+        });
+    }
+    seen.extend(specs.iter().filter(|spec| spec.container.is_some()).map(of_spec));
+    seen
+}
+
+fn parsed(tool: &DescribedTool, which: &str, text: Option<&String>, findings: &mut Findings) -> Option<Value> {
+    match schema::parse_strict(text?) {
+        Ok(schema) => Some(schema),
+        Err(error) => {
+            let error = error.while_doing(format!("the {which} schema of {:?} is not JSON", cut(&tool.name, LONGEST_NAME)));
+            findings.failed("schema", &error);
+            None
+        }
+    }
+}
+
+fn of_functions(interface: &Interface, specs: &[ToolSpec], findings: &mut Findings) -> Vec<Seen> {
+    let names: Vec<&str> = interface.functions.iter().map(|function| function.name.as_str()).collect();
+    for spec in specs.iter().filter(|spec| spec.container.is_none() && !names.contains(&spec.name.as_str())) {
+        unknown(&spec.name, &names, findings);
+    }
+    let functions = interface.functions.iter().map(|function| Seen {
+        name: function.name.clone(),
+        description: function.description(),
+        input: Some(schema::input_schema(function)),
+        output: Some(schema::output_schema(function)),
+    });
+    let containers = specs.iter().filter(|spec| spec.container.is_some()).map(of_spec);
+    functions.chain(containers).collect()
+}
+
+fn of_spec(spec: &ToolSpec) -> Seen {
+    Seen {
+        name: spec.name.clone(),
+        description: spec.description.clone().unwrap_or_default(),
+        input: spec.input_schema.clone(),
+        output: spec.output_schema.clone(),
+    }
+}
+
+/// A manifest that lists tools must list the ones the component has.
+fn agree(specs: &[ToolSpec], names: &[&str], findings: &mut Findings) {
+    for spec in specs.iter().filter(|spec| spec.container.is_none() && !names.contains(&spec.name.as_str())) {
+        unknown(&spec.name, names, findings);
+    }
+    for name in names.iter().filter(|name| !specs.is_empty() && !specs.iter().any(|spec| spec.name == **name)) {
+        findings.error(
+            "tools-differ",
+            format!("the component has the tool {:?}, which the manifest does not list", cut(name, LONGEST_NAME)),
+            "Add it to `[[tools]]`, or leave `[[tools]]` out: then the component describes them all.",
+        );
+    }
+}
+
+fn unknown(name: &str, names: &[&str], findings: &mut Findings) {
+    let fix = match crate::cli::tools::text::nearest(name, names.iter().copied()) {
+        Some(near) => format!("Did you mean {:?}?", cut(near, LONGEST_NAME)),
+        None => "Take it out of `[[tools]]`, or export it from the component.".to_owned(),
+    };
+    let message = format!("the manifest lists the tool {name:?}, which the component does not have");
+    findings.error("tools-differ", message, fix);
+}
+
+fn tools(seen: &[Seen], is_readable: bool, findings: &mut Findings) {
+    if seen.is_empty() && is_readable {
+        findings.error(
+            "no-tools",
+            "it has no tools",
+            format!("Export `{TOOLS_EXPORT}`, or functions that take and give plain values."),
+        );
+    }
+    for tool in seen {
+        let name = cut(&tool.name, LONGEST_NAME);
+        if !is_usable_name(&tool.name) {
+            findings.warning(
+                "tool-name",
+                format!("agents cannot use the tool {name:?} by its name"),
+                format!("Use at most {LONGEST_NAME} letters, digits, hyphens and underscores."),
+            );
+        }
+        if tool.description.trim().is_empty() {
+            findings.warning(
+                "tool-description",
+                format!("the tool {name:?} has no description"),
+                "Say what it does: an agent chooses tools by their descriptions.",
+            );
+        }
+        match &tool.input {
+            Some(schema) => check_schema(&name, "input", schema, findings),
+            None => findings.error(
+                "input-schema",
+                format!("the tool {name:?} has no input schema"),
+                "Give it one; `{ type = \"object\" }` where it takes anything.",
+            ),
+        }
+        match &tool.output {
+            Some(schema) => check_schema(&name, "output", schema, findings),
+            None => findings.add(
+                Severity::Note,
+                Code::E3307,
+                "output-schema",
+                format!("the tool {name:?} has no output schema"),
+                "Describe its structured result, if it has one; strict mode asks for it.",
+            ),
+        }
+    }
+}
+
+fn is_usable_name(name: &str) -> bool {
+    (1..=LONGEST_NAME).contains(&name.len())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+}
+
+fn check_schema(name: &str, which: &str, schema: &Value, findings: &mut Findings) {
+    let rule = if which == "input" { "input-schema" } else { "output-schema" };
+    if schema.get("type").is_none_or(|kind| kind != "object") {
+        findings.error(
+            rule,
+            format!("the {which} schema of {name:?} is not the schema of an object"),
+            "Begin it with `\"type\": \"object\"`: agents pass and read objects only.",
+        );
+    }
+    if let Err(error) = Validator::new(schema) {
+        findings.failed(rule, &error.while_doing(format!("the {which} schema of {name:?}")));
+    }
+}
+
+fn permissions(app: &App, package: &Package, interface: Option<&Interface>, findings: &mut Findings) {
+    let Some(interface) = interface else {
+        return;
+    };
+    let manifest = package.manifest.as_ref();
+    let asks = match Asks::new(manifest, &interface.imports, &app.paths.variables()) {
+        Ok(asks) => asks,
+        Err(error) => {
+            findings.failed("permissions", &error);
+            return;
+        }
+    };
+    for ask in asks.asks.iter().filter(|_| manifest.is_some()) {
+        let kind = ask.request.kind;
+        if !ask.is_usable {
+            findings.warning(
+                "unusable-permission",
+                format!("it asks for {kind}, and the component does not import what that takes"),
+                format!("Take {kind} out of `[permissions]`."),
+            );
+        }
+        if ask.request.broad {
+            findings.warning(
+                "broad-permission",
+                format!("it asks for all of {kind} and names no scope"),
+                format!("Name what it needs, such as `{}`.", kind.example()),
+            );
+        } else if let Some(warning) = ask.request.warning() {
+            findings.warning(
+                "sensitive-permission",
+                format!("{kind}: {warning}"),
+                "Ask for less: people will say no to this.",
+            );
+        }
+    }
+    for kind in asks.unasked {
+        findings.note(
+            "unasked-permission",
+            format!("the component imports what {kind} takes, and the manifest does not ask for it"),
+            "Nothing, if it does without: whatever it tries is denied.",
+        );
+    }
+}
+
+fn manifest(manifest: Option<&Manifest>, findings: &mut Findings) {
+    let Some(manifest) = manifest else {
+        findings.warning(
+            "no-manifest",
+            "it has no manifest: it cannot be installed, and it asks for everything its component can use",
+            "Write a plugin.toml and pack it in with `toolhatch plugin pack`.",
+        );
+        return;
+    };
+    if manifest.license.is_none() {
+        findings.warning(
+            "license",
+            "the manifest does not name a licence",
+            "Add one as an SPDX expression, such as `license = \"Apache-2.0\"`.",
+        );
+    }
+    if manifest.description.trim().is_empty() {
+        findings.warning(
+            "description",
+            "the manifest does not say what the plugin is for",
+            "Add a `description` of one sentence.",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

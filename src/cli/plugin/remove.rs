@@ -1,0 +1,147 @@
+//! `toolhatch plugin remove`.
+
+use std::sync::Arc;
+
+use semver::Version;
+use serde_json::{Value, json};
+
+use super::installed;
+use super::list::to_json;
+use crate::app::App;
+use crate::cli::output::CommandOutput;
+use crate::cli::tools::text::nearest;
+use crate::dist::Installed;
+use crate::error::{Code, Error, Result};
+use crate::ids::PluginName;
+
+/// Remove an installed plugin: one version of it, or all of them.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  toolhatch plugin remove files
+  toolhatch plugin remove files@1.0.0")]
+pub struct Args {
+    /// The plugin, and which version; every version where none is named.
+    #[arg(value_name = "NAME[@VERSION]")]
+    plugin: String,
+}
+
+impl Args {
+    /// Runs the command.
+    pub fn run(self, app: &Arc<App>) -> Result<CommandOutput> {
+        let (name, version) = parse(&self.plugin)?;
+        check_installed(&app.store.list()?, &name, version.as_ref())?;
+        let mut removed = app.store.remove(&name, version.as_ref())?;
+        removed.sort_by(|a, b| b.version.cmp_precedence(&a.version));
+        let warnings = missed(app, &name)?;
+        let lines: Vec<String> = removed
+            .iter()
+            .map(|plugin| format!("Removed {} {}", plugin.name, plugin.version))
+            .collect();
+        let list: Value = removed.iter().map(to_json).collect();
+        let json = json!({"removed": list, "warnings": warnings});
+        Ok(CommandOutput {
+            warnings,
+            ..CommandOutput::new(lines.join("\n"), json)
+        })
+    }
+}
+
+fn parse(text: &str) -> Result<(PluginName, Option<Version>)> {
+    let invalid = |error: Box<dyn std::error::Error + Send + Sync>| {
+        Error::new(Code::E3004, format!("reading {text:?}"))
+            .caused_by(error)
+            .hint("Write the name of a plugin, or `NAME@VERSION`.")
+    };
+    let (name, version) = match text.split_once('@') {
+        Some((name, version)) => (name, Some(version)),
+        None => (text, None),
+    };
+    let version = version.map(str::parse).transpose();
+    Ok((
+        name.parse().map_err(|error| invalid(Box::new(error)))?,
+        version.map_err(|error: semver::Error| invalid(Box::new(error)))?,
+    ))
+}
+
+fn check_installed(plugins: &[Installed], name: &PluginName, version: Option<&Version>) -> Result<()> {
+    let versions: Vec<String> = plugins
+        .iter()
+        .filter(|plugin| plugin.name == *name)
+        .map(|plugin| plugin.version.to_string())
+        .collect();
+    if versions.is_empty() {
+        let error = Error::new(Code::E3101, format!("the plugin {name} is not installed"));
+        let names = plugins.iter().map(|plugin| plugin.name.as_str());
+        return Err(match nearest(name.as_str(), names) {
+            Some(near) => error.hint(format!("Did you mean `{near}`?")),
+            None => error.hint("`toolhatch plugin list` shows what is installed."),
+        });
+    }
+    match version {
+        Some(version) if !versions.contains(&version.to_string()) => Err(Error::new(
+            Code::E3102,
+            format!("{name} {version} is not installed"),
+        )
+        .hint(format!("Installed: {}.", versions.join(", ")))),
+        _ => Ok(()),
+    }
+}
+
+/// The plugins that now miss what they need.
+fn missed(app: &App, name: &PluginName) -> Result<Vec<String>> {
+    let left = app.store.list()?;
+    let mut missed = Vec::new();
+    for plugin in &left {
+        // What cannot be read cannot be called either, and says so then.
+        let Ok(manifest) = installed::manifest(&app.store, plugin) else {
+            continue;
+        };
+        let Some(range) = manifest.dependencies.get(name) else {
+            continue;
+        };
+        let is_met = left
+            .iter()
+            .any(|other| other.name == *name && range.matches(&other.version));
+        if !is_met {
+            missed.push(format!("{} {} needs {name} {range}", plugin.name, plugin.version));
+        }
+    }
+    Ok(missed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Digest;
+
+    #[test]
+    fn a_name_may_have_a_version() {
+        assert_eq!(parse("files").expect("valid"), ("files".parse().expect("a name"), None));
+        let (_, version) = parse("files@1.2.3").expect("valid");
+        assert_eq!(version, Some(Version::new(1, 2, 3)));
+        for bad in ["Files", "files@", "files@1", "@1.0.0"] {
+            assert_eq!(parse(bad).expect_err(bad).code(), Code::E3004, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_with_what_is() {
+        let plugins = [Installed {
+            name: "files".parse().expect("a name"),
+            version: Version::new(1, 0, 0),
+            digest: Digest::of(b""),
+            size: 0,
+            description: String::new(),
+            tools: Vec::new(),
+        }];
+        let check = |text: &str| {
+            let (name, version) = parse(text).expect("valid");
+            check_installed(&plugins, &name, version.as_ref())
+        };
+        assert!(check("files").is_ok() && check("files@1.0.0").is_ok());
+        let slip = check("flies").expect_err("not installed");
+        assert_eq!((slip.code(), slip.hints()), (Code::E3101, vec!["Did you mean `files`?"]));
+        let version = check("files@2.0.0").expect_err("not installed");
+        assert_eq!((version.code(), version.hints()), (Code::E3102, vec!["Installed: 1.0.0."]));
+    }
+}
