@@ -1,10 +1,17 @@
 //! The command line: one verb a file, each with its arguments and a `run` that returns what to say. Only
 //! [`output::Printer`] says it.
 
+mod cache;
 mod call;
+mod completions;
+mod config;
+mod doctor;
 mod explain;
 pub mod output;
+mod plugin;
 mod prompt;
+mod schema;
+mod tools;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -65,7 +72,14 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Call(call::Args),
+    Tools(tools::Args),
+    Plugin(plugin::Args),
+    Cache(cache::Args),
+    Config(config::Args),
+    Doctor(doctor::Args),
     Explain(explain::Args),
+    Schema(schema::Args),
+    Completions(completions::Args),
 }
 
 impl Global {
@@ -111,6 +125,9 @@ fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
     // What needs no configuration works also where that is broken.
     let output = match cli.command {
         Command::Explain(args) => args.run()?,
+        Command::Schema(args) => args.run()?,
+        Command::Doctor(args) => args.run(&cli.global.flags())?,
+        Command::Completions(args) => return Ok(args.run(printer)),
         command => {
             let app = Arc::new(App::open(&cli.global.flags())?);
             printer.set_color(app.config.color);
@@ -120,7 +137,14 @@ fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
             }
             match command {
                 Command::Call(args) => return args.run(&app, printer),
+                Command::Tools(args) => args.run(&app)?,
+                Command::Plugin(args) => args.run(&app)?,
+                Command::Cache(args) => args.run(&app)?,
+                Command::Config(args) => args.run(&app)?,
+                Command::Doctor(args) => args.run(&cli.global.flags())?,
                 Command::Explain(args) => args.run()?,
+                Command::Schema(args) => args.run()?,
+                Command::Completions(args) => return Ok(args.run(printer)),
             }
         }
     };
@@ -135,6 +159,7 @@ fn start_log(level: &str) {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_target(false)
         .without_time();
     // It can only fail where a log was started before, which then goes on.

@@ -61,7 +61,6 @@ struct Reachable {
     ports: Option<Vec<u16>>,
 }
 
-
 fn reachable(app: &App, grants: &Grants, requests: &[Request]) -> Reachable {
     let mut scope = grants.scope.clone();
     if grants.all_requested {

@@ -68,12 +68,26 @@ fn list(app: &App) -> Result<CommandOutput> {
         "The cache is empty.".to_owned()
     } else {
         let now = SystemTime::now();
-        let rows = components.iter().map(|component| row(component, &installed, now));
-        let table = table(&["ARTIFACT", "ENGINE", "SIZE", "LAST USED", "PLUGIN"], 4, Fit::Cut, rows);
+        let rows = components
+            .iter()
+            .map(|component| row(component, &installed, now));
+        let table = table(
+            &["ARTIFACT", "ENGINE", "SIZE", "LAST USED", "PLUGIN"],
+            4,
+            Fit::Cut,
+            rows,
+        );
         let counted = count(components.len(), "component");
-        format!("{table}\n\n{counted}, {} in {}", size(total), app.config.cache_dir.display())
+        format!(
+            "{table}\n\n{counted}, {} in {}",
+            size(total),
+            app.config.cache_dir.display()
+        )
     };
-    let list: Value = components.iter().map(|component| to_json(component, &installed)).collect();
+    let list: Value = components
+        .iter()
+        .map(|component| to_json(component, &installed))
+        .collect();
     Ok(CommandOutput::new(
         text,
         json!({
@@ -93,14 +107,21 @@ impl Gc {
         let mut removed = cache.collect(&app.host()?.fingerprints(), keep, self.dry_run)?;
         sort(&mut removed);
         let freed: u64 = removed.iter().map(|component| component.size).sum();
-        let done = if self.dry_run { "Would remove" } else { "Removed" };
+        let done = if self.dry_run {
+            "Would remove"
+        } else {
+            "Removed"
+        };
         let text = format!(
             "{done} {}, {}; {} stay.",
             count(removed.len(), "compiled component"),
             size(freed),
             size(before.saturating_sub(freed)),
         );
-        let list: Value = removed.iter().map(|component| to_json(component, &[])).collect();
+        let list: Value = removed
+            .iter()
+            .map(|component| to_json(component, &[]))
+            .collect();
         Ok(CommandOutput::new(
             text,
             json!({
@@ -115,7 +136,8 @@ impl Gc {
 
 fn sort(components: &mut [CachedComponent]) {
     components.sort_by(|a, b| {
-        let key = |one: &CachedComponent| (Reverse(one.used), one.artifact.clone(), one.engine.clone());
+        let key =
+            |one: &CachedComponent| (Reverse(one.used), one.artifact.clone(), one.engine.clone());
         key(a).cmp(&key(b))
     });
 }
@@ -135,7 +157,10 @@ fn row(component: &CachedComponent, installed: &[Installed], now: SystemTime) ->
         component.engine.clone(),
         size(component.size),
         ago(component.used, now),
-        plugin.map_or_else(|| "-".to_owned(), |plugin| format!("{} {}", plugin.name, plugin.version)),
+        plugin.map_or_else(
+            || "-".to_owned(),
+            |plugin| format!("{} {}", plugin.name, plugin.version),
+        ),
     ]
 }
 

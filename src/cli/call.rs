@@ -147,6 +147,11 @@ impl Args {
             self.common.allow_requested,
             &app.paths.current,
         )?;
+        let whole = self
+            .args
+            .as_deref()
+            .map(arguments::read_whole)
+            .transpose()?;
         // Everything that is known before a thread starts: what the process itself may still do from here on.
         let found = app.package(&tool)?;
         let requests = match &found.package.manifest {
@@ -163,7 +168,7 @@ impl Args {
         block_on(async {
             let source = app.source(&tool).await?;
             let chosen = choose_tool(&source, self.tool.as_deref().or(tool.tool()))?;
-            let arguments = arguments::read(self.args.as_deref(), &self.arg, &chosen.input_schema)?;
+            let arguments = arguments::combine(whole, &self.arg, &chosen.input_schema)?;
             let cancel = CancellationToken::new();
             let request = Request {
                 call: CallId::generate(),

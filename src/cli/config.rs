@@ -42,7 +42,11 @@ impl Args {
             }
             row
         });
-        let header: &[&str] = if origin { &["KEY", "VALUE", "FROM"] } else { &["KEY", "VALUE"] };
+        let header: &[&str] = if origin {
+            &["KEY", "VALUE", "FROM"]
+        } else {
+            &["KEY", "VALUE"]
+        };
         let text = table(header, 1, Fit::Wrap, rows);
         let list: Value = entries
             .iter()

@@ -39,15 +39,20 @@ impl Args {
             Ok(app) => {
                 checks.push(state::folder(&app.paths.home));
                 checks.push(state::cache(app));
-                checks.extend(engine::runs(app.host()));
-                checks.push(machine::landlock());
+                // A cache that is refused is told above; it does not keep the engine from running.
+                let host = match app.cache() {
+                    Ok(_) => app.host(),
+                    Err(_) => engine::without_cache(),
+                };
+                checks.extend(engine::runs(host));
+                checks.push(machine::confinement());
                 checks.push(state::plugins(app));
                 checks.push(state::grants(app));
             }
             // Folders and grants are what the configuration says; the rest can be looked at without it.
             Err(_) => {
                 checks.extend(engine::runs(engine::without_cache()));
-                checks.push(machine::landlock());
+                checks.push(machine::confinement());
             }
         }
         checks.push(machine::terminal());
@@ -56,7 +61,11 @@ impl Args {
         let has_problem = checks.iter().any(|check| check.status == Status::Problem);
         let list: Value = checks.iter().map(Check::to_json).collect();
         Ok(CommandOutput {
-            exit: if has_problem { Exit::Unavailable } else { Exit::Ok },
+            exit: if has_problem {
+                Exit::Unavailable
+            } else {
+                Exit::Ok
+            },
             ..CommandOutput::new(text(&checks), json!({"checks": list, "ok": !has_problem}))
         })
     }
@@ -64,7 +73,11 @@ impl Args {
 
 fn text(checks: &[Check]) -> String {
     let rows = checks.iter().map(|check| {
-        vec![check.name.to_owned(), check.status.word().to_owned(), check.detail.clone()]
+        vec![
+            check.name.to_owned(),
+            check.status.word().to_owned(),
+            check.detail.clone(),
+        ]
     });
     let mut text = table(&["CHECK", "STATUS", "DETAIL"], 2, Fit::Wrap, rows);
     text.push('\n');
@@ -76,9 +89,16 @@ fn text(checks: &[Check]) -> String {
     let number = |status| checks.iter().filter(|check| check.status == status).count();
     text.push_str(&match (number(Status::Problem), number(Status::Warning)) {
         (0, 0) => "\nEverything that protects you here is live.".to_owned(),
-        (0, warnings) => format!("\nEverything that has to be live is; {}.", count(warnings, "warning")),
+        (0, warnings) => format!(
+            "\nEverything that has to be live is; {}.",
+            count(warnings, "warning")
+        ),
         (problems, warnings) => {
-            format!("\n{}, {}.", count(problems, "problem"), count(warnings, "warning"))
+            format!(
+                "\n{}, {}.",
+                count(problems, "problem"),
+                count(warnings, "warning")
+            )
         }
     });
     text

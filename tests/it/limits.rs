@@ -14,7 +14,8 @@ use crate::support::process::Run;
 /// A call of a guest in text form, with these words behind it.
 fn call(env: &TestEnv, guest: &Path, words: &[&str]) -> Run {
     let start = ["call", guest.to_str().expect("UTF-8")];
-    env.run(start.iter().chain(words)).timeout(Duration::from_secs(50))
+    env.run(start.iter().chain(words))
+        .timeout(Duration::from_secs(50))
 }
 
 /// Asserts that an ordinary call works.
@@ -35,11 +36,14 @@ fn a_guest_that_spins_is_stopped_at_its_deadline() {
         ("sleep", json!({"milliseconds": u64::MAX})),
         ("ask-time", json!({"times": u64::MAX})),
     ] {
-        let output = probe
-            .call(function, arguments)
-            .flag("--timeout=1s")
-            .fails(124, "E3402", "the tool did not finish within 1s");
-        let took = output.json()["usage"]["duration_ms"].as_f64().expect("a number");
+        let output = probe.call(function, arguments).flag("--timeout=1s").fails(
+            124,
+            "E3402",
+            "the tool did not finish within 1s",
+        );
+        let took = output.json()["usage"]["duration_ms"]
+            .as_f64()
+            .expect("a number");
         assert!((1000.0..1500.0).contains(&took), "{output}");
         assert!(output.elapsed < Duration::from_secs(20), "{output}");
         probe.still_works();
@@ -49,7 +53,12 @@ fn a_guest_that_spins_is_stopped_at_its_deadline() {
 #[test]
 fn a_deadline_holds_before_the_first_function_is_called() {
     let env = TestEnv::new();
-    let output = call(&env, &guests::wat("start-spin"), &["--timeout", "500ms", "--json"]).fails_with(124, "E3402");
+    let output = call(
+        &env,
+        &guests::wat("start-spin"),
+        &["--timeout", "500ms", "--json"],
+    )
+    .fails_with(124, "E3402");
     assert!(output.elapsed < Duration::from_secs(20), "{output}");
     still_works(&env);
 }
@@ -59,12 +68,24 @@ fn a_deadline_can_come_from_the_configuration_and_is_never_more_than_its_ceiling
     let probe = Probe::new();
     let write = |text: &str| probe.env.write(probe.env.user_config(), text.as_bytes());
     write("[limits]\ntimeout = \"200ms\"\n");
-    probe.call("spin", json!({})).fails(124, "E3402", "within 200ms");
-    probe.call("spin", json!({})).flag("--timeout=300ms").fails(124, "E3402", "within 300ms");
+    probe
+        .call("spin", json!({}))
+        .fails(124, "E3402", "within 200ms");
+    probe
+        .call("spin", json!({}))
+        .flag("--timeout=300ms")
+        .fails(124, "E3402", "within 300ms");
     write("[ceiling]\ntimeout = \"250ms\"\n");
-    probe.call("spin", json!({})).flag("--timeout=1h").fails(124, "E3402", "within 250ms");
-    for text in ["0s", "-1s", "1", "soon", ""] {
-        let run = probe.env.run(["call", probe::file().to_str().expect("UTF-8"), "spin"].into_iter().chain(["--timeout", text]));
+    probe
+        .call("spin", json!({}))
+        .flag("--timeout=1h")
+        .fails(124, "E3402", "within 250ms");
+    for text in ["-1s", "1", "soon", ""] {
+        let run = probe.env.run(
+            ["call", probe::file().to_str().expect("UTF-8"), "spin"]
+                .into_iter()
+                .chain(["--timeout", text]),
+        );
         let output = run.output();
         assert_eq!(output.code, Some(2), "{text:?}: {output}");
     }
@@ -75,16 +96,33 @@ fn memory_ends_at_its_limit() {
     let env = TestEnv::new();
     let guest = guests::wat("take-memory");
     for touch in ["touch=true", "touch=false"] {
-        let output = call(&env, &guest, &["give-up", "--arg", touch, "--json"]).fails_with(6, "E3403");
+        let output =
+            call(&env, &guest, &["give-up", "--arg", touch, "--json"]).fails_with(6, "E3403");
         let report = output.json();
         let message = report["error"]["message"].as_str().expect("a message");
-        assert_eq!(message, "the tool needed more than 128 MiB of memory", "{output}");
+        assert_eq!(
+            message, "the tool needed more than 128 MiB of memory",
+            "{output}"
+        );
         assert_eq!(report["usage"]["peak_memory_bytes"], 128 << 20, "{output}");
     }
-    let output = call(&env, &guest, &["give-up", "--arg", "touch=true", "--memory", "3MiB"]).fails_with(6, "E3403");
-    assert!(output.stderr.contains("more than 3 MiB of memory"), "{output}");
+    let output = call(
+        &env,
+        &guest,
+        &["give-up", "--arg", "touch=true", "--memory", "3MiB"],
+    )
+    .fails_with(6, "E3403");
+    assert!(
+        output.stderr.contains("more than 3 MiB of memory"),
+        "{output}"
+    );
     // More than a slot of the pool has room for.
-    let output = call(&env, &guest, &["give-up", "--arg", "touch=false", "--memory", "2GiB"]).fails_with(6, "E3403");
+    let output = call(
+        &env,
+        &guest,
+        &["give-up", "--arg", "touch=false", "--memory", "2GiB"],
+    )
+    .fails_with(6, "E3403");
     assert!(output.stderr.contains("memory"), "{output}");
     still_works(&env);
 }
@@ -93,13 +131,34 @@ fn memory_ends_at_its_limit() {
 fn a_guest_that_takes_no_for_an_answer_goes_on() {
     let env = TestEnv::new();
     let guest = guests::wat("take-memory");
-    let output = call(&env, &guest, &["go-on", "--arg", "touch=false", "--memory", "1MiB", "--json"]).ok();
+    let output = call(
+        &env,
+        &guest,
+        &[
+            "go-on",
+            "--arg",
+            "touch=false",
+            "--memory",
+            "1MiB",
+            "--json",
+        ],
+    )
+    .ok();
     assert_eq!(output.json()["structured"]["result"], 16, "{output}");
     let probe = Probe::new();
-    probe.call("try-memory", json!({"mebibytes": 1000})).fails(1, "E3401", "OutOfMemory");
-    probe.call("try-memory", json!({"mebibytes": 10})).gives(json!(10));
-    probe.call("take-memory", json!({"mebibytes": 1000})).fails(6, "E3403", "128 MiB of memory");
-    probe.call("take-memory", json!({"mebibytes": 300})).flag("--memory=512MiB").gives(json!(300));
+    probe
+        .call("try-memory", json!({"mebibytes": 1000}))
+        .fails(1, "E3401", "OutOfMemory");
+    probe
+        .call("try-memory", json!({"mebibytes": 10}))
+        .gives(json!(10));
+    probe
+        .call("take-memory", json!({"mebibytes": 1000}))
+        .fails(6, "E3403", "128 MiB of memory");
+    probe
+        .call("take-memory", json!({"mebibytes": 300}))
+        .flag("--memory=512MiB")
+        .gives(json!(300));
     probe.still_works();
 }
 
@@ -122,10 +181,13 @@ fn peak_rss_of_child_in(folder: &Path) -> Option<u64> {
     let ours = processes.flatten().find(|process| {
         let is_toolhatch = std::fs::read_link(process.path().join("exe"))
             .is_ok_and(|exe| exe == Path::new(env!("CARGO_BIN_EXE_toolhatch")));
-        is_toolhatch && std::fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd == folder)
+        is_toolhatch
+            && std::fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd == folder)
     })?;
     let status = std::fs::read_to_string(ours.path().join("status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kibibytes << 10)
 }
@@ -133,12 +195,22 @@ fn peak_rss_of_child_in(folder: &Path) -> Option<u64> {
 #[test]
 fn a_memory_bomb_costs_the_process_its_limit_and_little_more() {
     let probe = Probe::new();
-    let bomb = json!({"tool": guests::wat("take-memory"), "name": "give-up", "args": {"touch": true}});
+    let bomb =
+        json!({"tool": guests::wat("take-memory"), "name": "give-up", "args": {"touch": true}});
     let wait = json!({"tool": probe::file(), "name": "sleep", "args": {"milliseconds": 60_000}});
     let small = json!({"tool": guests::wat("collide"), "name": "alone"});
     let running = probe
         .env
-        .run(["call", "--jsonl", "--jobs", "1", "--memory", "256MiB", "--timeout", "50s"])
+        .run([
+            "call",
+            "--jsonl",
+            "--jobs",
+            "1",
+            "--memory",
+            "256MiB",
+            "--timeout",
+            "50s",
+        ])
         .stdin(format!("{small}\n{bomb}\n{small}\n{wait}\n"))
         .start();
     running.wait_for("E3403");
@@ -147,7 +219,11 @@ fn a_memory_bomb_costs_the_process_its_limit_and_little_more() {
     let output = running.finish().fails_with(130, "E3403");
     if cfg!(target_os = "linux") {
         let peak = peak.expect("the process was there");
-        assert!((256 << 20..(256 + 64) << 20).contains(&peak), "{} MiB\n{output}", peak >> 20);
+        assert!(
+            (256 << 20..(256 + 64) << 20).contains(&peak),
+            "{} MiB\n{output}",
+            peak >> 20
+        );
     }
 }
 
@@ -155,11 +231,18 @@ fn a_memory_bomb_costs_the_process_its_limit_and_little_more() {
 fn the_stack_ends_at_its_limit() {
     let env = TestEnv::new();
     let output = call(&env, &guests::wat("recurse"), &["--arg", "from=0"]).fails_with(6, "E3407");
-    assert!(output.stderr.contains("the tool's stack overflowed"), "{output}");
+    assert!(
+        output.stderr.contains("the tool's stack overflowed"),
+        "{output}"
+    );
     // Rust keeps a stack of its own in memory; running over that is a crash of the guest's.
     let probe = Probe::new();
-    probe.call("recurse", json!({"depth": 1_000_000_000_u64})).run().output();
-    probe.call("recurse", json!({"depth": 1000})).gives(json!(1000));
+    probe
+        .call("recurse", json!({"depth": 1_000_000_000_u64}))
+        .fails(1, "E3404", "out of bounds memory access");
+    probe
+        .call("recurse", json!({"depth": 1000}))
+        .gives(json!(1000));
     still_works(&env);
 }
 
@@ -168,10 +251,16 @@ fn tables_end_at_their_limit() {
     let env = TestEnv::new();
     let guest = guests::wat("take-table");
     let output = call(&env, &guest, &[]).fails_with(6, "E3407");
-    assert!(output.stderr.contains("more than 20000 table elements"), "{output}");
+    assert!(
+        output.stderr.contains("more than 20000 table elements"),
+        "{output}"
+    );
     env.write(env.user_config(), b"[limits]\ntable_elements = 5000\n");
     let output = call(&env, &guest, &[]).fails_with(6, "E3407");
-    assert!(output.stderr.contains("more than 5000 table elements"), "{output}");
+    assert!(
+        output.stderr.contains("more than 5000 table elements"),
+        "{output}"
+    );
     still_works(&env);
 }
 
@@ -199,10 +288,15 @@ fn instances_end_at_their_limit() {
 #[test]
 fn handles_end_at_their_limit() {
     let probe = Probe::new();
+    probe.call("take-handles", json!({"count": 100_000})).fails(
+        6,
+        "E3407",
+        "the tool held more than 10000 handles at once",
+    );
     probe
-        .call("take-handles", json!({"count": 100_000}))
-        .fails(6, "E3407", "the tool held more than 10000 handles at once");
-    probe.call("take-handles", json!({"count": 1000})).run().ok();
+        .call("take-handles", json!({"count": 1000}))
+        .run()
+        .ok();
     probe.still_works();
 }
 
@@ -210,10 +304,14 @@ fn handles_end_at_their_limit() {
 fn calls_into_the_host_are_counted() {
     let probe = Probe::new();
     probe.call("ask-time", json!({"times": 1000})).run().ok();
-    probe.env.write(probe.env.user_config(), b"[limits]\nhost_calls = 1000\n");
-    let output = probe
-        .call("ask-time", json!({"times": 2000}))
-        .fails(6, "E3411", "the tool made more than 1000 calls into the host");
+    probe
+        .env
+        .write(probe.env.user_config(), b"[limits]\nhost_calls = 1000\n");
+    let output = probe.call("ask-time", json!({"times": 2000})).fails(
+        6,
+        "E3411",
+        "the tool made more than 1000 calls into the host",
+    );
     assert_eq!(output.json()["usage"]["host_calls"], 1001, "{output}");
     probe.call("ask-time", json!({"times": 500})).run().ok();
     probe.still_works();
@@ -222,7 +320,9 @@ fn calls_into_the_host_are_counted() {
 #[test]
 fn fuel_is_counted_in_deterministic_calls() {
     let probe = Probe::new();
-    probe.env.write(probe.env.user_config(), b"[limits]\nfuel = 5000000\n");
+    probe
+        .env
+        .write(probe.env.user_config(), b"[limits]\nfuel = 5000000\n");
     let spin = || probe.call("spin", json!({})).flag("--deterministic");
     let output = spin().fails(6, "E3411", "the tool used up its 5000000 units of fuel");
     assert_eq!(output.json()["usage"]["fuel"], 5_000_000, "{output}");
@@ -232,14 +332,21 @@ fn fuel_is_counted_in_deterministic_calls() {
         output.json()["usage"]["fuel"].as_u64().expect("a number")
     };
     assert_eq!(burnt(), burnt(), "the same call takes the same fuel");
-    probe.call("spin", json!({})).flag("--timeout=300ms").fails(124, "E3402", "");
+    probe
+        .call("spin", json!({}))
+        .flag("--timeout=300ms")
+        .fails(124, "E3402", "");
     probe.still_works();
 }
 
 #[test]
 fn deterministic_calls_see_the_same_world() {
     let probe = Probe::new();
-    for (function, arguments) in [("now", json!({})), ("random", json!({"count": 16})), ("ask-time", json!({"times": 3}))] {
+    for (function, arguments) in [
+        ("now", json!({})),
+        ("random", json!({"count": 16})),
+        ("ask-time", json!({"times": 3})),
+    ] {
         let see = |flag: Option<&str>| {
             let call = probe.call(function, arguments.clone());
             match flag {
@@ -247,7 +354,11 @@ fn deterministic_calls_see_the_same_world() {
                 None => call.result(),
             }
         };
-        assert_eq!(see(Some("--deterministic")), see(Some("--deterministic")), "{function}");
+        assert_eq!(
+            see(Some("--deterministic")),
+            see(Some("--deterministic")),
+            "{function}"
+        );
         assert_ne!(see(None), see(None), "{function}");
     }
     let started = Instant::now();
@@ -264,13 +375,21 @@ fn results_end_at_their_limit() {
         ("big-bytes", json!({"count": 9 << 20})),
         ("big-list", json!({"count": 6 << 20})),
     ] {
-        probe
-            .call(function, arguments)
-            .fails(6, "E3306", "the tool returned more than 10 MiB of output");
+        probe.call(function, arguments).fails(
+            6,
+            "E3306",
+            "the tool returned more than 10 MiB of output",
+        );
     }
-    probe.env.write(probe.env.user_config(), b"[limits]\noutput = \"1KiB\"\n");
-    probe.call("big-text", json!({"letters": 2000})).fails(6, "E3306", "more than 1 KiB of output");
-    probe.call("big-text", json!({"letters": 200})).gives(json!("x".repeat(200)));
+    probe
+        .env
+        .write(probe.env.user_config(), b"[limits]\noutput = \"1KiB\"\n");
+    probe
+        .call("big-text", json!({"letters": 2000}))
+        .fails(6, "E3306", "more than 1 KiB of output");
+    probe
+        .call("big-text", json!({"letters": 200}))
+        .gives(json!("x".repeat(200)));
     probe.still_works();
 }
 
@@ -290,7 +409,12 @@ fn results_just_below_the_limit_come_back() {
 fn a_gigabyte_is_not_returned() {
     let env = TestEnv::new();
     for function in ["text", "bytes"] {
-        let output = call(&env, &guests::wat("huge-result"), &[function, "--memory", "2GiB"]).fails_with(6, "E3306");
+        let output = call(
+            &env,
+            &guests::wat("huge-result"),
+            &[function, "--memory", "2GiB"],
+        )
+        .fails_with(6, "E3306");
         assert!(output.elapsed < Duration::from_secs(30), "{output}");
     }
     call(&env, &guests::wat("huge-result"), &["text"]).fails_with(6, "E3403");
@@ -301,12 +425,24 @@ fn a_gigabyte_is_not_returned() {
 fn output_streams_are_captured_and_cut() {
     let probe = Probe::new();
     for (stream, name) in [("standard-output", "stdout"), ("standard-error", "stderr")] {
-        let chatter = |bytes: u64| probe.call("chatter", json!({"to": stream, "bytes": bytes})).run().ok();
+        let chatter = |bytes: u64| {
+            probe
+                .call("chatter", json!({"to": stream, "bytes": bytes}))
+                .run()
+                .ok()
+        };
         let report = chatter(50_000_000).json();
         assert_eq!(report[name].as_str().map(str::len), Some(1 << 20));
-        assert_eq!(report["dropped"][format!("{name}_bytes")], 50_000_000 - (1 << 20));
+        assert_eq!(
+            report["dropped"][format!("{name}_bytes")],
+            50_000_000 - (1 << 20)
+        );
         let output = chatter(100);
-        assert_eq!(output.json()[name].as_str().map(str::len), Some(100), "{output}");
+        assert_eq!(
+            output.json()[name].as_str().map(str::len),
+            Some(100),
+            "{output}"
+        );
         assert!(output.json().get("dropped").is_none(), "{output}");
     }
     probe.still_works();
@@ -320,14 +456,21 @@ fn what_a_guest_prints_is_never_printed_as_our_own() {
     let file = probe::file();
     let file = file.to_str().expect("UTF-8");
     let arguments = json!({"text": message}).to_string();
-    let output = probe.env.run(["call", file, "say", "--args", &arguments]).ok();
+    let output = probe
+        .env
+        .run(["call", file, "say", "--args", &arguments])
+        .ok();
     assert_eq!(output.stdout, "{}\n", "only the result of the call");
     assert_eq!(output.stderr, "");
     let output = probe.call("say", json!({"text": message})).run().ok();
     assert_eq!(output.stdout.lines().count(), 1, "{output}");
     assert_eq!(output.json()["stdout"], message, "{output}");
     let line = json!({"tool": file, "name": "say", "args": {"text": message}});
-    let output = probe.env.run(["call", "--jsonl"]).stdin(format!("{line}\n{line}\n")).ok();
+    let output = probe
+        .env
+        .run(["call", "--jsonl"])
+        .stdin(format!("{line}\n{line}\n"))
+        .ok();
     assert_eq!(output.json_lines().len(), 2, "{output}");
 }
 
@@ -335,14 +478,25 @@ fn what_a_guest_prints_is_never_printed_as_our_own() {
 fn a_call_that_is_interrupted_is_cancelled() {
     let probe = Probe::new();
     probe.still_works();
-    for (function, arguments) in [("spin", json!({})), ("sleep", json!({"milliseconds": 60_000}))] {
-        let running = probe.call(function, arguments).flag("--timeout=45s").run().start();
+    for (function, arguments) in [
+        ("spin", json!({})),
+        ("sleep", json!({"milliseconds": 60_000})),
+    ] {
+        let running = probe
+            .call(function, arguments)
+            .flag("--timeout=45s")
+            .run()
+            .start();
         // By now it is in the guest, or it will be told when it comes there.
         std::thread::sleep(Duration::from_millis(400));
         running.signal(Signal::INT);
         let output = running.finish().fails_with(130, "E3703");
         assert!(output.elapsed < Duration::from_secs(20), "{output}");
-        assert_eq!(output.json()["error"]["message"], "the call was cancelled", "{output}");
+        assert_eq!(
+            output.json()["error"]["message"],
+            "the call was cancelled",
+            "{output}"
+        );
         probe.still_works();
     }
 }

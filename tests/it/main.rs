@@ -9,13 +9,26 @@ mod support {
     pub mod env;
     pub mod guests;
     pub mod http;
+    pub mod probe;
     pub mod process;
     pub mod pty;
     pub mod source;
 }
 
 #[cfg(test)]
+mod call;
+#[cfg(test)]
+mod custom;
+#[cfg(test)]
 mod errors;
+#[cfg(test)]
+mod files;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod network;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]

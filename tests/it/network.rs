@@ -25,15 +25,33 @@ fn web(probe: &Probe, request: Value) -> Call<'_> {
 fn every_kind_of_network_access_needs_its_own_grant() {
     let probe = Probe::new();
     let calls = [
-        ("network_http", "web-get", json!({"url": "http://127.0.0.1:9/"})),
-        ("network_tcp", "tcp-ask", json!({"address": "127.0.0.1:9", "line": "x"})),
-        ("network_udp", "udp-ask", json!({"address": "127.0.0.1:9", "text": "x", "connected": false})),
+        (
+            "network_http",
+            "web-get",
+            json!({"url": "http://127.0.0.1:9/"}),
+        ),
+        (
+            "network_tcp",
+            "tcp-ask",
+            json!({"address": "127.0.0.1:9", "line": "x"}),
+        ),
+        (
+            "network_udp",
+            "udp-ask",
+            json!({"address": "127.0.0.1:9", "text": "x", "connected": false}),
+        ),
         ("network_tcp", "resolve", json!({"name": "localhost"})),
     ];
     for (kind, function, arguments) in &calls {
         let sentence = format!("no {kind} was granted");
-        probe.call(function, arguments.clone()).is_denied("E3211", &sentence);
-        for other in ["network_http=http://127.0.0.1:9", "network_tcp=127.0.0.1:9", "network_udp=127.0.0.1:9"] {
+        probe
+            .call(function, arguments.clone())
+            .is_denied("E3211", &sentence);
+        for other in [
+            "network_http=http://127.0.0.1:9",
+            "network_tcp=127.0.0.1:9",
+            "network_udp=127.0.0.1:9",
+        ] {
             if !other.starts_with(kind) {
                 let call = probe.call(function, arguments.clone()).allow(other);
                 call.is_denied("E3211", &sentence);
@@ -52,9 +70,15 @@ fn nothing_is_granted_that_the_operator_denies() {
     let call = call.allow("network_tcp=127.0.0.1:9");
     call.is_denied("E3211", "no network_tcp was granted");
     let call = probe.call("web-get", json!({"url": "http://127.0.0.1:9/"}));
-    let output = call.allow("network_http=http://127.0.0.1:9").run().fails_with(1, "E3401");
+    let output = call
+        .allow("network_http=http://127.0.0.1:9")
+        .run()
+        .fails_with(1, "E3401");
     let warnings = output.json()["warnings"].to_string();
-    assert!(warnings.contains("does not permit network_http"), "{output}");
+    assert!(
+        warnings.contains("does not permit network_http"),
+        "{output}"
+    );
 }
 
 #[test]
@@ -82,6 +106,10 @@ fn variables_are_seen_only_by_name() {
     value("env=LANG").gives(Value::Null);
     // Nothing of the host's command line or standard input reaches a guest.
     probe.call("arguments", json!({})).gives(json!([]));
-    let run = probe.call("read-input", json!({})).run().stdin("for the host").ok();
+    let run = probe
+        .call("read-input", json!({}))
+        .run()
+        .stdin("for the host")
+        .ok();
     assert_eq!(run.json()["structured"]["result"], "", "{run}");
 }

@@ -12,17 +12,23 @@ use crate::schema::{coerce_arg, parse_strict};
 /// Arguments larger than this are a mistake: tools read large things from files.
 const MAX_ARGUMENTS: u64 = 64 << 20;
 
-/// Puts the arguments together: the JSON object of `--args`, and over it each `--arg`.
-pub(super) fn read(whole: Option<&str>, single: &[String], schema: &Value) -> Result<Value> {
-    let mut arguments = match whole {
-        Some(text) => object(&text_of(text)?)?,
-        None => Map::new(),
-    };
+/// Puts the arguments together: the JSON object of `--args`, and over it each `--arg`, read by the tool's schema.
+pub(super) fn combine(
+    whole: Option<Map<String, Value>>,
+    single: &[String],
+    schema: &Value,
+) -> Result<Value> {
+    let mut arguments = whole.unwrap_or_default();
     for text in single {
         let (name, value) = one(text, schema)?;
         arguments.insert(name, value);
     }
     Ok(Value::Object(arguments))
+}
+
+/// Reads the JSON object of `--args`: as it stands, from a file, or from standard input.
+pub(super) fn read_whole(text: &str) -> Result<Map<String, Value>> {
+    object(&text_of(text)?)
 }
 
 fn text_of(text: &str) -> Result<String> {
@@ -104,24 +110,19 @@ mod tests {
     fn single_arguments_go_over_the_whole() {
         let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}, "s": {"type": "string"}}});
         let single = ["n=2".to_owned(), "s=3".to_owned(), "x:=[1]".to_owned()];
-        let read = read(Some(r#"{"n": 1, "k": null}"#), &single, &schema).expect("valid");
+        let whole = read_whole(r#"{"n": 1, "k": null}"#).expect("an object");
+        let read = combine(Some(whole), &single, &schema).expect("valid");
         assert_eq!(read, json!({"n": 2, "k": null, "s": "3", "x": [1]}));
     }
 
     #[test]
     fn what_is_no_argument_is_refused() {
-        let schema = json!({});
-        for (whole, single) in [
-            (Some("[]"), None),
-            (Some("{"), None),
-            (None, Some("novalue")),
-            (None, Some("a:={")),
-        ] {
-            let single: Vec<String> = single.map(str::to_owned).into_iter().collect();
-            assert!(
-                read(whole, &single, &schema).is_err(),
-                "{whole:?} {single:?}"
-            );
+        for whole in ["[]", "{", "@/no/such/file"] {
+            assert!(read_whole(whole).is_err(), "{whole}");
+        }
+        for single in ["novalue", "a:={"] {
+            let read = combine(None, &[single.to_owned()], &json!({}));
+            assert!(read.is_err(), "{single}");
         }
     }
 }

@@ -49,21 +49,34 @@ fn judge(version: &Version) -> Check {
         .map(|(id, _)| *id)
         .collect();
     if !open.is_empty() {
-        let detail = format!("{version} is below the floor of {FLOOR}, and open to {}", open.join(", "));
+        let detail = format!(
+            "{version} is below the floor of {FLOOR}, and open to {}",
+            open.join(", ")
+        );
         return Check::problem("wasmtime", detail, UPDATE);
     }
     if *version < FLOOR {
-        return Check::problem("wasmtime", format!("{version} is below the floor of {FLOOR}"), UPDATE);
+        return Check::problem(
+            "wasmtime",
+            format!("{version} is below the floor of {FLOOR}"),
+            UPDATE,
+        );
     }
     let known = ADVISORIES.len();
     if version.major > FLOOR.major {
         return Check::warning(
             "wasmtime",
-            format!("{version}; the {known} known advisories were looked at up to version {} only", FLOOR.major),
+            format!(
+                "{version}; the {known} known advisories were looked at up to version {} only",
+                FLOOR.major
+            ),
             "Look for newer advisories at https://rustsec.org.",
         );
     }
-    Check::ok("wasmtime", format!("{version}, none of the {known} known advisories applies (floor {FLOOR})"))
+    Check::ok(
+        "wasmtime",
+        format!("{version}, none of the {known} known advisories applies (floor {FLOOR})"),
+    )
 }
 
 /// The version of a package in a lock file; the lowest where there are several.
@@ -99,12 +112,22 @@ pub(super) fn runs(host: Result<Arc<Host>>) -> Vec<Check> {
     let host = match host {
         Ok(host) => host,
         Err(error) => {
-            return vec![Check::problem("engine", one_line(&error), error.hints().join(" "))];
+            return vec![Check::problem(
+                "engine",
+                one_line(&error),
+                error.hints().join(" "),
+            )];
         }
     };
-    let started = Check::ok("engine", format!("started, with a pool of {POOL_SLOTS} slots for calls"));
+    let started = Check::ok(
+        "engine",
+        format!("started, with a pool of {POOL_SLOTS} slots for calls"),
+    );
     let tested = match block_on(self_test::run(&host)) {
-        Ok(()) => Check::ok("sandbox", "a guest ran, and one that never ends was stopped"),
+        Ok(()) => Check::ok(
+            "sandbox",
+            "a guest ran, and one that never ends was stopped",
+        ),
         Err(error) => Check::problem("sandbox", one_line(&error), error.hints().join(" ")),
     };
     vec![started, tested]
@@ -119,13 +142,21 @@ mod tests {
     fn this_build_is_fit() {
         let check = version();
         assert_eq!(check.status, Status::Ok, "{check:?}");
-        assert!(check.detail.contains("none of the 10 known advisories applies"), "{check:?}");
+        assert!(
+            check
+                .detail
+                .contains("none of the 10 known advisories applies"),
+            "{check:?}"
+        );
     }
 
     #[test]
     fn an_old_engine_is_told_with_what_it_is_open_to() {
         for (version, open) in [
-            (Version::new(45, 0, 1), "RUSTSEC-2026-0182, RUSTSEC-2026-0188, RUSTSEC-2026-0269"),
+            (
+                Version::new(45, 0, 1),
+                "RUSTSEC-2026-0182, RUSTSEC-2026-0188, RUSTSEC-2026-0269",
+            ),
             (Version::new(48, 0, 7), "open to GHSA-m9f7-9w4p-gv38"),
         ] {
             let check = judge(&version);

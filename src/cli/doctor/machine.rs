@@ -11,9 +11,12 @@ use crate::config::Environment;
 const DOCKER_SOCKET: &str = "/var/run/docker.sock";
 
 /// How far the kernel confines the process of a one-shot call.
-pub(super) fn landlock() -> Check {
+pub(super) fn confinement() -> Check {
     match confine::available() {
-        Confinement::Full => Check::ok("landlock", "a one-shot call confines its own process below the sandbox"),
+        Confinement::Full => Check::ok(
+            "landlock",
+            "a one-shot call confines its own process below the sandbox",
+        ),
         Confinement::Partial => Check::warning(
             "landlock",
             "this kernel knows an early form: a one-shot call confines its own process in part",
@@ -37,7 +40,10 @@ pub(super) fn terminal() -> Check {
     if Terminal::open().is_some() {
         return Check::ok("terminal", "a person can be asked");
     }
-    Check::ok("terminal", "there is none: the answer to every question is no")
+    Check::ok(
+        "terminal",
+        "there is none: the answer to every question is no",
+    )
 }
 
 /// Whether this user can do more than a user should.
@@ -54,8 +60,12 @@ pub(super) fn user() -> Check {
 
 /// Whether Docker is here, for those who expect it.
 pub(super) fn docker(environment: &Environment) -> Check {
-    let host = environment.get("DOCKER_HOST").map(|host| host.to_string_lossy().into_owned());
-    let socket = Path::new(DOCKER_SOCKET).exists().then(|| DOCKER_SOCKET.to_owned());
+    let host = environment
+        .get("DOCKER_HOST")
+        .map(|host| host.to_string_lossy().into_owned());
+    let socket = Path::new(DOCKER_SOCKET)
+        .exists()
+        .then(|| DOCKER_SOCKET.to_owned());
     let found = match host.or(socket) {
         Some(place) => format!("found at {place}"),
         None => "not found".to_owned(),

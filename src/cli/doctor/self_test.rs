@@ -48,7 +48,10 @@ pub(super) async fn run(host: &Host) -> Result<()> {
     }
     match call(host, &artifact, &functions, "spin", SPIN).await? {
         Ended::TimedOut(_) => Ok(()),
-        other => Err(failed("a guest that never ends was not stopped by its deadline", other)),
+        other => Err(failed(
+            "a guest that never ends was not stopped by its deadline",
+            other,
+        )),
     }
 }
 
@@ -79,6 +82,7 @@ async fn call(
         scope: Arc::new(Scope::nothing()),
         sensitive: Arc::new(Sensitive::default()),
         mounts: Vec::new(),
+        wanted: Vec::new(),
         env: Vec::new(),
         config: Vec::new(),
         deterministic: false,

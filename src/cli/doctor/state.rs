@@ -44,17 +44,25 @@ pub(super) fn folder(home: &Path) -> Check {
     let probe = home.join(".doctor");
     let written = fsx::create_private_dir(home)
         .and_then(|()| fsx::write_atomic(&probe, b"", 0o600))
-        .and_then(|()| std::fs::remove_file(&probe).map_err(|error| fsx::io_error("removing", &probe, error)));
+        .and_then(|()| {
+            std::fs::remove_file(&probe).map_err(|error| fsx::io_error("removing", &probe, error))
+        });
     if let Err(error) = written {
         return Check::problem("state", one_line(&error), error.hints().join(" "));
     }
     match network_file_system(home) {
         Some(name) => Check::warning(
             "state",
-            format!("{} lies on {name}, where locks and atomic writes cannot be relied on", home.display()),
+            format!(
+                "{} lies on {name}, where locks and atomic writes cannot be relied on",
+                home.display()
+            ),
             "Set `TOOLHATCH_HOME` to a folder on a disk of this machine.",
         ),
-        None => Check::ok("state", format!("{} is private and can be written to", home.display())),
+        None => Check::ok(
+            "state",
+            format!("{} is private and can be written to", home.display()),
+        ),
     }
 }
 
@@ -103,7 +111,10 @@ pub(super) fn cache(app: &App) -> Check {
 /// Whether the list of installed plugins can be read.
 pub(super) fn plugins(app: &App) -> Check {
     match app.store.list() {
-        Ok(plugins) => Check::ok("plugins", format!("{} installed", count(plugins.len(), "plugin"))),
+        Ok(plugins) => Check::ok(
+            "plugins",
+            format!("{} installed", count(plugins.len(), "plugin")),
+        ),
         Err(error) => Check::problem("plugins", one_line(&error), error.hints().join(" ")),
     }
 }
@@ -113,7 +124,10 @@ pub(super) fn grants(app: &App) -> Check {
     let mut detail = if app.config.allow_flag {
         "`--allow` is on: whoever starts a call decides what it may do".to_owned()
     } else {
-        format!("`--allow` is switched off by {}", app.config.origin("permissions.allow_flag"))
+        format!(
+            "`--allow` is switched off by {}",
+            app.config.origin("permissions.allow_flag")
+        )
     };
     if !app.config.deny.is_empty() {
         let denied: Vec<&str> = app.config.deny.iter().map(|kind| kind.name()).collect();
@@ -140,7 +154,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let home = folder.path().join("home");
         assert_eq!(super::folder(&home).status, Status::Ok);
-        assert_eq!(std::fs::read_dir(&home).expect("made").count(), 0, "the probe is gone");
+        assert_eq!(
+            std::fs::read_dir(&home).expect("made").count(),
+            0,
+            "the probe is gone"
+        );
         let file = folder.path().join("file");
         fsx::write_atomic(&file, b"", 0o600).expect("written");
         assert_eq!(super::folder(&file).status, Status::Problem);

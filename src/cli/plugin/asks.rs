@@ -65,7 +65,8 @@ impl Asks {
             [] => Vec::new(),
             names => vec![
                 names.join(", "),
-                "The component imports what these take; without a request they stay denied.".to_owned(),
+                "The component imports what these take; without a request they stay denied."
+                    .to_owned(),
             ],
         };
         format!(
@@ -102,7 +103,11 @@ impl Ask {
 /// A request in plain words, and what a person should know before saying yes.
 pub(in crate::cli) fn lines(request: &Request) -> Vec<String> {
     let mut lines = vec![format!("- {}", request.in_plain_words())];
-    lines.extend(request.warning().map(|warning| format!("    careful: {warning}")));
+    lines.extend(
+        request
+            .warning()
+            .map(|warning| format!("    careful: {warning}")),
+    );
     lines
 }
 
@@ -150,8 +155,11 @@ mod tests {
             Some("file_read = [{ path = \"/w\" }]\nnetwork_tcp = [\"db.example.com:5432\"]"),
             &["wasi:filesystem/types@0.2.0", "wasi:cli/environment@0.2.0"],
         );
-        let usable: Vec<(Kind, bool)> =
-            asks.asks.iter().map(|ask| (ask.request.kind, ask.is_usable)).collect();
+        let usable: Vec<(Kind, bool)> = asks
+            .asks
+            .iter()
+            .map(|ask| (ask.request.kind, ask.is_usable))
+            .collect();
         assert_eq!(usable, [(Kind::FileRead, true), (Kind::NetworkTcp, false)]);
         assert_eq!(asks.unasked, [Kind::FileWrite, Kind::Env]);
         assert!(asks.text().contains("of no use"), "{}", asks.text());
@@ -161,7 +169,11 @@ mod tests {
     fn a_component_without_a_manifest_asks_for_all_it_can_use() {
         let asks = asks(None, &["wasi:cli/environment@0.2.0"]);
         assert_eq!(asks.asks.len(), 1);
-        assert!(asks.asks.iter().all(|ask| ask.is_usable && ask.request.broad));
+        assert!(
+            asks.asks
+                .iter()
+                .all(|ask| ask.is_usable && ask.request.broad)
+        );
         assert!(asks.unasked.is_empty());
     }
 }

@@ -45,7 +45,11 @@ impl Args {
             Err(error) if !self.path.exists() => return Err(error),
             Err(error) => unreadable(&self.path, &error),
         };
-        let mut lines: Vec<String> = findings.sorted().iter().map(|finding| finding.text()).collect();
+        let mut lines: Vec<String> = findings
+            .sorted()
+            .iter()
+            .map(|finding| finding.text())
+            .collect();
         let errors = findings.count(Severity::Error);
         lines.push(format!(
             "{}: {}, {}, {}",
@@ -54,7 +58,11 @@ impl Args {
             count(findings.count(Severity::Warning), "warning"),
             count(findings.count(Severity::Note), "note"),
         ));
-        let list: Value = findings.sorted().iter().map(|finding| finding.to_json()).collect();
+        let list: Value = findings
+            .sorted()
+            .iter()
+            .map(|finding| finding.to_json())
+            .collect();
         let json = json!({
             "file": self.path.to_string_lossy(),
             "digest": digest.map(|digest| digest.to_string()),

@@ -42,7 +42,11 @@ impl Args {
         broad.dedup();
         let warnings = broad
             .iter()
-            .map(|kind| format!("it asks for all of {kind} and names no scope: narrow it before you share it"))
+            .map(|kind| {
+                format!(
+                    "it asks for all of {kind} and names no scope: narrow it before you share it"
+                )
+            })
             .collect();
         let text = match &self.out {
             Some(path) => {

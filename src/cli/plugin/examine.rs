@@ -61,7 +61,10 @@ pub(super) async fn examine(app: &App, package: &Package) -> Result<Findings> {
     } else {
         None
     };
-    let specs = package.manifest.as_ref().map_or(&[][..], |manifest| &manifest.tools);
+    let specs = package
+        .manifest
+        .as_ref()
+        .map_or(&[][..], |manifest| &manifest.tools);
     let seen = match (&described, &interface) {
         (Some(described), _) => of_plugin(described, specs, &mut findings),
         (None, Some(interface)) if !is_plugin => of_functions(interface, specs, &mut findings),
@@ -80,7 +83,11 @@ fn read(package: &Package, findings: &mut Findings) -> Option<Interface> {
     match schema::read_component(&package.artifact.bytes, package.docs.as_ref()) {
         Ok(interface) => {
             for warning in &interface.warnings {
-                findings.warning("component", warning, "Build the component again with a current toolchain.");
+                findings.warning(
+                    "component",
+                    warning,
+                    "Build the component again with a current toolchain.",
+                );
             }
             Some(interface)
         }
@@ -92,7 +99,10 @@ fn read(package: &Package, findings: &mut Findings) -> Option<Interface> {
 }
 
 fn exports_tools(interface: &Interface) -> bool {
-    interface.exports.iter().any(|export| export.starts_with(TOOLS_EXPORT))
+    interface
+        .exports
+        .iter()
+        .any(|export| export.starts_with(TOOLS_EXPORT))
 }
 
 fn world(manifest: &Manifest, interface: &Interface, findings: &mut Findings) {
@@ -111,10 +121,17 @@ fn world(manifest: &Manifest, interface: &Interface, findings: &mut Findings) {
 }
 
 /// The tools of a plugin, with what the manifest says of them. Where both list tools, they must be the same.
-fn of_plugin(described: &[DescribedTool], specs: &[ToolSpec], findings: &mut Findings) -> Vec<Seen> {
+fn of_plugin(
+    described: &[DescribedTool],
+    specs: &[ToolSpec],
+    findings: &mut Findings,
+) -> Vec<Seen> {
     agree(
         specs,
-        &described.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>(),
+        &described
+            .iter()
+            .map(|tool| tool.name.as_str())
+            .collect::<Vec<_>>(),
         findings,
     );
     let mut names = HashSet::new();
@@ -123,7 +140,10 @@ fn of_plugin(described: &[DescribedTool], specs: &[ToolSpec], findings: &mut Fin
         if !names.insert(tool.name.as_str()) {
             findings.error(
                 "tool-name",
-                format!("the component describes two tools named {:?}", cut(&tool.name, LONGEST_NAME)),
+                format!(
+                    "the component describes two tools named {:?}",
+                    cut(&tool.name, LONGEST_NAME)
+                ),
                 "Give each tool a name of its own.",
             );
             continue;
@@ -151,19 +171,36 @@ fn of_plugin(described: &[DescribedTool], specs: &[ToolSpec], findings: &mut Fin
             description: spec
                 .and_then(|spec| spec.description.clone())
                 .unwrap_or_else(|| tool.description.clone()),
-            input: spec.and_then(|spec| spec.input_schema.clone()).or(own_input),
-            output: spec.and_then(|spec| spec.output_schema.clone()).or(own_output),
+            input: spec
+                .and_then(|spec| spec.input_schema.clone())
+                .or(own_input),
+            output: spec
+                .and_then(|spec| spec.output_schema.clone())
+                .or(own_output),
         });
     }
-    seen.extend(specs.iter().filter(|spec| spec.container.is_some()).map(of_spec));
+    seen.extend(
+        specs
+            .iter()
+            .filter(|spec| spec.container.is_some())
+            .map(of_spec),
+    );
     seen
 }
 
-fn parsed(tool: &DescribedTool, which: &str, text: Option<&String>, findings: &mut Findings) -> Option<Value> {
+fn parsed(
+    tool: &DescribedTool,
+    which: &str,
+    text: Option<&String>,
+    findings: &mut Findings,
+) -> Option<Value> {
     match schema::parse_strict(text?) {
         Ok(schema) => Some(schema),
         Err(error) => {
-            let error = error.while_doing(format!("the {which} schema of {:?} is not JSON", cut(&tool.name, LONGEST_NAME)));
+            let error = error.while_doing(format!(
+                "the {which} schema of {:?} is not JSON",
+                cut(&tool.name, LONGEST_NAME)
+            ));
             findings.failed("schema", &error);
             None
         }
@@ -171,8 +208,15 @@ fn parsed(tool: &DescribedTool, which: &str, text: Option<&String>, findings: &m
 }
 
 fn of_functions(interface: &Interface, specs: &[ToolSpec], findings: &mut Findings) -> Vec<Seen> {
-    let names: Vec<&str> = interface.functions.iter().map(|function| function.name.as_str()).collect();
-    for spec in specs.iter().filter(|spec| spec.container.is_none() && !names.contains(&spec.name.as_str())) {
+    let names: Vec<&str> = interface
+        .functions
+        .iter()
+        .map(|function| function.name.as_str())
+        .collect();
+    for spec in specs
+        .iter()
+        .filter(|spec| spec.container.is_none() && !names.contains(&spec.name.as_str()))
+    {
         unknown(&spec.name, &names, findings);
     }
     let functions = interface.functions.iter().map(|function| Seen {
@@ -181,7 +225,10 @@ fn of_functions(interface: &Interface, specs: &[ToolSpec], findings: &mut Findin
         input: Some(schema::input_schema(function)),
         output: Some(schema::output_schema(function)),
     });
-    let containers = specs.iter().filter(|spec| spec.container.is_some()).map(of_spec);
+    let containers = specs
+        .iter()
+        .filter(|spec| spec.container.is_some())
+        .map(of_spec);
     functions.chain(containers).collect()
 }
 
@@ -196,10 +243,16 @@ fn of_spec(spec: &ToolSpec) -> Seen {
 
 /// A manifest that lists tools must list the ones the component has.
 fn agree(specs: &[ToolSpec], names: &[&str], findings: &mut Findings) {
-    for spec in specs.iter().filter(|spec| spec.container.is_none() && !names.contains(&spec.name.as_str())) {
+    for spec in specs
+        .iter()
+        .filter(|spec| spec.container.is_none() && !names.contains(&spec.name.as_str()))
+    {
         unknown(&spec.name, names, findings);
     }
-    for name in names.iter().filter(|name| !specs.is_empty() && !specs.iter().any(|spec| spec.name == **name)) {
+    for name in names
+        .iter()
+        .filter(|name| !specs.is_empty() && !specs.iter().any(|spec| spec.name == **name))
+    {
         findings.error(
             "tools-differ",
             format!("the component has the tool {:?}, which the manifest does not list", cut(name, LONGEST_NAME)),
@@ -213,7 +266,8 @@ fn unknown(name: &str, names: &[&str], findings: &mut Findings) {
         Some(near) => format!("Did you mean {:?}?", cut(near, LONGEST_NAME)),
         None => "Take it out of `[[tools]]`, or export it from the component.".to_owned(),
     };
-    let message = format!("the manifest lists the tool {name:?}, which the component does not have");
+    let message =
+        format!("the manifest lists the tool {name:?}, which the component does not have");
     findings.error("tools-differ", message, fix);
 }
 
@@ -264,11 +318,17 @@ fn tools(seen: &[Seen], is_readable: bool, findings: &mut Findings) {
 
 fn is_usable_name(name: &str) -> bool {
     (1..=LONGEST_NAME).contains(&name.len())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
 fn check_schema(name: &str, which: &str, schema: &Value, findings: &mut Findings) {
-    let rule = if which == "input" { "input-schema" } else { "output-schema" };
+    let rule = if which == "input" {
+        "input-schema"
+    } else {
+        "output-schema"
+    };
     if schema.get("type").is_none_or(|kind| kind != "object") {
         findings.error(
             rule,
@@ -277,11 +337,19 @@ fn check_schema(name: &str, which: &str, schema: &Value, findings: &mut Findings
         );
     }
     if let Err(error) = Validator::new(schema) {
-        findings.failed(rule, &error.while_doing(format!("the {which} schema of {name:?}")));
+        findings.failed(
+            rule,
+            &error.while_doing(format!("the {which} schema of {name:?}")),
+        );
     }
 }
 
-fn permissions(app: &App, package: &Package, interface: Option<&Interface>, findings: &mut Findings) {
+fn permissions(
+    app: &App,
+    package: &Package,
+    interface: Option<&Interface>,
+    findings: &mut Findings,
+) {
     let Some(interface) = interface else {
         return;
     };
@@ -319,7 +387,9 @@ fn permissions(app: &App, package: &Package, interface: Option<&Interface>, find
     for kind in asks.unasked {
         findings.note(
             "unasked-permission",
-            format!("the component imports what {kind} takes, and the manifest does not ask for it"),
+            format!(
+                "the component imports what {kind} takes, and the manifest does not ask for it"
+            ),
             "Nothing, if it does without: whatever it tries is denied.",
         );
     }

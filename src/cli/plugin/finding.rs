@@ -51,7 +51,13 @@ impl Finding {
 
     /// Two lines for people.
     pub(super) fn text(&self) -> String {
-        format!("{}[{}]: {}\n  {}", self.severity.word(), self.code, self.message, self.fix)
+        format!(
+            "{}[{}]: {}\n  {}",
+            self.severity.word(),
+            self.code,
+            self.message,
+            self.fix
+        )
     }
 }
 
@@ -82,17 +88,32 @@ impl Findings {
     }
 
     /// Notes something that keeps the plugin from being used.
-    pub(super) fn error(&mut self, rule: &'static str, message: impl Into<String>, fix: impl Into<String>) {
+    pub(super) fn error(
+        &mut self,
+        rule: &'static str,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) {
         self.add(Severity::Error, Code::E3105, rule, message, fix);
     }
 
     /// Notes something somebody will stumble over.
-    pub(super) fn warning(&mut self, rule: &'static str, message: impl Into<String>, fix: impl Into<String>) {
+    pub(super) fn warning(
+        &mut self,
+        rule: &'static str,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) {
         self.add(Severity::Warning, Code::E3105, rule, message, fix);
     }
 
     /// Notes something that is good to know.
-    pub(super) fn note(&mut self, rule: &'static str, message: impl Into<String>, fix: impl Into<String>) {
+    pub(super) fn note(
+        &mut self,
+        rule: &'static str,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) {
         self.add(Severity::Note, Code::E3105, rule, message, fix);
     }
 
@@ -105,7 +126,8 @@ impl Findings {
             self.add(Severity::Error, error.code(), rule, one_line(error), fix);
             return;
         };
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text =
+            |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
         let file = text(details.get("file"));
         for problem in problems {
             let number = |key| problem.get(key).and_then(Value::as_u64);
@@ -114,7 +136,11 @@ impl Findings {
                 _ => file.clone(),
             };
             let key = text(problem.get("key"));
-            let key = if key.is_empty() { key } else { format!("{key}: ") };
+            let key = if key.is_empty() {
+                key
+            } else {
+                format!("{key}: ")
+            };
             let message = format!("{place}: {key}{}", text(problem.get("message")));
             self.add(
                 Severity::Error,
@@ -126,18 +152,16 @@ impl Findings {
         }
     }
 
-    /// True where something was found that keeps the plugin from being used.
-    pub(super) fn has_errors(&self) -> bool {
-        self.count(Severity::Error) > 0
-    }
-
+    /// How many findings of one severity there are.
     pub(super) fn count(&self, severity: Severity) -> usize {
         self.of(severity).count()
     }
 
     /// The findings of one severity, in the order in which they were found.
     pub(super) fn of(&self, severity: Severity) -> impl Iterator<Item = &Finding> {
-        self.0.iter().filter(move |finding| finding.severity == severity)
+        self.0
+            .iter()
+            .filter(move |finding| finding.severity == severity)
     }
 
     /// All of them, the worst first.
@@ -159,9 +183,15 @@ impl Findings {
         let message = match errors.as_slice() {
             [only] => format!("{doing}: {}", only.message),
             several => {
-                let lines: Vec<String> =
-                    several.iter().map(|finding| format!("\n  {}", finding.message)).collect();
-                format!("{doing}: there are {} problems{}", several.len(), lines.concat())
+                let lines: Vec<String> = several
+                    .iter()
+                    .map(|finding| format!("\n  {}", finding.message))
+                    .collect();
+                format!(
+                    "{doing}: there are {} problems{}",
+                    several.len(),
+                    lines.concat()
+                )
             }
         };
         let list: Vec<Value> = errors.iter().map(|finding| finding.to_json()).collect();
@@ -189,9 +219,15 @@ mod tests {
         let mut findings = Findings::default();
         findings.failed("manifest", &error);
         findings.failed("manifest", &error);
-        let messages: Vec<&str> =
-            findings.sorted().iter().map(|finding| finding.message.as_str()).collect();
-        assert_eq!(messages, ["p.toml:3:8: name: expected a string", "p.toml: it is empty"]);
+        let messages: Vec<&str> = findings
+            .sorted()
+            .iter()
+            .map(|finding| finding.message.as_str())
+            .collect();
+        assert_eq!(
+            messages,
+            ["p.toml:3:8: name: expected a string", "p.toml: it is empty"]
+        );
     }
 
     #[test]
@@ -199,9 +235,13 @@ mod tests {
         let mut findings = Findings::default();
         findings.note("a", "a note", "do nothing");
         findings.warning("b", "a warning", "do something");
-        assert!(!findings.has_errors());
+        assert_eq!(findings.count(Severity::Error), 0);
         findings.error("c", "an error", "do it");
-        let rules: Vec<&str> = findings.sorted().iter().map(|finding| finding.rule).collect();
+        let rules: Vec<&str> = findings
+            .sorted()
+            .iter()
+            .map(|finding| finding.rule)
+            .collect();
         assert_eq!(rules, ["c", "b", "a"]);
         let error = findings.into_result("packing x").expect_err("an error");
         assert_eq!(error.to_string(), "packing x: an error");

@@ -48,7 +48,9 @@ impl Args {
         };
         let manifest = package.manifest.as_ref();
         let asks = Asks::new(manifest, &interface.imports, &app.paths.variables())?;
-        let asked = manifest.map(|manifest| manifest.limits.clone()).unwrap_or_default();
+        let asked = manifest
+            .map(|manifest| manifest.limits.clone())
+            .unwrap_or_default();
         let limits = limits(&asked, &app.config.call_limits(&asked));
         let shown = Shown {
             package: &package,
@@ -56,11 +58,10 @@ impl Args {
             source: source.as_deref(),
             asks: &asks,
             limits: &limits,
+            warnings: &warnings,
         };
-        Ok(CommandOutput {
-            warnings,
-            ..CommandOutput::new(shown.text(), shown.to_json())
-        })
+        let output = CommandOutput::new(shown.text(), shown.to_json());
+        Ok(CommandOutput { warnings, ..output })
     }
 }
 
@@ -69,14 +70,46 @@ type Limit = (&'static str, String, bool);
 
 fn limits(asked: &LimitRequest, given: &Limits) -> Vec<Limit> {
     vec![
-        ("timeout", HumanDuration(given.timeout).to_string(), asked.timeout.is_some()),
-        ("memory", ByteSize(given.memory).to_string(), asked.memory.is_some()),
-        ("output", ByteSize(given.output).to_string(), asked.output.is_some()),
-        ("stdio", ByteSize(given.stdio).to_string(), asked.stdio.is_some()),
-        ("http_bytes", ByteSize(given.http_bytes).to_string(), asked.http_bytes.is_some()),
-        ("table_elements", given.table_elements.to_string(), asked.table_elements.is_some()),
-        ("instances", given.instances.to_string(), asked.instances.is_some()),
-        ("host_calls", given.host_calls.to_string(), asked.host_calls.is_some()),
+        (
+            "timeout",
+            HumanDuration(given.timeout).to_string(),
+            asked.timeout.is_some(),
+        ),
+        (
+            "memory",
+            ByteSize(given.memory).to_string(),
+            asked.memory.is_some(),
+        ),
+        (
+            "output",
+            ByteSize(given.output).to_string(),
+            asked.output.is_some(),
+        ),
+        (
+            "stdio",
+            ByteSize(given.stdio).to_string(),
+            asked.stdio.is_some(),
+        ),
+        (
+            "http_bytes",
+            ByteSize(given.http_bytes).to_string(),
+            asked.http_bytes.is_some(),
+        ),
+        (
+            "table_elements",
+            given.table_elements.to_string(),
+            asked.table_elements.is_some(),
+        ),
+        (
+            "instances",
+            given.instances.to_string(),
+            asked.instances.is_some(),
+        ),
+        (
+            "host_calls",
+            given.host_calls.to_string(),
+            asked.host_calls.is_some(),
+        ),
         ("fuel", given.fuel.to_string(), asked.fuel.is_some()),
     ]
 }
@@ -87,21 +120,32 @@ struct Shown<'a> {
     source: Option<&'a Source>,
     asks: &'a Asks,
     limits: &'a [Limit],
+    warnings: &'a [String],
 }
 
 impl Shown<'_> {
     fn text(&self) -> String {
         let manifest = self.package.manifest.as_ref();
-        let version = manifest.map_or_else(String::new, |manifest| format!(" {}", manifest.version));
+        let version =
+            manifest.map_or_else(String::new, |manifest| format!(" {}", manifest.version));
         let mut text = format!("{}{version}\n", self.package.name());
-        if let Some(manifest) = manifest.filter(|manifest| !manifest.description.trim().is_empty()) {
+        if let Some(manifest) = manifest.filter(|manifest| !manifest.description.trim().is_empty())
+        {
             text.push_str(&format!("\n{}\n", manifest.description.trim()));
         }
         text.push_str(&section("About", &self.facts(manifest)));
-        let tools = self.source.map(|source| source.tools.as_slice()).unwrap_or_default();
+        let tools = self
+            .source
+            .map(|source| source.tools.as_slice())
+            .unwrap_or_default();
         let lines: Vec<String> = tools
             .iter()
-            .flat_map(|tool| [one_line_of(tool), format!("    {}", first_line(&tool.description))])
+            .flat_map(|tool| {
+                [
+                    one_line_of(tool),
+                    format!("    {}", first_line(&tool.description)),
+                ]
+            })
             .collect();
         text.push_str(&section("Tools", &lines));
         text.push_str(&section("Imports", &self.interface.imports));
@@ -127,7 +171,13 @@ impl Shown<'_> {
                 if !manifest.authors.is_empty() {
                     fact("authors", manifest.authors.join(", "));
                 }
-                fact("licence", manifest.license.clone().unwrap_or_else(|| "not named".to_owned()));
+                fact(
+                    "licence",
+                    manifest
+                        .license
+                        .clone()
+                        .unwrap_or_else(|| "not named".to_owned()),
+                );
                 if let Some(world) = &manifest.world {
                     fact("world", world.clone());
                 }
@@ -140,7 +190,10 @@ impl Shown<'_> {
                     fact("needs", needs.join(", "));
                 }
             }
-            None => fact("manifest", "none: it asks for everything its component can use".to_owned()),
+            None => fact(
+                "manifest",
+                "none: it asks for everything its component can use".to_owned(),
+            ),
         }
         fact("file", self.package.file.display().to_string());
         fact("digest", self.package.artifact.digest.to_string());
@@ -164,11 +217,18 @@ impl Shown<'_> {
         let limits: Map<String, Value> = self
             .limits
             .iter()
-            .map(|(name, given, is_asked)| ((*name).to_owned(), json!({"value": given, "requested": is_asked})))
+            .map(|(name, given, is_asked)| {
+                (
+                    (*name).to_owned(),
+                    json!({"value": given, "requested": is_asked}),
+                )
+            })
             .collect();
         let dependencies: Option<Map<String, Value>> = manifest.map(|manifest| {
             let entries = manifest.dependencies.iter();
-            entries.map(|(name, range)| (name.to_string(), range.to_string().into())).collect()
+            entries
+                .map(|(name, range)| (name.to_string(), range.to_string().into()))
+                .collect()
         });
         json!({
             "name": self.package.name(),
@@ -187,7 +247,7 @@ impl Shown<'_> {
             "requests": requests,
             "importable_not_requested": unasked,
             "limits": limits,
-            "warnings": self.interface.warnings,
+            "warnings": self.warnings,
         })
     }
 }
@@ -196,6 +256,10 @@ impl Shown<'_> {
 fn one_line_of(tool: &Tool) -> String {
     match &tool.entry {
         Entry::Function(function) => function.signature(),
-        Entry::Plugin { .. } => signature(tool.id.tool(), &tool.input_schema, tool.output_schema.as_ref()),
+        Entry::Plugin { .. } => signature(
+            tool.id.tool(),
+            &tool.input_schema,
+            tool.output_schema.as_ref(),
+        ),
     }
 }

@@ -66,18 +66,20 @@ impl Args {
             requests = manifest.requests(&app.paths.variables())?;
         }
         let (plugin, is_new) = app.store.install(&package, tools)?;
-        Ok(CommandOutput {
-            warnings,
-            ..CommandOutput::new(
-                text(&plugin, is_new, &requests),
-                to_json(&plugin, is_new, &requests, &needed),
-            )
-        })
+        let output = CommandOutput::new(
+            text(&plugin, is_new, &requests),
+            to_json(&plugin, is_new, &requests, &needed, &warnings),
+        );
+        Ok(CommandOutput { warnings, ..output })
     }
 }
 
 /// The installed versions that the plugin's dependencies come to.
-fn resolve(app: &App, manifest: &Manifest, warnings: &mut Vec<String>) -> Result<BTreeMap<PluginName, Version>> {
+fn resolve(
+    app: &App,
+    manifest: &Manifest,
+    warnings: &mut Vec<String>,
+) -> Result<BTreeMap<PluginName, Version>> {
     if manifest.dependencies.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -102,13 +104,20 @@ fn resolve(app: &App, manifest: &Manifest, warnings: &mut Vec<String>) -> Result
 }
 
 fn text(plugin: &Installed, is_new: bool, requests: &[Request]) -> String {
-    let done = if is_new { "Installed" } else { "Already installed:" };
+    let done = if is_new {
+        "Installed"
+    } else {
+        "Already installed:"
+    };
     let tools: Vec<String> = plugin
         .tools
         .iter()
         .map(|tool| format!("{}.{}", plugin.name, tool.name))
         .collect();
-    let mut text = format!("{done} {} {}\n  {}\n", plugin.name, plugin.version, plugin.digest);
+    let mut text = format!(
+        "{done} {} {}\n  {}\n",
+        plugin.name, plugin.version, plugin.digest
+    );
     text.push_str(&section("Tools", &tools));
     let asked: Vec<String> = requests.iter().flat_map(asks::lines).collect();
     if asked.is_empty() {
@@ -127,6 +136,7 @@ fn to_json(
     is_new: bool,
     requests: &[Request],
     needed: &BTreeMap<PluginName, Version>,
+    warnings: &[String],
 ) -> Value {
     let requests: Vec<Value> = requests.iter().map(asks::request_json).collect();
     let needed: Map<String, Value> = needed
@@ -143,5 +153,6 @@ fn to_json(
         "tools": tools,
         "requests": requests,
         "dependencies": needed,
+        "warnings": warnings,
     })
 }

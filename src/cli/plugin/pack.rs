@@ -65,12 +65,17 @@ impl Args {
             .collect();
         findings.into_result(&format!("packing {}", self.component.display()))?;
         fsx::write_atomic(&self.out, &package.artifact.bytes, 0o644)?;
-        let version = package.manifest.as_ref().map(|manifest| manifest.version.to_string());
+        let version = package
+            .manifest
+            .as_ref()
+            .map(|manifest| manifest.version.to_string());
         let length = package.artifact.bytes.len() as u64;
         let text = format!(
             "Packed {}{} into {}\n  digest  {}\n  size    {}",
             package.name(),
-            version.as_ref().map_or_else(String::new, |version| format!(" {version}")),
+            version
+                .as_ref()
+                .map_or_else(String::new, |version| format!(" {version}")),
             self.out.display(),
             package.artifact.digest,
             size(length),
@@ -92,7 +97,12 @@ impl Args {
     /// The bytes of the artifact: the component, with documentation and then the manifest at its end.
     fn packed(&self, app: &App) -> Result<Vec<u8>> {
         let read = |path: &Path| read_manifest(path).map(|text| (text, path.display().to_string()));
-        let here = || MANIFESTS.iter().map(|name| app.paths.current.join(name)).find(|path| path.is_file());
+        let here = || {
+            MANIFESTS
+                .iter()
+                .map(|name| app.paths.current.join(name))
+                .find(|path| path.is_file())
+        };
         let (bytes, manifest) = if let Some(path) = &self.manifest {
             let bytes = fsx::read_capped(&self.component, artifact::MAX_BYTES)?;
             (bytes, Some(read(path)?))
@@ -137,7 +147,10 @@ fn read_manifest(path: &Path) -> Result<String> {
         .extension()
         .is_some_and(|extension| extension == "yaml" || extension == "yml");
     if is_yaml {
-        return Ok(manifest::to_toml(&manifest::parse_yaml(&text, &path.display().to_string())?));
+        return Ok(manifest::to_toml(&manifest::parse_yaml(
+            &text,
+            &path.display().to_string(),
+        )?));
     }
     Ok(text)
 }
@@ -160,7 +173,10 @@ fn check_target(path: &Path) -> Result<()> {
     }
     Err(Error::new(
         Code::E3004,
-        format!("refusing to overwrite {}: it is not a component", path.display()),
+        format!(
+            "refusing to overwrite {}: it is not a component",
+            path.display()
+        ),
     )
     .hint("Name another file, or overwrite it with `--force`."))
 }
@@ -177,9 +193,18 @@ mod tests {
         fsx::write_atomic(&path, &artifact::COMPONENT_HEADER, 0o600).expect("written");
         assert!(check_target(&path).is_ok(), "a component is there");
         fsx::write_atomic(&path, b"#!/bin/sh\n", 0o600).expect("written");
-        assert_eq!(check_target(&path).expect_err("a script").code(), Code::E3004);
+        assert_eq!(
+            check_target(&path).expect_err("a script").code(),
+            Code::E3004
+        );
         fsx::write_atomic(&path, b"", 0o600).expect("written");
-        assert!(check_target(&path).is_err(), "an empty file is no component");
-        assert!(check_target(folder.path()).is_err(), "a folder is no component");
+        assert!(
+            check_target(&path).is_err(),
+            "an empty file is no component"
+        );
+        assert!(
+            check_target(folder.path()).is_err(),
+            "a folder is no component"
+        );
     }
 }

@@ -63,7 +63,11 @@ fn parse(text: &str) -> Result<(PluginName, Option<Version>)> {
     ))
 }
 
-fn check_installed(plugins: &[Installed], name: &PluginName, version: Option<&Version>) -> Result<()> {
+fn check_installed(
+    plugins: &[Installed],
+    name: &PluginName,
+    version: Option<&Version>,
+) -> Result<()> {
     let versions: Vec<String> = plugins
         .iter()
         .filter(|plugin| plugin.name == *name)
@@ -103,7 +107,10 @@ fn missed(app: &App, name: &PluginName) -> Result<Vec<String>> {
             .iter()
             .any(|other| other.name == *name && range.matches(&other.version));
         if !is_met {
-            missed.push(format!("{} {} needs {name} {range}", plugin.name, plugin.version));
+            missed.push(format!(
+                "{} {} needs {name} {range}",
+                plugin.name, plugin.version
+            ));
         }
     }
     Ok(missed)
@@ -116,7 +123,10 @@ mod tests {
 
     #[test]
     fn a_name_may_have_a_version() {
-        assert_eq!(parse("files").expect("valid"), ("files".parse().expect("a name"), None));
+        assert_eq!(
+            parse("files").expect("valid"),
+            ("files".parse().expect("a name"), None)
+        );
         let (_, version) = parse("files@1.2.3").expect("valid");
         assert_eq!(version, Some(Version::new(1, 2, 3)));
         for bad in ["Files", "files@", "files@1", "@1.0.0"] {
@@ -140,8 +150,14 @@ mod tests {
         };
         assert!(check("files").is_ok() && check("files@1.0.0").is_ok());
         let slip = check("flies").expect_err("not installed");
-        assert_eq!((slip.code(), slip.hints()), (Code::E3101, vec!["Did you mean `files`?"]));
+        assert_eq!(
+            (slip.code(), slip.hints()),
+            (Code::E3101, vec!["Did you mean `files`?"])
+        );
         let version = check("files@2.0.0").expect_err("not installed");
-        assert_eq!((version.code(), version.hints()), (Code::E3102, vec!["Installed: 1.0.0."]));
+        assert_eq!(
+            (version.code(), version.hints()),
+            (Code::E3102, vec!["Installed: 1.0.0."])
+        );
     }
 }

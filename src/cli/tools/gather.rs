@@ -73,7 +73,10 @@ impl Place {
 
     /// `files 1.0.0, installed`.
     pub(super) fn in_words(&self) -> String {
-        let version = self.version.as_ref().map_or_else(String::new, |version| format!(" {version}"));
+        let version = self
+            .version
+            .as_ref()
+            .map_or_else(String::new, |version| format!(" {version}"));
         match &self.file {
             Some(path) => format!("{}{version}, {}", self.name, path.display()),
             None => format!("{}{version}, installed", self.name),
@@ -106,7 +109,13 @@ impl Gathered {
     pub(super) fn warnings(&self) -> Vec<String> {
         self.left_out
             .iter()
-            .map(|left_out| format!("{} was left out: {}", left_out.place, one_line(&left_out.error)))
+            .map(|left_out| {
+                format!(
+                    "{} was left out: {}",
+                    left_out.place,
+                    one_line(&left_out.error)
+                )
+            })
             .collect()
     }
 
@@ -168,7 +177,8 @@ fn add_installed(app: &App, plugins: &[Installed], gathered: &mut Gathered) {
         if last.replace(&plugin.name) == Some(&plugin.name) {
             continue;
         }
-        let tools = installed::manifest(&app.store, plugin).and_then(|manifest| described(plugin, &manifest));
+        let tools = installed::manifest(&app.store, plugin)
+            .and_then(|manifest| described(plugin, &manifest));
         match tools {
             Ok(tools) => gathered.add(
                 Place {
@@ -242,7 +252,8 @@ fn several(folder: &Path) -> Option<Vec<PathBuf>> {
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| {
-            path.extension().is_some_and(|extension| extension == "wasm")
+            path.extension()
+                .is_some_and(|extension| extension == "wasm")
                 || path.join(MANIFEST_FILE).is_file()
         })
         .collect();

@@ -37,7 +37,10 @@ impl Args {
         let tools: Value = gathered.tools.iter().map(Listed::to_json).collect();
         Ok(CommandOutput {
             warnings: gathered.warnings(),
-            ..CommandOutput::new(text, json!({"tools": tools, "left_out": gathered.left_out()}))
+            ..CommandOutput::new(
+                text,
+                json!({"tools": tools, "left_out": gathered.left_out()}),
+            )
         })
     }
 }

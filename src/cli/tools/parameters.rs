@@ -49,7 +49,10 @@ pub(in crate::cli) fn signature(name: &str, input: &Value, output: Option<&Value
         .members(input)
         .map(|(name, schema, is_required)| {
             let mark = if is_required { "" } else { "?" };
-            format!("{name}{mark}: {}", cut(&taken.kind(schema, Members::Here), 60))
+            format!(
+                "{name}{mark}: {}",
+                cut(&taken.kind(schema, Members::Here), 60)
+            )
         })
         .collect();
     let given = output.map(|output| {
@@ -62,7 +65,11 @@ pub(in crate::cli) fn signature(name: &str, input: &Value, output: Option<&Value
         };
         format!(" -> {}", cut(&kind, 120))
     });
-    let line = format!("{name}({}){}", parameters.join(", "), given.unwrap_or_default());
+    let line = format!(
+        "{name}({}){}",
+        parameters.join(", "),
+        given.unwrap_or_default()
+    );
     cut(&line, 2 * LONGEST)
 }
 
@@ -106,12 +113,14 @@ impl<'a> Words<'a> {
     }
 
     /// Name, schema and whether it is required, for each property.
-    fn members(&self, schema: &'a Value) -> impl Iterator<Item = (&'a str, &'a Value, bool)> + use<'a> {
+    fn members(
+        &self,
+        schema: &'a Value,
+    ) -> impl Iterator<Item = (&'a str, &'a Value, bool)> + use<'a> {
         let schema = self.resolve(schema);
         let required = schema.get("required").and_then(Value::as_array);
-        let is_required = move |name: &str| {
-            required.is_some_and(|names| names.iter().any(|other| other == name))
-        };
+        let is_required =
+            move |name: &str| required.is_some_and(|names| names.iter().any(|other| other == name));
         schema
             .get("properties")
             .and_then(Value::as_object)
@@ -175,7 +184,10 @@ impl<'a> Words<'a> {
             .iter()
             .find_map(|keyword| schema.get(keyword)?.as_array())?;
         let all = alternatives.iter().map(|one| self.resolve(one));
-        Some(all.filter(|one| one.get("type").is_none_or(|name| name != "null")).collect())
+        Some(
+            all.filter(|one| one.get("type").is_none_or(|name| name != "null"))
+                .collect(),
+        )
     }
 
     /// What a schema takes.
@@ -225,7 +237,8 @@ impl<'a> Words<'a> {
     /// The words of types within a type.
     fn inner(&self, schemas: &'a [Value], depth: usize) -> Vec<String> {
         let some = schemas.iter().take(LISTED);
-        some.map(|schema| self.words(schema, Members::Here, depth + 1)).collect()
+        some.map(|schema| self.words(schema, Members::Here, depth + 1))
+            .collect()
     }
 
     fn either(&self, schema: &'a Map<String, Value>, members: Members, depth: usize) -> String {
@@ -242,12 +255,17 @@ impl<'a> Words<'a> {
                 .and_then(Value::as_str)
                 .is_some_and(|pattern| pattern.starts_with("^(0|"))
         {
-            return format!("{}, also as a string", self.words(number, members, depth + 1));
+            return format!(
+                "{}, also as a string",
+                self.words(number, members, depth + 1)
+            );
         }
         let is_null = |one: &&Value| one.get("type").is_some_and(|name| name == "null");
         let is_only = alternatives.len() - alternatives.iter().filter(is_null).count() == 1;
         let members = if is_only { members } else { Members::Here };
-        let words = alternatives.iter().map(|one| self.words(one, members, depth + 1));
+        let words = alternatives
+            .iter()
+            .map(|one| self.words(one, members, depth + 1));
         joined(words, alternatives.len())
     }
 
@@ -276,7 +294,9 @@ impl<'a> Words<'a> {
         let is_set = schema.get("uniqueItems") == Some(&Value::Bool(true));
         let unlike = if is_set { ", no two alike" } else { "" };
         let items = match schema.get("items").filter(|items| items.is_object()) {
-            Some(items) if members == Members::Elsewhere && self.members(items).next().is_some() => {
+            Some(items)
+                if members == Members::Elsewhere && self.members(items).next().is_some() =>
+            {
                 "objects".to_owned()
             }
             Some(items) => self.words(items, Members::Here, depth + 1),
@@ -293,7 +313,9 @@ impl<'a> Words<'a> {
             .get("properties")
             .and_then(Value::as_object)
             .filter(|properties| !properties.is_empty());
-        let others = schema.get("additionalProperties").filter(|others| others.is_object());
+        let others = schema
+            .get("additionalProperties")
+            .filter(|others| others.is_object());
         match (properties, others) {
             (Some(properties), _) if members == Members::Here => {
                 let required = schema.get("required").and_then(Value::as_array);
@@ -301,7 +323,10 @@ impl<'a> Words<'a> {
                     let is_required =
                         required.is_some_and(|names| names.iter().any(|other| other == name));
                     let mark = if is_required { "" } else { "?" };
-                    format!("{name}{mark}: {}", self.words(member, Members::Here, depth + 1))
+                    format!(
+                        "{name}{mark}: {}",
+                        self.words(member, Members::Here, depth + 1)
+                    )
                 });
                 format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
             }

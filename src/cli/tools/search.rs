@@ -36,7 +36,11 @@ impl Args {
     /// Runs the command.
     pub fn run(self, app: &Arc<App>) -> Result<CommandOutput> {
         let gathered = block_on(gather(app, &self.files))?;
-        let tools: Vec<_> = gathered.tools.iter().map(|listed| Arc::clone(&listed.tool)).collect();
+        let tools: Vec<_> = gathered
+            .tools
+            .iter()
+            .map(|listed| Arc::clone(&listed.tool))
+            .collect();
         let hits = registry::search(&tools, &self.words.join(" "));
         let total = hits.len();
         let found: Vec<(&Listed, f64)> = hits
@@ -57,7 +61,10 @@ impl Args {
             table(&["TOOL", "RISK", "DESCRIPTION"], 2, Fit::Cut, rows)
         };
         if found.len() < total {
-            text.push_str(&format!("\n\n{} more: raise `--limit` to see them.", total - found.len()));
+            text.push_str(&format!(
+                "\n\n{} more: raise `--limit` to see them.",
+                total - found.len()
+            ));
         }
         let hits: Value = found
             .iter()
@@ -80,12 +87,23 @@ impl Args {
 /// What to say where nothing fits: perhaps a word of a name was meant.
 fn nothing(gathered: &Gathered, words: &[String]) -> String {
     let said = words.join(" ");
-    let ids: Vec<String> = gathered.tools.iter().map(|listed| listed.tool.id.to_string()).collect();
-    let names: Vec<&str> = ids.iter().flat_map(|id| id.split(['.', '-', '_'])).collect();
-    let meant = words.iter().find_map(|word| nearest(word, names.iter().copied()));
+    let ids: Vec<String> = gathered
+        .tools
+        .iter()
+        .map(|listed| listed.tool.id.to_string())
+        .collect();
+    let names: Vec<&str> = ids
+        .iter()
+        .flat_map(|id| id.split(['.', '-', '_']))
+        .collect();
+    let meant = words
+        .iter()
+        .find_map(|word| nearest(word, names.iter().copied()));
     let searched = count(gathered.tools.len(), "tool");
     match meant {
         Some(meant) => format!("Nothing fits {said:?} among {searched}. Did you mean `{meant}`?"),
-        None => format!("Nothing fits {said:?} among {searched}. `toolhatch tools list` shows them all."),
+        None => format!(
+            "Nothing fits {said:?} among {searched}. `toolhatch tools list` shows them all."
+        ),
     }
 }

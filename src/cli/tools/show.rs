@@ -52,10 +52,12 @@ impl Args {
             return Ok(CommandOutput::new(text, tool.input_schema.clone()));
         }
         let mut warnings = Vec::new();
-        let requests = source.requests(&app.paths.variables()).unwrap_or_else(|error| {
-            warnings.push(one_line(&error));
-            Vec::new()
-        });
+        let requests = source
+            .requests(&app.paths.variables())
+            .unwrap_or_else(|error| {
+                warnings.push(one_line(&error));
+                Vec::new()
+            });
         let place = Place::of(&source);
         let text = text(&tool, &source, &place, &requests);
         let mut json = tool.to_json();
@@ -63,6 +65,7 @@ impl Args {
             object.insert("source".into(), place.to_json());
             let requests: Vec<Value> = requests.iter().map(asks::request_json).collect();
             object.insert("requests".into(), json!(requests));
+            object.insert("warnings".into(), json!(warnings));
         }
         Ok(CommandOutput {
             warnings,
@@ -79,7 +82,12 @@ fn suggest(app: &App, reference: &ToolRef, error: Error) -> Error {
     else {
         return error;
     };
-    if error.code() != Code::E3101 || error.hints().iter().any(|hint| hint.starts_with("Did you mean")) {
+    if error.code() != Code::E3101
+        || error
+            .hints()
+            .iter()
+            .any(|hint| hint.starts_with("Did you mean"))
+    {
         return error;
     }
     let installed = app.store.list().unwrap_or_default();
@@ -104,7 +112,11 @@ fn text(tool: &Tool, source: &Source, place: &Place, requests: &[Request]) -> St
     if !tool.description.trim().is_empty() {
         text.push_str(&format!("\n{}\n", tool.description.trim()));
     }
-    text.push_str(&members("Parameters", "It takes no parameters.", &tool.input_schema));
+    text.push_str(&members(
+        "Parameters",
+        "It takes no parameters.",
+        &tool.input_schema,
+    ));
     match &tool.output_schema {
         Some(schema) => text.push_str(&members("Result", "Its result has no fields.", schema)),
         None => text.push_str("\nResult\n  Its author does not say what it gives.\n"),
@@ -112,8 +124,14 @@ fn text(tool: &Tool, source: &Source, place: &Place, requests: &[Request]) -> St
     let mut facts = vec![format!("risk:    {}", tool.risk.word())];
     let traits: Vec<&str> = [
         (tool.pure, "it only computes"),
-        (tool.idempotent && !tool.pure, "calling it twice has the effect of calling it once"),
-        (tool.untrusted_output, "its results carry text from strangers"),
+        (
+            tool.idempotent && !tool.pure,
+            "calling it twice has the effect of calling it once",
+        ),
+        (
+            tool.untrusted_output,
+            "its results carry text from strangers",
+        ),
     ]
     .into_iter()
     .filter_map(|(holds, words)| holds.then_some(words))
@@ -147,7 +165,12 @@ fn members(heading: &str, none: &str, schema: &Value) -> String {
         let required = if is_required { "yes" } else { "no" };
         vec![name, required.to_owned(), kind, description]
     });
-    let table = table(&["NAME", "REQUIRED", "TYPE", "DESCRIPTION"], 2, Fit::Wrap, rows);
+    let table = table(
+        &["NAME", "REQUIRED", "TYPE", "DESCRIPTION"],
+        2,
+        Fit::Wrap,
+        rows,
+    );
     section(heading, &[table])
 }
 

@@ -47,14 +47,20 @@ pub(in crate::cli) fn count(number: usize, noun: &str) -> String {
 
 /// How long ago a moment was: `just now`, `5 minutes ago`, `12 days ago`.
 pub(in crate::cli) fn ago(moment: SystemTime, now: SystemTime) -> String {
-    let passed = now.duration_since(moment).unwrap_or(Duration::ZERO).as_secs();
+    let passed = now
+        .duration_since(moment)
+        .unwrap_or(Duration::ZERO)
+        .as_secs();
     let (number, noun) = match passed {
         ..60 => return "just now".to_owned(),
         60..3_600 => (passed / 60, "minute"),
         3_600..86_400 => (passed / 3_600, "hour"),
         _ => (passed / 86_400, "day"),
     };
-    format!("{} ago", count(usize::try_from(number).unwrap_or(usize::MAX), noun))
+    format!(
+        "{} ago",
+        count(usize::try_from(number).unwrap_or(usize::MAX), noun)
+    )
 }
 
 /// The name that was probably meant.

@@ -33,7 +33,10 @@ fn a_link_that_is_swapped_in_between_look_and_use_leads_nowhere() {
             "tool": probe::file(), "name": "read-file", "args": {"path": "data/swapped"},
             "allow": ["file_read=data"],
         });
-        let run = probe.env.run(["call", "--jsonl"]).stdin(format!("{line}\n").repeat(300));
+        let run = probe
+            .env
+            .run(["call", "--jsonl"])
+            .stdin(format!("{line}\n").repeat(300));
         let output = run.output();
         stop.store(true, Ordering::Relaxed);
         output

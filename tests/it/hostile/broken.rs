@@ -16,10 +16,18 @@ use crate::support::probe;
 fn call_all(env: &TestEnv, files: &[String]) -> Vec<Value> {
     let mut input: String = files
         .iter()
-        .map(|file| format!("{}\n", json!({"tool": file, "args": {"a": 1, "b": 2}, "timeout": "2s"})))
+        .map(|file| {
+            format!(
+                "{}\n",
+                json!({"tool": file, "args": {"a": 1, "b": 2}, "timeout": "2s"})
+            )
+        })
         .collect();
     env.write("intact.wasm", &guests::component(guests::ADDER));
-    input.push_str(&format!("{}\n", json!({"tool": "intact.wasm", "args": {"a": 1, "b": 2}})));
+    input.push_str(&format!(
+        "{}\n",
+        json!({"tool": "intact.wasm", "args": {"a": 1, "b": 2}})
+    ));
     let run = env.run(["call", "--jsonl"]).stdin(input);
     let output = run.timeout(Duration::from_secs(55)).output();
     let mut answers = output.json_lines();
@@ -36,7 +44,9 @@ fn is_typed(answer: &Value, what: &str) {
         return;
     }
     let code = answer["error"]["code"].as_str().unwrap_or_default();
-    let expected = ["E3101", "E3105", "E3111", "E3301", "E3402", "E3403", "E3404", "E3407"];
+    let expected = [
+        "E3101", "E3105", "E3111", "E3301", "E3402", "E3403", "E3404", "E3407",
+    ];
     assert!(expected.contains(&code), "{what}: {answer}");
 }
 
@@ -66,12 +76,18 @@ fn a_component_cut_off_anywhere_is_refused() {
             name
         })
         .collect();
-    for (length, answer) in call_all(&env, &names).iter().enumerate() {
-        // Cut between two sections it can be a component still, with less in it.
+    let answers = call_all(&env, &names);
+    for (length, answer) in answers.iter().enumerate() {
+        // Cut between two sections it can be a component still, with less in it: without its names, or its exports.
+        if answer["ok"] == true {
+            assert_eq!(answer["structured"]["result"], 3, "{length}: {answer}");
+            continue;
+        }
         let code = answer["error"]["code"].as_str().unwrap_or_default();
-        assert!(answer["ok"] == false, "{length}: {answer}");
         assert!(["E3105", "E3101"].contains(&code), "{length}: {answer}");
     }
+    let refused = answers.iter().filter(|answer| answer["ok"] == false).count();
+    assert!(refused > names.len() * 9 / 10, "{refused} of {}", names.len());
     still_works(&env);
 }
 
@@ -93,7 +109,10 @@ fn a_component_with_any_byte_changed_is_refused_or_runs_in_its_sandbox() {
     for (name, answer) in names.iter().zip(&answers) {
         is_typed(answer, name);
     }
-    let refused = answers.iter().filter(|answer| answer["ok"] == false).count();
+    let refused = answers
+        .iter()
+        .filter(|answer| answer["ok"] == false)
+        .count();
     assert!(refused > names.len() / 3, "{refused} of {}", names.len());
     still_works(&env);
 }
@@ -137,7 +156,10 @@ fn noise_is_refused() {
     let names: Vec<String> = (0..200)
         .map(|number| {
             let length = random.next().expect("endless") % 2000;
-            let noise = random.by_ref().take(length as usize / 8 + 1).flat_map(u64::to_le_bytes);
+            let noise = random
+                .by_ref()
+                .take(length as usize / 8 + 1)
+                .flat_map(u64::to_le_bytes);
             let start = if number % 2 == 0 { &header[..] } else { &[] };
             let bytes: Vec<u8> = start.iter().copied().chain(noise).collect();
             let name = format!("noise-{number}.wasm");
@@ -171,7 +193,10 @@ fn what_is_something_else_is_told_by_its_name() {
     ] {
         save(&env, name, bytes);
         let output = call(&env, Path::new(name), &[]).fails_with(2, "E3105");
-        assert!(output.stderr.contains(told) && output.stderr.contains(name), "{output}");
+        assert!(
+            output.stderr.contains(told) && output.stderr.contains(name),
+            "{output}"
+        );
     }
     // A component with nothing in it has no tools.
     save(&env, "nothing.wasm", b"\0asm\x0d\0\x01\0");
@@ -187,10 +212,14 @@ fn what_is_no_file_is_told_and_not_waited_for() {
     call(&env, Path::new("./empty"), &[]).fails_with(4, "E3101");
     let pipe = env.path("pipe.wasm");
     let mode = rustix::fs::Mode::from_raw_mode(0o600);
-    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).expect("a pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0)
+        .expect("a pipe");
     let output = call(&env, Path::new("pipe.wasm"), &[]).output();
     assert_eq!(output.code, Some(2), "{output}");
-    call(&env, Path::new("/dev/zero"), &[]).timeout(Duration::from_secs(20)).output();
+    let output = call(&env, Path::new("/dev/zero"), &[])
+        .timeout(Duration::from_secs(20))
+        .output();
+    assert_eq!(output.code, Some(2), "{output}");
     std::os::unix::fs::symlink("loop.wasm", env.path("loop.wasm")).expect("linked");
     let output = call(&env, Path::new("loop.wasm"), &[]).output();
     assert_ne!(output.code, Some(0), "{output}");
@@ -201,14 +230,24 @@ fn what_is_no_file_is_told_and_not_waited_for() {
 fn a_file_of_gigabytes_is_not_read() {
     let env = TestEnv::new();
     save(&env, "large.wasm", b"\0asm\x0d\0\x01\0");
-    let file = File::options().write(true).open(env.path("large.wasm")).expect("opened");
+    let file = File::options()
+        .write(true)
+        .open(env.path("large.wasm"))
+        .expect("opened");
     // The file has a size, and nothing on the disk.
     file.set_len(8 << 30).expect("grown");
     let output = call(&env, Path::new("large.wasm"), &[]).output();
     assert_eq!(output.code, Some(2), "{output}");
-    assert!(output.stderr.contains("larger than 268435456 bytes"), "{output}");
+    assert!(
+        output.stderr.contains("larger than 268435456 bytes"),
+        "{output}"
+    );
     // A custom section that claims to be larger than the file.
-    save(&env, "claims.wasm", b"\0asm\x0d\0\x01\0\0\xff\xff\xff\xff\x0f\x01a");
+    save(
+        &env,
+        "claims.wasm",
+        b"\0asm\x0d\0\x01\0\0\xff\xff\xff\xff\x0f\x01a",
+    );
     call(&env, Path::new("claims.wasm"), &[]).fails_with(2, "E3105");
     still_works(&env);
 }
@@ -247,12 +286,23 @@ fn nesting_ends_at_a_limit() {
              (func (export \"run\") (result {ty}) (canon lift (core func $i \"run\") (memory $memory))))"
         )
     };
-    save(&env, "types.wasm", &guests::component(&of_type(&option(20))));
+    save(
+        &env,
+        "types.wasm",
+        &guests::component(&of_type(&option(20))),
+    );
     call(&env, Path::new("types.wasm"), &[]).ok();
-    save(&env, "types.wasm", &guests::component(&of_type(&option(60))));
+    save(
+        &env,
+        "types.wasm",
+        &guests::component(&of_type(&option(60))),
+    );
     let output = call(&env, Path::new("types.wasm"), &[]).output();
     assert_eq!(output.code, Some(2), "{output}");
-    assert!(output.stderr.contains("nested deeper than") || output.stderr.contains("nest"), "{output}");
+    assert!(
+        output.stderr.contains("nested deeper than") || output.stderr.contains("nest"),
+        "{output}"
+    );
     // Blocks in blocks, which only the compiler sees.
     let blocks = format!(
         "(component (core module $m (func (export \"run\") {} {})) (core instance $i (instantiate $m)) \
@@ -286,6 +336,9 @@ fn a_signature_with_too_many_types_is_refused() {
     }
     let output = call(&env, Path::new("wide.wasm"), &[]).output();
     assert_eq!(output.code, Some(2), "{output}");
-    assert!(output.stderr.contains("E3111") || output.stderr.contains("E3105"), "{output}");
+    assert!(
+        output.stderr.contains("E3111") || output.stderr.contains("E3105"),
+        "{output}"
+    );
     still_works(&env);
 }

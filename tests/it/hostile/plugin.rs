@@ -39,7 +39,8 @@ impl Memory {
     fn words(&mut self, words: &[u32]) -> u32 {
         self.0.resize(self.0.len().next_multiple_of(8), 0);
         let at = self.0.len() as u32;
-        self.0.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        self.0
+            .extend(words.iter().flat_map(|word| word.to_le_bytes()));
         at
     }
 
@@ -92,7 +93,12 @@ impl Memory {
 
 /// A plugin that describes these tools and returns this from each, and does `on_list` and `on_call`, in WebAssembly text,
 /// before that. `$log` writes a log message: its level, and where the message stands; a page of letters begins at 0.
-pub fn plugin(tools: &[Described<'_>], on_list: &str, on_call: &str, returned: &Returned<'_>) -> Vec<u8> {
+pub fn plugin(
+    tools: &[Described<'_>],
+    on_list: &str,
+    on_call: &str,
+    returned: &Returned<'_>,
+) -> Vec<u8> {
     let mut memory = Memory(vec![b'x'; 65536]);
     let tools = memory.tools(tools);
     let returned = memory.returned(returned);
@@ -135,7 +141,9 @@ fn encode(module: &str) -> Vec<u8> {
     let mut module = guests::component(module);
     let mut resolve = wit_parser::Resolve::default();
     let (package, _) = resolve.push_dir(root().join("wit")).expect("our own WIT");
-    let world = resolve.select_world(&[package], Some("plugin")).expect("our own world");
+    let world = resolve
+        .select_world(&[package], Some("plugin"))
+        .expect("our own world");
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("embedded");
     let encoder = ComponentEncoder::default().validate(true).module(&module);
     encoder.expect("a module").encode().expect("a component")

@@ -29,26 +29,62 @@ fn run(env: &TestEnv, words: &[&str]) -> crate::support::process::Run {
 #[test]
 fn a_plugin_runs() {
     let env = TestEnv::new();
-    save(&env, &plugin(&[PLAIN], "", "", &Returned::Complete(Some(br#"{"a": [1, 2.5, null]}"#), b"as text")));
+    save(
+        &env,
+        &plugin(
+            &[PLAIN],
+            "",
+            "",
+            &Returned::Complete(Some(br#"{"a": [1, 2.5, null]}"#), b"as text"),
+        ),
+    );
     let output = run(&env, &["run", "--json"]).ok();
     assert_eq!(output.json()["tool"], "guest.run", "{output}");
-    assert_eq!(output.json()["structured"], json!({"a": [1, 2.5, null]}), "{output}");
-    assert_eq!(output.json()["content"], json!([{"type": "text", "text": "as text"}]), "{output}");
+    assert_eq!(
+        output.json()["structured"],
+        json!({"a": [1, 2.5, null]}),
+        "{output}"
+    );
+    assert_eq!(
+        output.json()["content"],
+        json!([{"type": "text", "text": "as text"}]),
+        "{output}"
+    );
     let output = run(&env, &[]).ok();
-    assert_eq!(output.stdout, "as text\n", "the only tool need not be named");
+    assert_eq!(
+        output.stdout, "as text\n",
+        "the only tool need not be named"
+    );
 }
 
 #[test]
 fn a_plugin_that_never_says_what_it_has_is_given_up() {
     let env = TestEnv::new();
-    save(&env, &plugin(&[PLAIN], "(loop $again (br $again))", "", &DONE));
+    save(
+        &env,
+        &plugin(&[PLAIN], "(loop $again (br $again))", "", &DONE),
+    );
     let output = run(&env, &["run", "--timeout", "1s"]).fails_with(124, "E3402");
-    assert!(output.stderr.contains("asking the plugin for its tools"), "{output}");
+    assert!(
+        output.stderr.contains("asking the plugin for its tools"),
+        "{output}"
+    );
     assert!(output.elapsed < Duration::from_secs(30), "{output}");
     save(&env, &plugin(&[PLAIN], "unreachable", "", &DONE));
     let output = run(&env, &["run"]).fails_with(1, "E3404");
-    assert!(output.stderr.contains("asking the plugin for its tools"), "{output}");
-    save(&env, &plugin(&[PLAIN], "(if (i32.eq (memory.grow (i32.const 60000)) (i32.const -1)) (then unreachable))", "", &DONE));
+    assert!(
+        output.stderr.contains("asking the plugin for its tools"),
+        "{output}"
+    );
+    save(
+        &env,
+        &plugin(
+            &[PLAIN],
+            "(if (i32.eq (memory.grow (i32.const 60000)) (i32.const -1)) (then unreachable))",
+            "",
+            &DONE,
+        ),
+    );
     run(&env, &["run"]).fails_with(6, "E3403");
     still_works(&env);
 }
@@ -56,7 +92,9 @@ fn a_plugin_that_never_says_what_it_has_is_given_up() {
 #[test]
 fn tools_that_are_not_described_well_are_refused() {
     let env = TestEnv::new();
-    let with = |name: &'static str, input_schema: &'static str, output_schema: Option<&'static str>| Described {
+    let with = |name: &'static str,
+                input_schema: &'static str,
+                output_schema: Option<&'static str>| Described {
         name,
         input_schema,
         output_schema,
@@ -65,7 +103,10 @@ fn tools_that_are_not_described_well_are_refused() {
         (with("run", "", None), "input schema"),
         (with("run", "{", None), "input schema"),
         (with("run", "{}", Some("[1")), "output schema"),
-        (with("run", r#"{"type": "object", "type": "string"}"#, None), "input schema"),
+        (
+            with("run", r#"{"type": "object", "type": "string"}"#, None),
+            "input schema",
+        ),
         (with("run", r#"{"type": 5}"#, None), "schema"),
         (with("", "{}", None), "naming a tool"),
         (with("a b", "{}", None), "naming a tool"),
@@ -95,7 +136,12 @@ fn arguments_are_checked_against_the_schema_before_the_tool_runs() {
     };
     // It would crash if it ran.
     save(&env, &plugin(&[strict], "", "unreachable", &DONE));
-    for (arguments, path) in [("{}", "n"), ("{\"n\": 6}", "/n"), ("{\"n\": \"1\"}", "/n"), ("{\"n\": 1, \"m\": 1}", "m")] {
+    for (arguments, path) in [
+        ("{}", "n"),
+        ("{\"n\": 6}", "/n"),
+        ("{\"n\": \"1\"}", "/n"),
+        ("{\"n\": 1, \"m\": 1}", "m"),
+    ] {
         let output = run(&env, &["run", "--args", arguments]).fails_with(2, "E3301");
         assert!(output.stderr.contains(path), "{output}");
     }
@@ -114,7 +160,9 @@ fn arguments_are_checked_against_the_schema_before_the_tool_runs() {
 fn results_that_are_not_what_was_promised_are_told() {
     let env = TestEnv::new();
     let promising = || Described {
-        output_schema: Some(r#"{"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}"#),
+        output_schema: Some(
+            r#"{"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}"#,
+        ),
         ..PLAIN
     };
     let deep = "[".repeat(200) + &"]".repeat(200);
@@ -131,12 +179,23 @@ fn results_that_are_not_what_was_promised_are_told() {
         (Some(b"[]"), "E3303", "guest.run"),
         (None, "E3303", "no structured result"),
     ] {
-        save(&env, &plugin(&[promising()], "", "", &Returned::Complete(structured, b"text")));
+        save(
+            &env,
+            &plugin(
+                &[promising()],
+                "",
+                "",
+                &Returned::Complete(structured, b"text"),
+            ),
+        );
         let output = run(&env, &["run"]).fails_with(1, code);
         assert!(output.stderr.contains(told), "{output}");
     }
     for text in [&b"\xff\xfe"[..], b"\xc0\x80", b"\xed\xa0\x80"] {
-        save(&env, &plugin(&[PLAIN], "", "", &Returned::Complete(None, text)));
+        save(
+            &env,
+            &plugin(&[PLAIN], "", "", &Returned::Complete(None, text)),
+        );
         let output = run(&env, &["run"]).fails_with(1, "E3308");
         assert!(output.stderr.contains("UTF-8"), "{output}");
     }
@@ -156,19 +215,48 @@ fn every_error_of_a_tool_has_its_own_code() {
         (4, 1, "E3401"),
         (5, 1, "E3401"),
     ] {
-        save(&env, &plugin(&[PLAIN], "", "", &Returned::Error(number, "the moon is full")));
+        save(
+            &env,
+            &plugin(
+                &[PLAIN],
+                "",
+                "",
+                &Returned::Error(number, "the moon is full"),
+            ),
+        );
         let output = run(&env, &["run"]).fails_with(exit, code);
         assert!(output.stderr.contains("the moon is full"), "{output}");
     }
     // The words of a stranger do not rewrite the terminal, where there is one.
-    save(&env, &plugin(&[PLAIN], "", "", &Returned::Error(4, "\u{1b}[2J\u{202e}gone")));
+    save(
+        &env,
+        &plugin(
+            &[PLAIN],
+            "",
+            "",
+            &Returned::Error(4, "\u{1b}[2J\u{202e}gone"),
+        ),
+    );
     let output = run(&env, &["run"]).fails_with(1, "E3401");
-    assert!(!output.stderr.contains('\u{1b}') && output.stderr.contains("gone"), "{output}");
+    assert!(
+        !output.stderr.contains('\u{1b}') && output.stderr.contains("gone"),
+        "{output}"
+    );
     let schema = r#"{"type": "object"}"#;
-    save(&env, &plugin(&[PLAIN], "", "", &Returned::NeedsInput("Really?", schema)));
+    save(
+        &env,
+        &plugin(&[PLAIN], "", "", &Returned::NeedsInput("Really?", schema)),
+    );
     let output = run(&env, &["run", "--json"]).fails_with(3, "E3213");
-    assert_eq!(output.json()["error"]["details"]["requests"][0]["message"], "Really?", "{output}");
-    save(&env, &plugin(&[PLAIN], "", "", &Returned::NeedsInput("Really?", "{")));
+    assert_eq!(
+        output.json()["error"]["details"]["requests"][0]["message"],
+        "Really?",
+        "{output}"
+    );
+    save(
+        &env,
+        &plugin(&[PLAIN], "", "", &Returned::NeedsInput("Really?", "{")),
+    );
     run(&env, &["run"]).fails_with(1, "E3308");
     still_works(&env);
 }
@@ -187,14 +275,27 @@ fn a_flood_of_log_messages_is_cut() {
     };
     let start = "(local.set 0 (i32.const 0))";
     let save_flood = |times: u32, length: u32| {
-        save(&env, &plugin(&[PLAIN], "", &format!("{start} {}", flood(times, length)), &DONE));
+        save(
+            &env,
+            &plugin(
+                &[PLAIN],
+                "",
+                &format!("{start} {}", flood(times, length)),
+                &DONE,
+            ),
+        );
     };
     save_flood(50_000, 3);
     let output = run(&env, &["run", "--json"]).ok();
     let report = output.json();
     let kept = report["logs"].as_array().map_or(0, Vec::len);
     assert!((1000..=10_000).contains(&kept), "{kept} messages");
-    assert_eq!(report["dropped"]["logs"], 50_000 - kept, "{:?}", report["dropped"]);
+    assert_eq!(
+        report["dropped"]["logs"],
+        50_000 - kept,
+        "{:?}",
+        report["dropped"]
+    );
     // Messages that are long instead of many.
     save_flood(100, 60_000);
     let output = run(&env, &["run", "--json"]).ok();
@@ -209,13 +310,25 @@ fn a_flood_of_log_messages_is_cut() {
 #[test]
 fn a_message_that_points_nowhere_is_a_crash() {
     let env = TestEnv::new();
-    for message in ["(i32.const -1) (i32.const 5)", "(i32.const 64) (i32.const -1)", "(i32.const 2147483647) (i32.const 2147483647)"] {
+    for message in [
+        "(i32.const -1) (i32.const 5)",
+        "(i32.const 64) (i32.const -1)",
+        "(i32.const 2147483647) (i32.const 2147483647)",
+    ] {
         let on_call = format!("(call $log (i32.const 3) {message})");
         save(&env, &plugin(&[PLAIN], "", &on_call, &DONE));
         let output = run(&env, &["run"]).output();
         assert!([Some(1), Some(6)].contains(&output.code), "{output}");
     }
-    save(&env, &plugin(&[PLAIN], "", "(call $log (i32.const 99) (i32.const 64) (i32.const 1))", &DONE));
+    save(
+        &env,
+        &plugin(
+            &[PLAIN],
+            "",
+            "(call $log (i32.const 99) (i32.const 64) (i32.const 1))",
+            &DONE,
+        ),
+    );
     run(&env, &["run"]).fails_with(1, "E3404");
     still_works(&env);
 }

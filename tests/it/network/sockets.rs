@@ -28,7 +28,11 @@ impl Shouting {
                 let mut line = String::new();
                 let mut reader = BufReader::new(stream);
                 drop(reader.read_line(&mut line));
-                drop(reader.into_inner().write_all(line.to_uppercase().as_bytes()));
+                drop(
+                    reader
+                        .into_inner()
+                        .write_all(line.to_uppercase().as_bytes()),
+                );
             }
         });
         Self { address, visitors }
@@ -48,14 +52,19 @@ fn tcp_reaches_the_granted_address_and_port_and_no_other() {
     let probe = Probe::new();
     let (granted, other) = (Shouting::start(), Shouting::start());
     let scope = format!("network_tcp={}", granted.address);
-    let output = ask(&probe, &granted.address.to_string()).allow(&scope).run().ok();
+    let output = ask(&probe, &granted.address.to_string())
+        .allow(&scope)
+        .run()
+        .ok();
     assert_eq!(output.json()["structured"]["result"], "HELLO", "{output}");
     assert_eq!(output.json()["effects"][0]["type"], "tcp", "{output}");
     let said = ask(&probe, &other.address.to_string())
         .allow(&scope)
-        .is_denied("E3211", &format!("{} was denied: network_tcp covers only", other.address));
+        .is_denied(
+            "E3211",
+            &format!("{} was denied: network_tcp covers only", other.address),
+        );
     assert_eq!(said, "access-denied");
-    ask(&probe, &granted.address.to_string()).is_denied("E3211", "no network_tcp was granted");
     assert_eq!((granted.visitors(), other.visitors()), (1, 0));
     ask(&probe, &granted.address.to_string())
         .allow("network_tcp=127.0.0.0/8:*")
@@ -69,8 +78,20 @@ fn private_addresses_are_denied_to_a_grant_of_everything_public() {
     let server = Shouting::start();
     let port = server.address.port();
     for ip in [
-        "127.0.0.1", "127.1.2.3", "0.0.0.0", "10.0.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "[::1]", "[::]",
-        "[::ffff:127.0.0.1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[fe80::1]", "[fd00:ec2::254]",
+        "127.0.0.1",
+        "127.1.2.3",
+        "0.0.0.0",
+        "10.0.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "[::1]",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "[::127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[fe80::1]",
+        "[fd00:ec2::254]",
     ] {
         let output = ask(&probe, &format!("{ip}:{port}"))
             .allow("network_tcp=*:*")
@@ -78,7 +99,10 @@ fn private_addresses_are_denied_to_a_grant_of_everything_public() {
             .fails_with(1, "E3401");
         let report = output.json();
         let is_invalid = output.stdout.contains("invalid-argument");
-        assert!(report["denials"][0]["code"] == "E3211" || is_invalid, "{ip}: {output}");
+        assert!(
+            report["denials"][0]["code"] == "E3211" || is_invalid,
+            "{ip}: {output}"
+        );
     }
     ask(&probe, &format!("169.254.169.254:{port}"))
         .allow("network_tcp=*:*;private")
@@ -99,10 +123,14 @@ fn a_grant_of_a_name_is_one_of_the_addresses_that_the_name_has() {
         let arguments = json!({"name": name, "port": port, "line": "hello"});
         probe.call("tcp-ask-name", arguments)
     };
-    by_name("localhost", port).allow(&scope).gives(json!("HELLO"));
+    by_name("localhost", port)
+        .allow(&scope)
+        .gives(json!("HELLO"));
     by_name("localhost", port).is_denied("E3211", "looking up the name localhost was denied");
     // Whoever did not ask for the name does not have its address.
-    ask(&probe, &server.address.to_string()).allow(&scope).is_denied("E3211", "was denied");
+    ask(&probe, &server.address.to_string())
+        .allow(&scope)
+        .is_denied("E3211", "was denied");
     let other = Shouting::start();
     by_name("localhost", other.address.port())
         .allow(&scope)
@@ -114,10 +142,20 @@ fn a_grant_of_a_name_is_one_of_the_addresses_that_the_name_has() {
 fn names_are_looked_up_only_where_they_were_granted() {
     let probe = Probe::new();
     let resolve = |name: &str| probe.call("resolve", json!({"name": name}));
-    let output = resolve("localhost").allow("network_tcp=localhost:80").run().ok();
+    let output = resolve("localhost")
+        .allow("network_tcp=localhost:80")
+        .run()
+        .ok();
     let found = output.json()["structured"]["result"].to_string();
-    assert!(found.contains("127.0.0.1") || found.contains("::1"), "{output}");
-    assert_eq!(output.json()["effects"][0], json!({"type": "lookup", "name": "localhost"}), "{output}");
+    assert!(
+        found.contains("127.0.0.1") || found.contains("::1"),
+        "{output}"
+    );
+    assert_eq!(
+        output.json()["effects"][0],
+        json!({"type": "lookup", "name": "localhost"}),
+        "{output}"
+    );
     for name in [
         "localhost",
         "secret.attacker.example",
@@ -137,10 +175,17 @@ fn names_are_looked_up_only_where_they_were_granted() {
             .allow("network_tcp=db.example.com:*")
             .run()
             .fails_with(1, "E3401");
-        assert!(output.stdout.contains("\"E3211\"") && output.stdout.contains("access-denied"), "{name:?}: {output}");
+        assert!(
+            output.stdout.contains("\"E3211\"") && output.stdout.contains("access-denied"),
+            "{name:?}: {output}"
+        );
     }
-    resolve("other.example.com").allow("network_tcp=db.example.com:*").is_denied("E3211", "other.example.com");
-    resolve("localhost").allow("network_tcp=127.0.0.0/8:*").is_denied("E3211", "localhost");
+    resolve("other.example.com")
+        .allow("network_tcp=db.example.com:*")
+        .is_denied("E3211", "other.example.com");
+    resolve("localhost")
+        .allow("network_tcp=127.0.0.0/8:*")
+        .is_denied("E3211", "localhost");
     probe.still_works();
 }
 
@@ -162,7 +207,8 @@ fn shouting_udp() -> (SocketAddr, Arc<AtomicUsize>) {
 }
 
 fn send(probe: &Probe, address: SocketAddr, connected: bool) -> Call<'_> {
-    let arguments = json!({"address": address.to_string(), "text": "hello", "connected": connected});
+    let arguments =
+        json!({"address": address.to_string(), "text": "hello", "connected": connected});
     probe.call("udp-ask", arguments)
 }
 
@@ -175,36 +221,64 @@ fn ghsa_hmmr_87qq_258j_udp_reaches_the_granted_address_and_no_other() {
     for connected in [false, true] {
         let output = send(&probe, granted, connected).allow(&scope).run().ok();
         assert_eq!(output.json()["structured"]["result"], "HELLO", "{output}");
-        assert!(output.json()["effects"].to_string().contains("\"udp\""), "{output}");
-        let said = send(&probe, other, connected)
-            .allow(&scope)
-            .is_denied("E3211", &format!("{other} was denied: network_udp covers only"));
+        assert!(
+            output.json()["effects"].to_string().contains("\"udp\""),
+            "{output}"
+        );
+        let said = send(&probe, other, connected).allow(&scope).is_denied(
+            "E3211",
+            &format!("{other} was denied: network_udp covers only"),
+        );
         assert_eq!(said, "access-denied");
-        send(&probe, granted, connected).is_denied("E3211", "no network_udp was granted");
-        send(&probe, granted, connected).allow("network_udp=*:*").is_denied("E3211", "was denied");
+        send(&probe, granted, connected)
+            .allow("network_udp=*:*")
+            .is_denied("E3211", "was denied");
     }
     // A datagram that was sent has arrived by now: those that were answered came after it.
-    assert_eq!((received.load(Ordering::SeqCst), stolen.load(Ordering::SeqCst)), (2, 0));
+    assert_eq!(
+        (
+            received.load(Ordering::SeqCst),
+            stolen.load(Ordering::SeqCst)
+        ),
+        (2, 0)
+    );
     probe.still_works();
 }
 
 #[test]
 fn nobody_listens() {
     let probe = Probe::new();
-    for address in ["127.0.0.1:0", "0.0.0.0:0", "[::]:0", "[::1]:0", "127.0.0.1:8080"] {
-        for scope in [None, Some("network_tcp=*:*;private"), Some("network_tcp=127.0.0.0/8:*")] {
-            let mut call = probe.call("tcp-listen", json!({"address": address}));
-            if let Some(scope) = scope {
-                call = call.allow(scope);
-            }
-            let said = call.is_denied("E3211", "tools open connections, they do not accept them");
-            assert_eq!(said, "access-denied", "{address} {scope:?}");
+    let scopes = [
+        None,
+        Some("network_tcp=*:*;private"),
+        Some("network_tcp=127.0.0.0/8:*"),
+        Some("network_udp=*:*;private"),
+    ];
+    let call = |function: &str, address: &str, scope: Option<&str>| {
+        let call = probe.call(function, json!({"address": address}));
+        match scope {
+            Some(scope) => call.allow(scope),
+            None => call,
         }
-    }
-    for address in ["127.0.0.1:5353", "127.0.0.1:0", "0.0.0.0:5353"] {
-        let call = probe.call("udp-bind", json!({"address": address}));
-        let call = call.allow("network_udp=*:*;private");
-        call.is_denied("E3211", "tools open connections, they do not accept them");
+    };
+    for scope in scopes {
+        // To every address of the machine, at a port of the system's choice: binding is what connecting begins with.
+        for address in ["0.0.0.0:0", "[::]:0"] {
+            call("tcp-listen", address, scope).fails(1, "E3401", "access-denied");
+        }
+        for (function, address) in [
+            ("tcp-listen", "127.0.0.1:0"),
+            ("tcp-listen", "[::1]:0"),
+            ("tcp-listen", "127.0.0.1:8080"),
+            ("tcp-listen", "0.0.0.0:8080"),
+            ("udp-bind", "127.0.0.1:5353"),
+            ("udp-bind", "127.0.0.1:0"),
+            ("udp-bind", "0.0.0.0:5353"),
+        ] {
+            let said = call(function, address, scope)
+                .is_denied("E3211", "tools open connections, they do not accept them");
+            assert_eq!(said, "access-denied", "{function} {address} {scope:?}");
+        }
     }
     probe.still_works();
 }
@@ -216,7 +290,9 @@ fn a_server_that_never_answers_does_not_outlast_the_call() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("bound").to_string();
     let call = ask(&probe, &address).allow(format!("network_tcp={address}"));
-    let output = call.flag("--timeout=700ms").fails(124, "E3402", "did not finish within 700ms");
+    let output = call
+        .flag("--timeout=700ms")
+        .fails(124, "E3402", "did not finish within 700ms");
     assert!(output.elapsed < Duration::from_secs(20), "{output}");
     probe.still_works();
 }

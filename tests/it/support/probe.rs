@@ -28,7 +28,9 @@ impl Probe {
 
     /// A call of one of its functions, with the report as JSON.
     pub fn call(&self, function: &str, arguments: Value) -> Call<'_> {
-        let words = ["call", file().to_str().expect("UTF-8"), function, "--json", "--args"];
+        let file = file();
+        let file = file.to_str().expect("UTF-8");
+        let words = ["call", file, function, "--json", "--args"];
         let mut words: Vec<String> = words.map(str::to_owned).into();
         words.push(arguments.to_string());
         Call {
@@ -90,7 +92,10 @@ impl Call<'_> {
         let error = &output.json()["error"];
         assert_eq!(error["code"], code, "{output}");
         let said = error["message"].as_str().unwrap_or_default();
-        assert!(said.contains(message), "it should say {message:?}\n{output}");
+        assert!(
+            said.contains(message),
+            "it should say {message:?}\n{output}"
+        );
         output
     }
 
@@ -111,7 +116,10 @@ impl Call<'_> {
         let told = told["message"].as_str().unwrap_or_default();
         let hints = report["error"]["hints"].to_string();
         let told = serde_json::to_string(told).expect("a string");
-        assert!(hints.contains(told.trim_matches('"')), "the hints should tell of it\n{output}");
+        assert!(
+            hints.contains(told.trim_matches('"')),
+            "the hints should tell of it\n{output}"
+        );
         let structured = &report["error"]["details"]["structured"];
         structured.as_str().unwrap_or_default().to_owned()
     }

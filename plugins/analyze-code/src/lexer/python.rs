@@ -54,6 +54,8 @@ impl Quotes {
 struct Python<'a> {
     lexer: Lexer<'a>,
     open: Vec<Open>,
+    /// How many f-strings are open.
+    formats: usize,
     /// The columns of the blocks around the cursor, outermost first.
     indents: Vec<usize>,
 }
@@ -62,6 +64,7 @@ pub fn lex(text: &str) -> Lexed {
     let mut python = Python {
         lexer: Lexer::new(text),
         open: Vec::new(),
+        formats: 0,
         indents: Vec::new(),
     };
     python.lexer.cursor.eat("\u{feff}");
@@ -172,6 +175,7 @@ impl Python<'_> {
         }
         if has('f') || has('t') {
             self.open.push(Open::Format(quotes));
+            self.formats += 1;
             self.format_text(quotes);
         } else {
             self.plain_text(quotes);
@@ -223,7 +227,7 @@ impl Python<'_> {
         };
         loop {
             if self.lexer.cursor.eat(quotes.end()) {
-                self.open.pop();
+                self.end_format();
                 break;
             }
             if self.lexer.cursor.eat("{{") {
@@ -238,7 +242,7 @@ impl Python<'_> {
                 Some('\n') if !quotes.triple => {
                     self.lexer
                         .fault(FaultKind::UnterminatedString, quotes.start);
-                    self.open.pop();
+                    self.end_format();
                     break;
                 }
                 Some(_) => {
@@ -249,6 +253,11 @@ impl Python<'_> {
             }
         }
         self.push_text(start);
+    }
+
+    fn end_format(&mut self) {
+        self.open.pop();
+        self.formats -= 1;
     }
 
     /// A backslash in an f-string: it never hides a brace, but those of `\N{NAME}` are no expression.
@@ -317,7 +326,7 @@ impl Python<'_> {
         if self.open.is_empty() {
             self.newline();
             self.line_start();
-        } else if self.open.iter().all(|open| *open == Open::Bracket) && self.is_statement_ahead() {
+        } else if self.formats == 0 && self.is_statement_ahead() {
             self.open.clear();
             self.newline();
             self.line_start();

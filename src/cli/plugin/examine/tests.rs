@@ -3,7 +3,11 @@ use serde_json::json;
 use super::*;
 
 fn rules(findings: &Findings) -> Vec<(&'static str, Severity)> {
-    findings.sorted().iter().map(|finding| (finding.rule, finding.severity)).collect()
+    findings
+        .sorted()
+        .iter()
+        .map(|finding| (finding.rule, finding.severity))
+        .collect()
 }
 
 #[test]
@@ -63,9 +67,17 @@ fn the_manifest_and_the_component_list_the_same_tools() {
     )
     .expect("valid");
     let mut findings = Findings::default();
-    let seen = of_plugin(&[described("read"), described("list"), described("list")], &manifest.tools, &mut findings);
+    let seen = of_plugin(
+        &[described("read"), described("list"), described("list")],
+        &manifest.tools,
+        &mut findings,
+    );
     assert_eq!(seen.len(), 2);
-    let messages: Vec<&str> = findings.sorted().iter().map(|finding| finding.message.as_str()).collect();
+    let messages: Vec<&str> = findings
+        .sorted()
+        .iter()
+        .map(|finding| finding.message.as_str())
+        .collect();
     assert_eq!(
         messages,
         [
@@ -75,7 +87,13 @@ fn the_manifest_and_the_component_list_the_same_tools() {
             "the manifest gives \"list\" another input schema than the component does",
         ]
     );
-    assert_eq!(findings.sorted().first().map(|finding| finding.fix.as_str()), Some("Did you mean \"read\"?"));
+    assert_eq!(
+        findings
+            .sorted()
+            .first()
+            .map(|finding| finding.fix.as_str()),
+        Some("Did you mean \"read\"?")
+    );
     let mut findings = Findings::default();
     of_plugin(&[described("read")], &[], &mut findings);
     assert_eq!(rules(&findings), []);

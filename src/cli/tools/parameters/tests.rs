@@ -11,18 +11,45 @@ fn types_are_told_in_words_with_their_ranges() {
     for (schema, expected) in [
         (json!({"type": "string"}), "string"),
         (json!({"type": "boolean"}), "boolean"),
-        (json!({"type": "integer", "minimum": 0, "maximum": 255}), "integer from 0 to 255"),
-        (json!({"type": "integer", "minimum": 1}), "integer, at least 1"),
-        (json!({"type": "number", "exclusiveMinimum": 0, "maximum": 1.5}), "number, above 0 and at most 1.5"),
-        (json!({"type": "number", "multipleOf": 0.5}), "number, a multiple of 0.5"),
-        (json!({"type": "string", "minLength": 1, "maxLength": 1}), "string of 1 character"),
-        (json!({"type": "string", "maxLength": 9}), "string of at most 9 characters"),
+        (
+            json!({"type": "integer", "minimum": 0, "maximum": 255}),
+            "integer from 0 to 255",
+        ),
+        (
+            json!({"type": "integer", "minimum": 1}),
+            "integer, at least 1",
+        ),
+        (
+            json!({"type": "number", "exclusiveMinimum": 0, "maximum": 1.5}),
+            "number, above 0 and at most 1.5",
+        ),
+        (
+            json!({"type": "number", "multipleOf": 0.5}),
+            "number, a multiple of 0.5",
+        ),
+        (
+            json!({"type": "string", "minLength": 1, "maxLength": 1}),
+            "string of 1 character",
+        ),
+        (
+            json!({"type": "string", "maxLength": 9}),
+            "string of at most 9 characters",
+        ),
         (json!({"type": "string", "format": "date"}), "string, date"),
-        (json!({"type": "string", "pattern": "^a+$"}), "string that matches `^a+$`"),
-        (json!({"type": "string", "contentEncoding": "base64"}), "string, base64"),
+        (
+            json!({"type": "string", "pattern": "^a+$"}),
+            "string that matches `^a+$`",
+        ),
+        (
+            json!({"type": "string", "contentEncoding": "base64"}),
+            "string, base64",
+        ),
         (json!({"enum": ["rust", "go", 3]}), "\"rust\", \"go\" or 3"),
         (json!({"const": "x"}), "\"x\""),
-        (json!({"type": "array", "items": {"type": "string"}}), "array of string"),
+        (
+            json!({"type": "array", "items": {"type": "string"}}),
+            "array of string",
+        ),
         (
             json!({"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}),
             "array of 2: string",
@@ -35,9 +62,15 @@ fn types_are_told_in_words_with_their_ranges() {
             json!({"type": "array", "prefixItems": [{"type": "string"}, {"type": "boolean"}], "items": false}),
             "array of [string, boolean]",
         ),
-        (json!({"type": "object", "additionalProperties": {"type": "integer"}}), "object of integer"),
+        (
+            json!({"type": "object", "additionalProperties": {"type": "integer"}}),
+            "object of integer",
+        ),
         (json!({"type": ["string", "null"]}), "string or null"),
-        (json!({"anyOf": [{"type": "string"}, {"type": "null"}]}), "string or null"),
+        (
+            json!({"anyOf": [{"type": "string"}, {"type": "null"}]}),
+            "string or null",
+        ),
         (
             json!({"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity"]}]}),
             "number or \"NaN\" or \"Infinity\"",
@@ -81,7 +114,12 @@ fn members_of_members_have_rows_of_their_own() {
         .map(|row| (row.name, row.kind, row.is_required, row.description))
         .collect();
     let row = |name: &str, kind: &str, is_required, description: &str| {
-        (name.to_owned(), kind.to_owned(), is_required, description.to_owned())
+        (
+            name.to_owned(),
+            kind.to_owned(),
+            is_required,
+            description.to_owned(),
+        )
     };
     assert_eq!(
         rows,
