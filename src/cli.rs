@@ -159,7 +159,7 @@ fn start_log(level: &str) {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_ansi(output::stderr_is_terminal())
         .with_target(false)
         .without_time();
     // It can only fail where a log was started before, which then goes on.

@@ -28,6 +28,8 @@ use std::time::Duration;
 pub use self::cache::{CachedComponent, CompiledCache};
 pub use self::engine::{EngineKind, POOL_MEMORY, POOL_SLOTS, config as engine_config};
 
+use self::engine::POOL_TABLE_ELEMENTS;
+
 use self::component::{Loaded, Loader};
 use self::engine::Engines;
 use self::imports::http::Tls;
@@ -85,13 +87,18 @@ impl Host {
     /// # Errors
     /// Those of [`Executor::run`] before a guest starts: E3105, E3111, E3402.
     pub async fn prepare(&self, artifact: &Artifact, deterministic: bool) -> Result<()> {
-        self.load(artifact, deterministic).await.map(drop)
+        let wanted = if deterministic {
+            EngineKind::Fuel
+        } else {
+            EngineKind::Pooling
+        };
+        self.load(artifact, wanted).await.map(drop)
     }
 
-    async fn load(&self, artifact: &Artifact, deterministic: bool) -> Result<Arc<Loaded>> {
+    async fn load(&self, artifact: &Artifact, wanted: EngineKind) -> Result<Arc<Loaded>> {
         let loading = self
             .loader
-            .load(artifact.digest, Arc::clone(&artifact.bytes), deterministic);
+            .load(artifact.digest, Arc::clone(&artifact.bytes), wanted);
         tokio::time::timeout(COMPILE_TIMEOUT, loading)
             .await
             .map_err(|_| {
@@ -111,7 +118,7 @@ impl Host {
     /// # Errors
     /// E3111 where the component exports no tools; else as a call.
     pub async fn describe(&self, artifact: &Artifact) -> Result<Vec<DescribedTool>> {
-        let loaded = self.load(artifact, false).await?;
+        let loaded = self.load(artifact, EngineKind::Pooling).await?;
         call::describe(self, &loaded).await
     }
 }
@@ -119,7 +126,7 @@ impl Host {
 impl Executor for Host {
     fn run(&self, job: Job) -> BoxFuture<'_, Outcome> {
         Box::pin(async move {
-            let loading = self.load(&job.artifact, job.deterministic);
+            let loading = self.load(&job.artifact, engine_for(&job));
             let loaded = tokio::select! {
                 biased;
                 () = job.cancel.cancelled() => return not_run(Ended::Cancelled),
@@ -130,6 +137,17 @@ impl Executor for Host {
                 Err(error) => not_run(Ended::NotRun(error)),
             }
         })
+    }
+}
+
+/// A call that may take more than a slot of the pool gives runs on demand.
+fn engine_for(job: &Job) -> EngineKind {
+    if job.deterministic {
+        EngineKind::Fuel
+    } else if job.limits.memory > POOL_MEMORY || job.limits.table_elements > POOL_TABLE_ELEMENTS {
+        EngineKind::OnDemand
+    } else {
+        EngineKind::Pooling
     }
 }
 

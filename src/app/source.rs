@@ -1,5 +1,6 @@
 //! From a package to a source with its tools.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -60,6 +61,13 @@ pub(super) async fn build(
                 .collect::<Result<_>>()?
         }
     };
+    let mut names = HashSet::new();
+    if let Some(twice) = tools.iter().find(|tool| !names.insert(tool.id.tool())) {
+        return Err(Error::new(
+            Code::E3105,
+            format!("{name} has two tools named {:?}", twice.id.tool()),
+        ));
+    }
     Ok(Source {
         name,
         origin,

@@ -140,6 +140,13 @@ impl Args {
         if self.jsonl {
             return jsonl::run(app, printer, &self.common, self.jobs, self.unordered);
         }
+        // clap lets a requirement go where it conflicts with what is there.
+        if self.unordered || self.jobs.is_some() {
+            return Err(Error::new(
+                Code::E3004,
+                "`--unordered` and `--jobs` go with `--jsonl`",
+            ));
+        }
         let target = self.target.as_deref().unwrap_or_default();
         let tool = app.tool_ref(target, self.tool.as_deref())?;
         let mut grants = read_grants(

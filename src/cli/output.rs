@@ -199,7 +199,7 @@ impl Printer {
 
     /// Shows how far something has come, once it takes longer than a second, and only to a person.
     pub fn progress(&self, done: f64, total: Option<f64>, message: Option<&str>) {
-        if self.json || !io::stderr().is_terminal() {
+        if self.json || !stderr_is_terminal() {
             return;
         }
         let mut slot = self
@@ -241,6 +241,12 @@ impl Printer {
         self.clear_progress();
         exit
     }
+}
+
+/// True where messages are read by a person as they come.
+#[must_use]
+pub fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
 }
 
 #[expect(

@@ -117,13 +117,17 @@ pub enum LimitKind {
     Transfer,
     /// Handles to host resources.
     Handles,
+    /// Core instances, tables and memories, each counted.
+    Instances,
 }
 
 impl LimitKind {
     fn code(self) -> Code {
         match self {
             Self::Memory => Code::E3403,
-            Self::Table | Self::Stack | Self::Handles | Self::Transfer => Code::E3407,
+            Self::Table | Self::Stack | Self::Handles | Self::Transfer | Self::Instances => {
+                Code::E3407
+            }
             Self::Fuel | Self::HostCalls => Code::E3411,
             Self::Output => Code::E3306,
         }
@@ -144,6 +148,9 @@ impl LimitKind {
                 )
             }
             Self::Handles => format!("the tool held more than {value} handles at once"),
+            Self::Instances => {
+                format!("the tool needed more than {value} instances, tables or memories")
+            }
         }
     }
 }

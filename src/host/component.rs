@@ -35,7 +35,7 @@ pub struct Loader {
     linkers: [OnceLock<Linker<State>>; 3],
     cache: Option<CompiledCache>,
     compilers: Arc<rayon::ThreadPool>,
-    loaded: Mutex<HashMap<(Digest, bool), Slot>>,
+    loaded: Mutex<HashMap<(Digest, EngineKind), Slot>>,
 }
 
 impl Loader {
@@ -89,7 +89,8 @@ impl Loader {
             .into()
     }
 
-    /// Makes a component ready to be called; `deterministic` chooses the engine that counts fuel.
+    /// Makes a component ready to be called on the engine that is wanted; one that does not fit a slot of the pool runs on
+    /// demand.
     ///
     /// # Errors
     /// E3105 for bytes that are no valid component, E3111 for one that imports what this host does not have.
@@ -97,19 +98,19 @@ impl Loader {
         self: &Arc<Self>,
         digest: Digest,
         bytes: Arc<[u8]>,
-        deterministic: bool,
+        wanted: EngineKind,
     ) -> Result<Arc<Loaded>> {
         let cell = Arc::clone(
             self.loaded
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .entry((digest, deterministic))
+                .entry((digest, wanted))
                 .or_default(),
         );
         let loaded = cell
             .get_or_try_init(|| async {
                 let loader = Arc::clone(self);
-                tokio::task::spawn_blocking(move || loader.load_now(digest, &bytes, deterministic))
+                tokio::task::spawn_blocking(move || loader.load_now(digest, &bytes, wanted))
                     .await
                     .map_err(|error| {
                         Error::new(Code::E3000, "compiling a component").caused_by(error)
@@ -120,10 +121,10 @@ impl Loader {
         Ok(Arc::clone(loaded))
     }
 
-    fn load_now(&self, digest: Digest, bytes: &[u8], deterministic: bool) -> Result<Loaded> {
-        if deterministic {
-            let component = self.component(EngineKind::Fuel, digest, bytes)?;
-            return self.link(EngineKind::Fuel, &component);
+    fn load_now(&self, digest: Digest, bytes: &[u8], wanted: EngineKind) -> Result<Loaded> {
+        if wanted != EngineKind::Pooling {
+            let component = self.component(wanted, digest, bytes)?;
+            return self.link(wanted, &component);
         }
         // Most components fit a slot of the pool; the few that do not run on demand, from the same compiled code.
         let component = self.component(EngineKind::Pooling, digest, bytes);

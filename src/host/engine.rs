@@ -23,6 +23,8 @@ pub const POOL_SLOTS: u32 = 128;
 const CORES_PER_SLOT: u32 = 16;
 /// The largest linear memory of a slot. Reserving 4 GiB of addresses for it costs nothing and saves the bounds checks.
 pub const POOL_MEMORY: u64 = 1 << 30;
+/// The largest table of a slot.
+pub(super) const POOL_TABLE_ELEMENTS: u64 = 20_000;
 /// The stack of a guest, in bytes.
 pub const WASM_STACK: usize = 1 << 20;
 
@@ -137,6 +139,7 @@ fn pool() -> PoolingAllocationConfig {
         .max_core_instances_per_component(CORES_PER_SLOT * 2)
         .max_memories_per_component(4)
         .max_tables_per_component(CORES_PER_SLOT * 2)
+        .table_elements(usize::try_from(POOL_TABLE_ELEMENTS).unwrap_or(usize::MAX))
         .max_memory_size(usize::try_from(POOL_MEMORY).unwrap_or(usize::MAX))
         .linear_memory_keep_resident(64 << 10)
         .table_keep_resident(16 << 10)

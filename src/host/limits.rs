@@ -60,12 +60,12 @@ impl ResourceLimiter for Limiter {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let memory = self.memory.saturating_add(growth(current, desired));
-        // Growing past what the module itself declares is the guest's own affair.
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
         if memory > self.max_memory {
             self.refused = Some(LimitKind::Memory);
+            return Ok(false);
+        }
+        // Growing past what the module itself declares is the guest's own affair.
+        if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
         self.memory = memory;
@@ -86,11 +86,11 @@ impl ResourceLimiter for Limiter {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let elements = self.table_elements.saturating_add(growth(current, desired));
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
         if elements > self.max_table_elements {
             self.refused = Some(LimitKind::Table);
+            return Ok(false);
+        }
+        if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
         self.table_elements = elements;

@@ -1,6 +1,6 @@
 //! From what wasmtime and the guest say to one [`Ended`].
 
-use wasmtime::{Store, Trap, WasmBacktrace};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use super::bindings::toolhatch::plugin::types;
@@ -57,14 +57,31 @@ pub(super) fn of_error(error: &wasmtime::Error, store: &Store<State>, limits: &L
             reached(LimitKind::Output, limits.output)
         };
     }
+    if text.contains("resource limit exceeded") {
+        return reached(LimitKind::Instances, limits.instances.into());
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        return Ended::NotRun(Error::new(Code::E3408, "no place in the pool was free"));
+    }
     if text.contains("too many component handles")
         || text.contains("resource table has no free keys")
     {
         return reached(LimitKind::Handles, super::call::HANDLES as u64);
     }
+    let backtrace = backtrace(error);
+    if trap.is_none() && backtrace.is_empty() && !state.in_host {
+        // No code of the guest was running: what it had returned could not be read.
+        return Ended::NotRun(
+            Error::new(
+                Code::E3308,
+                "the tool returned something that is no value of its type",
+            )
+            .caused_by(std::io::Error::other(text)),
+        );
+    }
     Ended::Crashed {
         message: last_words(state, trap, error),
-        backtrace: backtrace(error),
+        backtrace,
     }
 }
 

@@ -141,6 +141,8 @@ fn mounts(requests: &[Asked], grants: &Grants, effective: &Scope) -> Vec<Mount> 
             if let Ok(below) = granted.host.strip_prefix(&root) {
                 let guest = Path::new(&place).join(below);
                 mounts.insert(mount(&granted.host, &guest.to_string_lossy()));
+            } else if root.starts_with(&granted.host) {
+                mounts.insert(mount(&root, &place));
             }
         }
     }

@@ -256,7 +256,6 @@ fn round_trips() -> Vec<(&'static str, Vec<Value>)> {
                 json!(-0.0),
                 json!(0.1),
                 json!(3.402_823_5e38),
-                json!(1e-45),
                 json!("NaN"),
                 json!("Infinity"),
                 json!("-Infinity"),
@@ -372,6 +371,7 @@ fn floats_are_exact_to_the_last_digit() {
         ("echo-f64", "0.1"),
         ("echo-f64", "-0.0"),
         ("echo-f64", "5e-324"),
+        ("echo-f64", "1e-45"),
         ("echo-f64", "2.2250738585072014e-308"),
         ("echo-f64", "2.2250738585072011e-308"),
         ("echo-f64", "1.7976931348623157e308"),
@@ -387,9 +387,18 @@ fn floats_are_exact_to_the_last_digit() {
     ] {
         let arguments = format!("{{\"value\": {written}}}");
         let file = probe::file();
-        let words = ["call", file.to_str().expect("UTF-8"), function, "--args", &arguments];
+        let words = [
+            "call",
+            file.to_str().expect("UTF-8"),
+            function,
+            "--args",
+            &arguments,
+        ];
         let output = probe.env.run(words).ok();
-        let text = output.stdout.trim_start_matches("{\"result\":").trim_end_matches(['}', '\n']);
+        let text = output
+            .stdout
+            .trim_start_matches("{\"result\":")
+            .trim_end_matches(['}', '\n']);
         let exact = if function == "echo-f32" {
             text.parse::<f32>().map(f32::to_bits) == written.parse::<f32>().map(f32::to_bits)
         } else {

@@ -17,7 +17,11 @@ pub(super) fn configuration(app: &Result<App>) -> Check {
                 "{}; the folders and the grants, which it decides on, were not looked at",
                 one_line(error)
             );
-            return Check::problem("configuration", detail, error.hints().join(" "));
+            return Check::problem(
+                "configuration",
+                detail,
+                "Mend it; `toolhatch schema config` prints what a configuration file can hold.",
+            );
         }
     };
     if !app.config.warnings.is_empty() {

@@ -12,7 +12,7 @@ use crate::cli::block_on;
 use crate::cli::output::CommandOutput;
 use crate::cli::tools::text::count;
 use crate::dist::{MANIFEST_FILE, Package};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::exit_code::Exit;
 use crate::fsx;
 use crate::manifest;
@@ -45,11 +45,18 @@ impl Args {
             Err(error) if !self.path.exists() => return Err(error),
             Err(error) => unreadable(&self.path, &error),
         };
-        let mut lines: Vec<String> = findings
-            .sorted()
-            .iter()
-            .map(|finding| finding.text())
-            .collect();
+        let mut lines = Vec::new();
+        let sorted = findings.sorted();
+        for (index, finding) in sorted.iter().enumerate() {
+            lines.push(finding.text());
+            // What is done about several in a row is said once.
+            if sorted
+                .get(index + 1)
+                .is_none_or(|next| next.fix != finding.fix)
+            {
+                lines.push(format!("  {}", finding.fix));
+            }
+        }
         let errors = findings.count(Severity::Error);
         lines.push(format!(
             "{}: {}, {}, {}",
@@ -91,14 +98,32 @@ fn unreadable(path: &Path, error: &Error) -> Findings {
     {
         findings.failed("manifest", &error);
     }
-    // A file that is no component has been told of.
-    let is_about_manifest = error.details().contains_key("problems");
-    if path.is_file() && is_about_manifest && error.code() == Code::E3105 {
-        let read = fsx::read_capped(path, artifact::MAX_BYTES)
+    // What is wrong with a manifest says nothing of the component; a file that is none has been told of.
+    if error.details().contains_key("problems")
+        && let Some(component) = component(path)
+    {
+        let read = fsx::read_capped(&component, artifact::MAX_BYTES)
             .and_then(|bytes| schema::read_component(&bytes, None));
         if let Err(error) = read {
             findings.failed("component", &error);
         }
     }
     findings
+}
+
+/// The file itself, or the only component of a folder.
+fn component(path: &Path) -> Option<PathBuf> {
+    if path.is_file() {
+        return Some(path.to_owned());
+    }
+    let mut found = std::fs::read_dir(path)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "wasm")
+        });
+    let first = found.next()?;
+    found.next().is_none().then_some(first)
 }

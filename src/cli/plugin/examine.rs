@@ -112,7 +112,7 @@ fn world(manifest: &Manifest, interface: &Interface, findings: &mut Findings) {
     {
         findings.add(
             Severity::Error,
-            Code::E3111,
+            Some(Code::E3111),
             "world",
             format!("the manifest names the world {world:?}, and the component does not export `{TOOLS_EXPORT}`"),
             "Build the component for that world, or leave `world` out of `[component]`.",
@@ -307,7 +307,7 @@ fn tools(seen: &[Seen], is_readable: bool, findings: &mut Findings) {
             Some(schema) => check_schema(&name, "output", schema, findings),
             None => findings.add(
                 Severity::Note,
-                Code::E3307,
+                Some(Code::E3307),
                 "output-schema",
                 format!("the tool {name:?} has no output schema"),
                 "Describe its structured result, if it has one; strict mode asks for it.",

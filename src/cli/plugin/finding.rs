@@ -31,7 +31,8 @@ impl Severity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) severity: Severity,
-    pub(super) code: Code,
+    /// The error it would be in a call, where there is one.
+    pub(super) code: Option<Code>,
     /// A name for this kind of finding, in kebab-case.
     pub(super) rule: &'static str,
     pub(super) message: String,
@@ -42,22 +43,17 @@ impl Finding {
     pub(super) fn to_json(&self) -> Value {
         json!({
             "severity": self.severity.word(),
-            "code": self.code.name(),
+            "code": self.code.map(Code::name),
             "rule": self.rule,
             "message": self.message,
             "fix": self.fix,
         })
     }
 
-    /// Two lines for people.
+    /// One line for people: `error[E3105]: …`, `warning[license]: …`.
     pub(super) fn text(&self) -> String {
-        format!(
-            "{}[{}]: {}\n  {}",
-            self.severity.word(),
-            self.code,
-            self.message,
-            self.fix
-        )
+        let label = self.code.map_or(self.rule, Code::name);
+        format!("{}[{label}]: {}", self.severity.word(), self.message)
     }
 }
 
@@ -70,7 +66,7 @@ impl Findings {
     pub(super) fn add(
         &mut self,
         severity: Severity,
-        code: Code,
+        code: Option<Code>,
         rule: &'static str,
         message: impl Into<String>,
         fix: impl Into<String>,
@@ -94,7 +90,7 @@ impl Findings {
         message: impl Into<String>,
         fix: impl Into<String>,
     ) {
-        self.add(Severity::Error, Code::E3105, rule, message, fix);
+        self.add(Severity::Error, Some(Code::E3105), rule, message, fix);
     }
 
     /// Notes something somebody will stumble over.
@@ -104,7 +100,7 @@ impl Findings {
         message: impl Into<String>,
         fix: impl Into<String>,
     ) {
-        self.add(Severity::Warning, Code::E3105, rule, message, fix);
+        self.add(Severity::Warning, None, rule, message, fix);
     }
 
     /// Notes something that is good to know.
@@ -114,16 +110,26 @@ impl Findings {
         message: impl Into<String>,
         fix: impl Into<String>,
     ) {
-        self.add(Severity::Note, Code::E3105, rule, message, fix);
+        self.add(Severity::Note, None, rule, message, fix);
     }
 
     /// Notes every problem that an error tells of.
     pub(super) fn failed(&mut self, rule: &'static str, error: &Error) {
-        let fix = error.hints().join(" ");
+        // The hint of this code leads here.
+        let fix = match error.hints().join(" ") {
+            hint if hint == Code::E3105.hint() => "Build it or fetch it again.".to_owned(),
+            hint => hint,
+        };
         let details = error.details();
         let problems = details.get("problems").and_then(Value::as_array);
         let Some(problems) = problems.filter(|problems| !problems.is_empty()) else {
-            self.add(Severity::Error, error.code(), rule, one_line(error), fix);
+            self.add(
+                Severity::Error,
+                Some(error.code()),
+                rule,
+                one_line(error),
+                fix,
+            );
             return;
         };
         let text =
@@ -144,7 +150,7 @@ impl Findings {
             let message = format!("{place}: {key}{}", text(problem.get("message")));
             self.add(
                 Severity::Error,
-                error.code(),
+                Some(error.code()),
                 rule,
                 message,
                 "`toolhatch schema manifest` prints what a manifest can hold.",
@@ -195,7 +201,7 @@ impl Findings {
             }
         };
         let list: Vec<Value> = errors.iter().map(|finding| finding.to_json()).collect();
-        Err(Error::new(first.code, message)
+        Err(Error::new(first.code.unwrap_or(Code::E3105), message)
             .hint(first.fix.clone())
             .detail("findings", list))
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use semver::Version;
 use serde_json::{Value, json};
 
-use super::text::one_line;
+use super::text::{cut, one_line};
 use crate::app::App;
 use crate::cli::plugin::installed;
 use crate::dist::{Installed, MANIFEST_FILE};
@@ -113,7 +113,7 @@ impl Gathered {
                 format!(
                     "{} was left out: {}",
                     left_out.place,
-                    one_line(&left_out.error)
+                    cut(&one_line(&left_out.error), 300)
                 )
             })
             .collect()

@@ -44,7 +44,7 @@ pub(in crate::cli) fn parameters(schema: &Value) -> Vec<Parameter> {
 
 /// A tool on one line: `read(path: string, from?: integer) -> string`.
 pub(in crate::cli) fn signature(name: &str, input: &Value, output: Option<&Value>) -> String {
-    let taken = Words::new(input);
+    let taken = Words::brief(input);
     let parameters: Vec<String> = taken
         .members(input)
         .map(|(name, schema, is_required)| {
@@ -56,7 +56,7 @@ pub(in crate::cli) fn signature(name: &str, input: &Value, output: Option<&Value
         })
         .collect();
     let given = output.map(|output| {
-        let words = Words::new(output);
+        let words = Words::brief(output);
         let members: Vec<_> = words.members(output).collect();
         let kind = match members.as_slice() {
             // A result that is no object stands under this name.
@@ -70,7 +70,7 @@ pub(in crate::cli) fn signature(name: &str, input: &Value, output: Option<&Value
         parameters.join(", "),
         given.unwrap_or_default()
     );
-    cut(&line, 2 * LONGEST)
+    cut(&line, LONGEST)
 }
 
 /// Where the members of an object are told.
@@ -86,6 +86,8 @@ struct Words<'a> {
     root: &'a Value,
     /// How many more types may be looked at; a schema can refer to itself.
     steps: Cell<usize>,
+    /// Leaves out ranges and lengths.
+    is_brief: bool,
 }
 
 impl<'a> Words<'a> {
@@ -93,6 +95,14 @@ impl<'a> Words<'a> {
         Self {
             root,
             steps: Cell::new(STEPS),
+            is_brief: false,
+        }
+    }
+
+    fn brief(root: &'a Value) -> Self {
+        Self {
+            is_brief: true,
+            ..Self::new(root)
         }
     }
 
@@ -255,10 +265,12 @@ impl<'a> Words<'a> {
                 .and_then(Value::as_str)
                 .is_some_and(|pattern| pattern.starts_with("^(0|"))
         {
-            return format!(
-                "{}, also as a string",
-                self.words(number, members, depth + 1)
-            );
+            let words = self.words(number, members, depth + 1);
+            return if self.is_brief {
+                words
+            } else {
+                format!("{words}, also as a string")
+            };
         }
         let is_null = |one: &&Value| one.get("type").is_some_and(|name| name == "null");
         let is_only = alternatives.len() - alternatives.iter().filter(is_null).count() == 1;
@@ -277,6 +289,7 @@ impl<'a> Words<'a> {
         depth: usize,
     ) -> String {
         match name {
+            "integer" | "number" | "string" if self.is_brief => name.to_owned(),
             "integer" | "number" => number(name, schema),
             "string" => string(schema),
             "array" => self.array(schema, members, depth),
@@ -289,10 +302,14 @@ impl<'a> Words<'a> {
         if let Some(items) = schema.get("prefixItems").and_then(Value::as_array) {
             return format!("array of [{}]", self.inner(items, depth).join(", "));
         }
-        let count = between(schema, "minItems", "maxItems");
+        let count = between(schema, "minItems", "maxItems").filter(|_| !self.is_brief);
         let count = count.map_or_else(String::new, |count| format!(" of {count}"));
         let is_set = schema.get("uniqueItems") == Some(&Value::Bool(true));
-        let unlike = if is_set { ", no two alike" } else { "" };
+        let unlike = if is_set && !self.is_brief {
+            ", no two alike"
+        } else {
+            ""
+        };
         let items = match schema.get("items").filter(|items| items.is_object()) {
             Some(items)
                 if members == Members::Elsewhere && self.members(items).next().is_some() =>

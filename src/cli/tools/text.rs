@@ -13,11 +13,12 @@ pub(in crate::cli) fn first_line(text: &str) -> &str {
 
 /// An error with its causes, as one line.
 pub(in crate::cli) fn one_line(error: &Error) -> String {
-    std::iter::once(error.to_string())
+    let whole = std::iter::once(error.to_string())
         .chain(error.causes())
         .collect::<Vec<_>>()
-        .join(": ")
-        .replace('\n', " ")
+        .join(": ");
+    let lines: Vec<&str> = whole.lines().map(str::trim).collect();
+    lines.join("; ")
 }
 
 /// At most `most` characters of a text, on one line and without control characters.
@@ -122,8 +123,9 @@ mod tests {
 
     #[test]
     fn an_error_with_its_causes_stays_on_one_line() {
-        let error = Error::new(Code::E3105, "reading\nit").caused_by(std::io::Error::other("gone"));
-        assert_eq!(one_line(&error), "reading it: gone");
+        let error =
+            Error::new(Code::E3105, "reading\n  it").caused_by(std::io::Error::other("gone"));
+        assert_eq!(one_line(&error), "reading; it: gone");
     }
 
     #[test]

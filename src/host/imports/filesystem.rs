@@ -24,7 +24,7 @@ use wasmtime_wasi::filesystem::{
     Descriptor, Dir, FsPerms, OpenMode, WasiFilesystemCtx, WasiFilesystemCtxView,
 };
 
-use self::operate::{Base, Entry, Opened};
+use self::operate::{Alias, Base, Entry, Opened};
 use crate::exec::Mount;
 use crate::host::guard::Guard;
 use crate::permission::Access;
@@ -48,7 +48,7 @@ struct OpenMount {
     dir: Arc<File>,
     path: PathBuf,
     /// The one entry of the folder that was granted, where the grant is a file.
-    only: Option<String>,
+    only: Option<Arc<Alias>>,
 }
 
 /// Where a descriptor leads.
@@ -162,7 +162,16 @@ impl OpenMount {
                 .file_name()
                 .and_then(|name| name.to_str())
                 .ok_or(Errno::ILSEQ)?;
-            let guest = Path::new(&mount.guest)
+            let place = Path::new(&mount.guest);
+            let shown = place
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or(name);
+            let alias = Alias {
+                guest: shown.to_owned(),
+                host: name.to_owned(),
+            };
+            let guest = place
                 .parent()
                 .map_or_else(String::new, |folder| folder.to_string_lossy().into_owned());
             let guest = if guest.is_empty() {
@@ -170,7 +179,7 @@ impl OpenMount {
             } else {
                 guest
             };
-            (parent.to_owned(), Some(name.to_owned()), guest)
+            (parent.to_owned(), Some(Arc::new(alias)), guest)
         };
         let dir = open_canonical(&path)?;
         Ok(Self {
@@ -186,6 +195,7 @@ impl OpenMount {
             dir: self.dir.clone(),
             path: self.path.clone(),
             guard: guard.clone(),
+            alias: self.only.clone(),
         }
     }
 }
@@ -316,6 +326,7 @@ impl FilesView<'_> {
                 dir: dir.dir.clone(),
                 path: opened.path,
                 guard: self.files.guard.clone(),
+                alias: None,
             }),
         };
         let descriptor = self.table.push(opened.descriptor)?;

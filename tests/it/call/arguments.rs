@@ -1,6 +1,8 @@
 //! Where arguments come from, and what is none.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
@@ -120,12 +122,8 @@ fn a_hundred_megabytes_of_arguments_are_refused() {
     let mut whole = b"{\"value\": \"".to_vec();
     whole.resize(100 << 20, b'x');
     whole.extend(b"\"}");
-    std::fs::copy("/dev/null", env.path("large.json")).expect("created");
-    let file = std::fs::File::options()
-        .write(true)
-        .open(env.path("large.json"));
-    file.and_then(|mut file| std::io::Write::write_all(&mut file, &whole))
-        .expect("written");
+    let mut file = File::create(env.path("large.json")).expect("created");
+    file.write_all(&whole).expect("written");
     let output = echo(&env, &["--args", "@large.json"]).output();
     assert_eq!(output.code, Some(2), "{output}");
     assert!(output.stdout.contains("larger than"), "{output}");

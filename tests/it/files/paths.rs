@@ -201,7 +201,8 @@ fn the_kernel_is_closed_whatever_was_granted() {
         .is_denied("E3210", "is a window into the kernel");
     // Nor by a link in it that leads back to everything.
     let read = probe.call("read-file", json!({"path": "/proc/self/root/etc/hostname"}));
-    read.allow("file_read=/").is_denied("E3210", " was denied: ");
+    read.allow("file_read=/")
+        .is_denied("E3210", " was denied: ");
     let read = probe.call("read-file", json!({"path": "data/root/etc/hostname"}));
     read.allow("file_read=/:/all")
         .allow("file_read=data")

@@ -86,8 +86,15 @@ fn a_component_cut_off_anywhere_is_refused() {
         let code = answer["error"]["code"].as_str().unwrap_or_default();
         assert!(["E3105", "E3101"].contains(&code), "{length}: {answer}");
     }
-    let refused = answers.iter().filter(|answer| answer["ok"] == false).count();
-    assert!(refused > names.len() * 9 / 10, "{refused} of {}", names.len());
+    let refused = answers
+        .iter()
+        .filter(|answer| answer["ok"] == false)
+        .count();
+    assert!(
+        refused > names.len() * 9 / 10,
+        "{refused} of {}",
+        names.len()
+    );
     still_works(&env);
 }
 

@@ -265,11 +265,17 @@ fn a_name_that_leads_to_a_private_address_needs_a_grant_that_says_so() {
             call.allow(format!("network_http={scope}"))
         };
         let before = server.requests().len();
-        let said = get(format!("http://*:{port}"))
-            .is_denied("E3211", "it is an address of this machine, and network_http reaches less far");
-        assert!(said.contains("Prohibited") || said.contains("Denied"), "{said}");
+        let said = get(format!("http://*:{port}")).is_denied(
+            "E3211",
+            "it is an address of this machine, and network_http reaches less far",
+        );
+        assert!(
+            said.contains("Prohibited") || said.contains("Denied"),
+            "{said}"
+        );
         if name != "localhost" {
-            let denied = get(format!("http://{name}:{port}")).is_denied("E3211", "an address of this machine");
+            let denied = get(format!("http://{name}:{port}"))
+                .is_denied("E3211", "an address of this machine");
             assert!(denied.contains("Prohibited"), "{denied}");
         }
         assert_eq!(server.requests().len(), before, "{name}");

@@ -155,7 +155,7 @@ fn a_schema_that_refers_to_itself_comes_to_an_end() {
 #[test]
 fn a_signature_is_one_line() {
     let input = json!({
-        "properties": {"path": {"type": "string"}, "from": {"type": "integer"}},
+        "properties": {"path": {"type": "string", "maxLength": 9}, "from": {"type": "integer", "minimum": 1}},
         "required": ["path"],
     });
     let output = json!({"properties": {"result": {"type": "string"}}});

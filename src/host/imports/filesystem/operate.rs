@@ -23,6 +23,15 @@ pub(super) struct Base {
     /// Its true path on the host.
     pub(super) path: PathBuf,
     pub(super) guard: Arc<Guard>,
+    /// The name under which the guest sees the one file of this folder that was granted.
+    pub(super) alias: Option<Arc<Alias>>,
+}
+
+/// A single granted file that appears under a name of the person's choice.
+#[derive(Debug)]
+pub(super) struct Alias {
+    pub(super) guest: String,
+    pub(super) host: String,
 }
 
 /// What `open-at` was asked for.
@@ -68,6 +77,10 @@ pub(super) struct Entry {
 impl Base {
     /// Walks to `path`; a path that leaves the directory is a recorded denial.
     fn walk(&self, path: &str, follow: bool, access: Access) -> io::Result<Walked> {
+        let path = match &self.alias {
+            Some(alias) if path.trim_start_matches("./") == alias.guest => &alias.host,
+            _ => path,
+        };
         match walk(&self.dir, &self.path, path, follow) {
             Ok(walked) => Ok(walked),
             Err(WalkError::Escapes(target)) => {
@@ -321,8 +334,12 @@ impl Base {
                     }),
                 known => known,
             };
+            let shown = match &self.alias {
+                Some(alias) if alias.host == name => &alias.guest,
+                _ => name,
+            };
             entries.push(Entry {
-                name: name.to_owned(),
+                name: shown.to_owned(),
                 kind,
             });
         }
