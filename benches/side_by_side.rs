@@ -3,7 +3,14 @@
 //! Run it with `scripts/bench`. Times on a shared machine mean little by themselves; both sides of a ratio are measured in
 //! turns within one loop, so what disturbs one disturbs the other.
 
-#![expect(missing_docs, reason = "a benchmark")]
+#![expect(
+    unsafe_code,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a benchmark: it prints its table, and a failure is the end of it"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -22,20 +29,27 @@ use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-wasmtime::component::bindgen!({
-    inline: "
-        package toolhatch:bench;
+/// The same world, without anything of ours around it.
+mod bindings {
+    wasmtime::component::bindgen!({
+        inline: "
+            package toolhatch:bench;
 
-        world raw {
-            import toolhatch:plugin/log@0.1.0;
-            import toolhatch:plugin/progress@0.1.0;
-            export toolhatch:plugin/tools@0.1.0;
-        }
-    ",
-    path: "wit",
-    world: "toolhatch:bench/raw",
-    exports: { default: async },
-});
+            world raw {
+                import toolhatch:plugin/log@0.1.0;
+                import toolhatch:plugin/progress@0.1.0;
+                export toolhatch:plugin/tools@0.1.0;
+            }
+        ",
+        path: "wit",
+        world: "toolhatch:bench/raw",
+        exports: { default: async },
+    });
+}
+
+use bindings::RawPre;
+use bindings::exports::toolhatch::plugin::tools::CallContext;
+use bindings::toolhatch::plugin::{log, progress};
 
 /// What raw wasmtime needs and no more: no guard, no limits, no deadline.
 struct Bare {
@@ -52,15 +66,15 @@ impl WasiView for Bare {
     }
 }
 
-impl toolhatch::plugin::log::Host for Bare {
-    fn write(&mut self, _level: toolhatch::plugin::log::Level, _message: String) {}
+impl log::Host for Bare {
+    fn write(&mut self, _level: log::Level, _message: String) {}
 
-    fn enabled(&mut self, _level: toolhatch::plugin::log::Level) -> bool {
+    fn enabled(&mut self, _level: log::Level) -> bool {
         false
     }
 }
 
-impl toolhatch::plugin::progress::Host for Bare {
+impl progress::Host for Bare {
     fn report(&mut self, _done: f64, _total: Option<f64>, _message: Option<String>) {}
 
     fn wanted(&mut self) -> bool {
@@ -143,20 +157,14 @@ fn request(events: EventLimits) -> Request {
 fn raw_linker(engine: &Engine) -> Linker<Bare> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker).expect("linked");
-    toolhatch::plugin::log::add_to_linker::<Bare, wasmtime::component::HasSelf<Bare>>(
-        &mut linker,
-        |bare| bare,
-    )
-    .expect("linked");
-    toolhatch::plugin::progress::add_to_linker::<Bare, wasmtime::component::HasSelf<Bare>>(
-        &mut linker,
-        |bare| bare,
-    )
-    .expect("linked");
+    log::add_to_linker::<Bare, wasmtime::component::HasSelf<Bare>>(&mut linker, |bare| bare)
+        .expect("linked");
+    progress::add_to_linker::<Bare, wasmtime::component::HasSelf<Bare>>(&mut linker, |bare| bare)
+        .expect("linked");
     linker
 }
 
-async fn raw_call(engine: &Engine, pre: &RawPre<Bare>, arguments: &str) {
+async fn raw_call(engine: &Engine, pre: &RawPre<Bare>, arguments: &String) {
     let bare = Bare {
         wasi: WasiCtx::builder().build(),
         table: ResourceTable::new(),
@@ -167,7 +175,7 @@ async fn raw_call(engine: &Engine, pre: &RawPre<Bare>, arguments: &str) {
         .instantiate_async(&mut store)
         .await
         .expect("instantiated");
-    let context = exports::toolhatch::plugin::tools::CallContext {
+    let context = CallContext {
         call_id: String::new(),
         deadline_ms: None,
         answers: Vec::new(),

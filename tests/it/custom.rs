@@ -32,14 +32,18 @@ fn tool<'a>(tools: &'a [Value], id: &str) -> &'a Value {
 }
 
 #[test]
-fn the_probe_is_the_one_its_wit_describes() {
-    let built_from = std::fs::read_to_string(root().join("plugins/probe/wit/probe.wit"));
-    let beside = std::fs::read_to_string(probe::file().with_extension("wit"));
-    assert_eq!(
-        built_from.expect("readable"),
-        beside.expect("readable"),
-        "rebuild the probe: scripts/build-plugins"
-    );
+fn the_probes_are_the_ones_their_wit_describes() {
+    for (source, built) in [
+        ("plugins/probe/wit/probe.wit", probe::file()),
+        ("plugins/probe/async/wit/probe.wit", probe::async_file()),
+    ] {
+        let built_from = std::fs::read_to_string(root().join(source)).expect("readable");
+        let beside = std::fs::read_to_string(built.with_extension("wit")).expect("readable");
+        assert_eq!(
+            built_from, beside,
+            "rebuild the probes: scripts/build-plugins"
+        );
+    }
 }
 
 #[test]
@@ -223,6 +227,31 @@ fn a_component_asks_for_what_it_imports() {
         output.stderr.contains("allowing it changes nothing"),
         "{output}"
     );
+}
+
+#[test]
+fn everything_a_component_asks_for_can_be_allowed_at_once() {
+    let probe = Probe::new();
+    let file = probe.env.write("data/a.txt", b"inside");
+    probe.env.write("data/.ssh/id", b"key");
+    let read = |path: &Path| {
+        let path = path.to_str().expect("UTF-8");
+        let call = probe.call("read-file", json!({"path": path}));
+        call.flag("--allow-requested")
+    };
+    read(&file).gives(json!("inside"));
+    read(&probe.env.path("data/.ssh/id")).is_denied("E3210", "holds credentials");
+    read(Path::new("/proc/self/environ")).is_denied("E3210", "is a window into the kernel");
+    let path = probe.env.path("data/new.txt");
+    let arguments = json!({"path": path, "text": "new"});
+    probe
+        .call("write-file", arguments)
+        .flag("--allow-requested")
+        .run()
+        .ok();
+    assert_eq!(std::fs::read_to_string(path).expect("written"), "new");
+    let call = probe.call("variable", json!({"name": "USER"}));
+    call.flag("--allow-requested").gives(json!("me"));
 }
 
 /// Values that come back as they were sent.

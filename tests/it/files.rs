@@ -10,7 +10,15 @@ use crate::support::probe::Probe;
 
 /// A workspace with a folder that tests grant, `data`, and things around it that they do not.
 fn workspace() -> Probe {
-    let probe = Probe::new();
+    filled(Probe::new())
+}
+
+/// The same for each of the probes.
+fn workspaces() -> [Probe; 2] {
+    Probe::both().map(filled)
+}
+
+fn filled(probe: Probe) -> Probe {
     for (path, text) in [
         ("data/a.txt", "inside"),
         ("data/sub/b.txt", "below"),

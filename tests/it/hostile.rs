@@ -146,6 +146,21 @@ fn imports_that_no_host_has_are_named() {
     still_works(&env);
 }
 
+/// RUSTSEC-2026-0182 (GHSA-3p27-qvp9-27qf): `fd_renumber` of WASI preview 1 leaked descriptors. There is no preview 1 here:
+/// a module for it does not run.
+#[test]
+fn rustsec_2026_0182_preview_1_is_not_there() {
+    let env = TestEnv::new();
+    let output = call(&env, &guests::wat("preview1"), &[]).fails_with(2, "E3105");
+    assert!(
+        output
+            .stderr
+            .contains("this is a core module, not a component"),
+        "{output}"
+    );
+    still_works(&env);
+}
+
 #[test]
 fn functions_that_json_cannot_call_are_named() {
     let env = TestEnv::new();

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::env::TestEnv;
 use crate::support::guests;
-use crate::support::probe::{self, Probe};
+use crate::support::probe::{self, Kind, Probe};
 use crate::support::process::Run;
 
 /// A call of a guest in text form, with these words behind it.
@@ -48,6 +48,44 @@ fn a_guest_that_spins_is_stopped_at_its_deadline() {
         assert!(output.elapsed < Duration::from_secs(20), "{output}");
         probe.still_works();
     }
+}
+
+#[test]
+fn an_asynchronous_guest_is_stopped_at_its_deadline() {
+    let probe = Probe::of(Kind::Async);
+    probe.still_works();
+    for (function, arguments) in [
+        ("spin", json!({})),
+        ("sleep", json!({"milliseconds": 3_600_000})),
+        (
+            "sleep-together",
+            json!({"times": 1000, "milliseconds": 3_600_000}),
+        ),
+    ] {
+        let output = probe
+            .call(function, arguments)
+            .flag("--timeout=700ms")
+            .fails(124, "E3402", "the tool did not finish within 700ms");
+        assert!(output.elapsed < Duration::from_secs(20), "{output}");
+        probe.still_works();
+    }
+    let waits = json!({"times": 100, "milliseconds": 300});
+    let output = probe.call("sleep-together", waits).run().ok();
+    let took = output.json()["usage"]["duration_ms"]
+        .as_f64()
+        .expect("a number");
+    assert!(
+        (300.0..10_000.0).contains(&took),
+        "they wait at the same time: {output}"
+    );
+    probe
+        .call(
+            "sleep-together",
+            json!({"times": 1_000_000, "milliseconds": 3_600_000}),
+        )
+        .flag("--timeout=20s")
+        .fails(6, "E3407", "handles at once");
+    probe.still_works();
 }
 
 #[test]
@@ -285,8 +323,9 @@ fn instances_end_at_their_limit() {
     still_works(&env);
 }
 
+/// GHSA-q554-3cjc-rx7p: a guest could make the tables of handles grow without end.
 #[test]
-fn handles_end_at_their_limit() {
+fn ghsa_q554_3cjc_rx7p_handles_end_at_their_limit() {
     let probe = Probe::new();
     probe.call("take-handles", json!({"count": 100_000})).fails(
         6,

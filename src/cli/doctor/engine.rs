@@ -123,7 +123,7 @@ pub(super) fn runs(host: Result<Arc<Host>>) -> Vec<Check> {
         "engine",
         format!("started, with a pool of {POOL_SLOTS} slots for calls"),
     );
-    let tested = match block_on(self_test::run(&host)) {
+    let tested = match block_on(self_test::run(host)) {
         Ok(()) => Check::ok(
             "sandbox",
             "a guest ran, and one that never ends was stopped",

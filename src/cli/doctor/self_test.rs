@@ -1,19 +1,23 @@
 //! A guest of our own, run with nothing granted: whether components compile and answer here, and whether one that never
 //! ends is stopped.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::choose_tool;
 use crate::error::{Code, Error, Result};
-use crate::exec::{Arguments, Artifact, Ended, Entry, EventLimits, EventSink, Executor as _, Job};
+use crate::exec::{Artifact, BoxFuture, Entry, EventLimits, EventSink};
 use crate::host::Host;
-use crate::ids::CallId;
-use crate::manifest::Limits;
+use crate::ids::{CallId, ToolId};
+use crate::invoke::{Catalog, Grants, Permits, Pipeline, Request, Rules, ToolRef};
+use crate::manifest::{LimitRequest, Limits, Risk, Variables};
 use crate::permission::{Scope, Sensitive};
-use crate::schema::{Function, read_component};
+use crate::registry::{Origin, Source, Tool, Validators};
+use crate::schema::{input_schema, read_component};
 
 /// The component whose text is in the tests below: `answer` gives 42, `spin` never ends.
 #[rustfmt::skip]
@@ -33,67 +37,114 @@ const GUEST: [u8; 153] = [
 /// How long the guest that never ends may run.
 const SPIN: Duration = Duration::from_millis(50);
 
+/// The guest as a source of tools, so that it takes the way every call takes.
+struct Guest(Arc<Source>);
+
+impl Guest {
+    fn new() -> Result<Self> {
+        let artifact = Artifact::new(GUEST.as_slice().into());
+        let functions = read_component(&artifact.bytes, None)?.functions;
+        let tools = functions
+            .into_iter()
+            .map(|function| {
+                let id = ToolId::new("self-test", &function.name).map_err(|error| {
+                    Error::new(Code::E3000, "naming a tool of the self-test").caused_by(error)
+                })?;
+                Ok(Arc::new(Tool {
+                    id,
+                    description: function.description(),
+                    input_schema: input_schema(&function),
+                    output_schema: None,
+                    entry: Entry::Function(Arc::new(function)),
+                    idempotent: true,
+                    pure: true,
+                    risk: Risk::Low,
+                    untrusted_output: false,
+                    validators: Validators::default(),
+                }))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self(Arc::new(Source {
+            name: "self-test".to_owned(),
+            origin: Origin::Installed,
+            artifact,
+            manifest: None,
+            imports: Vec::new(),
+            tools,
+        })))
+    }
+}
+
+impl Catalog for Guest {
+    fn resolve<'a>(
+        &'a self,
+        reference: &'a ToolRef,
+    ) -> BoxFuture<'a, Result<(Arc<Source>, Arc<Tool>)>> {
+        Box::pin(async move {
+            let tool = choose_tool(&self.0, reference.tool())?;
+            Ok((Arc::clone(&self.0), tool))
+        })
+    }
+}
+
 /// Runs both functions of the guest.
 ///
 /// # Errors
 /// E3405 that says what went otherwise than it should.
-pub(super) async fn run(host: &Host) -> Result<()> {
-    let artifact = Artifact::new(GUEST.as_slice().into());
-    let functions = read_component(&artifact.bytes, None)?.functions;
-    let generous = Limits::default().timeout;
-    let ended = call(host, &artifact, &functions, "answer", generous).await?;
-    match ended {
-        Ended::Complete(output) if output.structured == Some(json!({"result": 42})) => {}
-        other => return Err(failed("a guest did not give its answer", other)),
+pub(super) async fn run(host: Arc<Host>) -> Result<()> {
+    // Rules of its own: the self-test works also where the configuration is broken.
+    let rules = Rules {
+        default_limits: Limits::default(),
+        most_limits: Limits::most(),
+        ceiling: Scope::nothing(),
+        sensitive: Sensitive::default(),
+        variables: Variables {
+            workspace: PathBuf::from("/"),
+            home: None,
+        },
+        environment: Vec::new(),
+    };
+    let pipeline = Pipeline::new(Arc::new(Guest::new()?), host, Permits::new(1), rules);
+    let answer = pipeline.invoke(request("answer", None)).await.result;
+    match answer {
+        Ok(output) if output.structured == Some(json!({"result": 42})) => {}
+        other => return Err(failed("a guest did not give its answer", other.err())),
     }
-    match call(host, &artifact, &functions, "spin", SPIN).await? {
-        Ended::TimedOut(_) => Ok(()),
+    match pipeline.invoke(request("spin", Some(SPIN))).await.result {
+        Err(error) if error.code() == Code::E3402 => Ok(()),
         other => Err(failed(
             "a guest that never ends was not stopped by its deadline",
-            other,
+            other.err(),
         )),
     }
 }
 
-fn failed(what: &str, ended: Ended) -> Error {
+fn failed(what: &str, cause: Option<Error>) -> Error {
     let error = Error::new(Code::E3405, what);
-    match ended.into_result() {
-        Ok(_) => error,
-        Err(cause) => error.caused_by(cause),
+    match cause {
+        Some(cause) => error.caused_by(cause),
+        None => error,
     }
 }
 
-async fn call(
-    host: &Host,
-    artifact: &Artifact,
-    functions: &[Function],
-    name: &str,
-    timeout: Duration,
-) -> Result<Ended> {
-    let function = functions
-        .iter()
-        .find(|function| function.name == name)
-        .ok_or_else(|| Error::new(Code::E3000, format!("the guest has no function {name}")))?;
-    let job = Job {
+fn request(tool: &str, timeout: Option<Duration>) -> Request {
+    Request {
         call: CallId::generate(),
-        artifact: artifact.clone(),
-        entry: Entry::Function(Arc::new(function.clone())),
-        arguments: Arguments::Values(Vec::new()),
-        scope: Arc::new(Scope::nothing()),
-        sensitive: Arc::new(Sensitive::default()),
-        mounts: Vec::new(),
-        wanted: Vec::new(),
-        env: Vec::new(),
-        config: Vec::new(),
-        deterministic: false,
-        limits: Limits {
-            timeout,
-            ..Limits::default()
+        // The catalogue of the self-test has one source, whatever it is called.
+        tool: ToolRef::File {
+            path: PathBuf::new(),
+            tool: Some(tool.to_owned()),
         },
+        arguments: Arc::new(json!({})),
+        grants: Arc::new(Grants::default()),
+        limits: LimitRequest {
+            timeout,
+            ..LimitRequest::default()
+        },
+        deterministic: false,
         cancel: CancellationToken::new(),
         events: Arc::new(EventSink::new(EventLimits::default())),
-    };
-    Ok(host.run(job).await.ended)
+    }
 }
 
 #[cfg(test)]

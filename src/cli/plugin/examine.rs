@@ -3,6 +3,8 @@
 //! The component is compiled and linked, which runs nothing of it. Of a plugin that describes its own tools, that
 //! description is asked for; it is compared with the manifest, whichever of the two counts in a call.
 
+mod tools;
+
 use std::collections::HashSet;
 
 use serde_json::Value;
@@ -15,7 +17,7 @@ use crate::dist::Package;
 use crate::error::{Code, Result};
 use crate::host::DescribedTool;
 use crate::manifest::{Manifest, ToolSpec};
-use crate::schema::{self, Interface, Validator};
+use crate::schema::{self, Interface};
 
 /// What every component for our world exports.
 const TOOLS_EXPORT: &str = "toolhatch:plugin/tools";
@@ -73,7 +75,7 @@ pub(super) async fn examine(app: &App, package: &Package) -> Result<Findings> {
     if let (Some(manifest), Some(interface)) = (&package.manifest, &interface) {
         world(manifest, interface, &mut findings);
     }
-    tools(&seen, interface.is_some(), &mut findings);
+    tools::check(&seen, interface.is_some(), &mut findings);
     permissions(app, package, interface.as_ref(), &mut findings);
     manifest(package.manifest.as_ref(), &mut findings);
     Ok(findings)
@@ -269,79 +271,6 @@ fn unknown(name: &str, names: &[&str], findings: &mut Findings) {
     let message =
         format!("the manifest lists the tool {name:?}, which the component does not have");
     findings.error("tools-differ", message, fix);
-}
-
-fn tools(seen: &[Seen], is_readable: bool, findings: &mut Findings) {
-    if seen.is_empty() && is_readable {
-        findings.error(
-            "no-tools",
-            "it has no tools",
-            format!("Export `{TOOLS_EXPORT}`, or functions that take and give plain values."),
-        );
-    }
-    for tool in seen {
-        let name = cut(&tool.name, LONGEST_NAME);
-        if !is_usable_name(&tool.name) {
-            findings.warning(
-                "tool-name",
-                format!("agents cannot use the tool {name:?} by its name"),
-                format!("Use at most {LONGEST_NAME} letters, digits, hyphens and underscores."),
-            );
-        }
-        if tool.description.trim().is_empty() {
-            findings.warning(
-                "tool-description",
-                format!("the tool {name:?} has no description"),
-                "Say what it does: an agent chooses tools by their descriptions.",
-            );
-        }
-        match &tool.input {
-            Some(schema) => check_schema(&name, "input", schema, findings),
-            None => findings.error(
-                "input-schema",
-                format!("the tool {name:?} has no input schema"),
-                "Give it one; `{ type = \"object\" }` where it takes anything.",
-            ),
-        }
-        match &tool.output {
-            Some(schema) => check_schema(&name, "output", schema, findings),
-            None => findings.add(
-                Severity::Note,
-                Some(Code::E3307),
-                "output-schema",
-                format!("the tool {name:?} has no output schema"),
-                "Describe its structured result, if it has one; strict mode asks for it.",
-            ),
-        }
-    }
-}
-
-fn is_usable_name(name: &str) -> bool {
-    (1..=LONGEST_NAME).contains(&name.len())
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
-}
-
-fn check_schema(name: &str, which: &str, schema: &Value, findings: &mut Findings) {
-    let rule = if which == "input" {
-        "input-schema"
-    } else {
-        "output-schema"
-    };
-    if schema.get("type").is_none_or(|kind| kind != "object") {
-        findings.error(
-            rule,
-            format!("the {which} schema of {name:?} is not the schema of an object"),
-            "Begin it with `\"type\": \"object\"`: agents pass and read objects only.",
-        );
-    }
-    if let Err(error) = Validator::new(schema) {
-        findings.failed(
-            rule,
-            &error.while_doing(format!("the {which} schema of {name:?}")),
-        );
-    }
 }
 
 fn permissions(

@@ -1,10 +1,12 @@
 //! Paths that a library would have tidied up, sent as they are.
 
+use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
+use rustix::fs::{FileType, Mode};
 use serde_json::{Value, json};
 
-use super::workspace;
+use super::{workspace, workspaces};
 use crate::support::probe::{Call, Probe};
 
 /// An operation on the folder `data`, which may be read.
@@ -19,166 +21,172 @@ fn open(path: &str) -> Value {
 
 #[test]
 fn ways_out_of_a_granted_folder_are_denied() {
-    let probe = workspace();
-    for path in [
-        "..",
-        "../",
-        "../outside/s.txt",
-        "./../outside/s.txt",
-        "sub/../../outside/s.txt",
-        "sub/../../data/a.txt",
-        "/etc/passwd",
-        "//etc/passwd",
-        "/",
-        "link-outside",
-        "link-absolute",
-        "folder-outside",
-        "folder-outside/",
-        "folder-outside/s.txt",
-        "folder-outside/../outside/s.txt",
-        "folder-inside/../../outside/s.txt",
-        "root/etc/passwd",
-        "root/",
-    ] {
-        let said = on_data(&probe, open(path)).is_denied("E3210", " was denied: ");
-        assert_eq!(said, "not-permitted", "{path}");
-        for tag in ["stat", "read-link"] {
-            let operation = json!({"tag": tag, "value": path});
-            let output = on_data(&probe, operation).run();
-            // The link itself is inside; what it leads to is not.
-            let is_link =
-                tag == "read-link" && path.starts_with(['l', 'f', 'r']) && !path.contains('/');
-            if is_link {
-                output.ok();
-            } else {
-                output.fails_with(1, "E3401");
+    for probe in workspaces() {
+        for path in [
+            "..",
+            "../",
+            "../outside/s.txt",
+            "./../outside/s.txt",
+            "sub/../../outside/s.txt",
+            "sub/../../data/a.txt",
+            "/etc/passwd",
+            "//etc/passwd",
+            "/",
+            "link-outside",
+            "link-absolute",
+            "folder-outside",
+            "folder-outside/",
+            "folder-outside/s.txt",
+            "folder-outside/../outside/s.txt",
+            "folder-inside/../../outside/s.txt",
+            "root/etc/passwd",
+            "root/",
+        ] {
+            let said = on_data(&probe, open(path)).is_denied("E3210", " was denied: ");
+            assert_eq!(said, "not-permitted", "{path}");
+            for tag in ["stat", "read-link"] {
+                let operation = json!({"tag": tag, "value": path});
+                let output = on_data(&probe, operation).run();
+                // The link itself is inside; what it leads to is not.
+                let is_link =
+                    tag == "read-link" && path.starts_with(['l', 'f', 'r']) && !path.contains('/');
+                if is_link {
+                    output.ok();
+                } else {
+                    output.fails_with(1, "E3401");
+                }
             }
         }
+        probe.still_works();
     }
-    probe.still_works();
 }
 
 #[test]
 fn ways_within_a_granted_folder_are_allowed() {
-    let probe = workspace();
-    for (path, expected) in [
-        ("a.txt", "inside"),
-        ("./a.txt", "inside"),
-        ("sub/../a.txt", "inside"),
-        ("sub//b.txt", "below"),
-        ("folder-inside/b.txt", "below"),
-        ("folder-inside/../a.txt", "inside"),
-        ("link-inside", "inside"),
-        (".", "folder"),
-        ("sub/", "folder"),
-        ("sub/..", "folder"),
-    ] {
-        on_data(&probe, open(path)).gives(json!(expected));
+    for probe in workspaces() {
+        for (path, expected) in [
+            ("a.txt", "inside"),
+            ("./a.txt", "inside"),
+            ("sub/../a.txt", "inside"),
+            ("sub//b.txt", "below"),
+            ("folder-inside/b.txt", "below"),
+            ("folder-inside/../a.txt", "inside"),
+            ("link-inside", "inside"),
+            (".", "folder"),
+            ("sub/", "folder"),
+            ("sub/..", "folder"),
+        ] {
+            on_data(&probe, open(path)).gives(json!(expected));
+        }
+        let operation = json!({"tag": "stat-link", "value": "link-outside"});
+        on_data(&probe, operation).gives(json!("link of 16 bytes"));
     }
-    let operation = json!({"tag": "stat-link", "value": "link-outside"});
-    on_data(&probe, operation).gives(json!("link of 16 bytes"));
 }
 
 #[test]
 fn paths_that_make_no_sense_are_ordinary_errors() {
-    let probe = workspace();
-    let long = "a".repeat(300);
-    let deep = "sub/../".repeat(1000);
-    for (path, expected) in [
-        ("", "no-entry"),
-        ("missing", "no-entry"),
-        ("missing/../a.txt", "no-entry"),
-        ("a.txt/", "not-directory"),
-        ("a.txt/.", "not-directory"),
-        ("a.txt/x", "not-directory"),
-        ("loop", "loop"),
-        ("loop/x", "loop"),
-        ("a\0.txt", "invalid"),
-        (&long, "name-too-long"),
-        (&deep, "name-too-long"),
-    ] {
-        let output = on_data(&probe, open(path)).fails(1, "E3401", expected);
-        assert!(output.json().get("denials").is_none(), "{path}: {output}");
+    for probe in workspaces() {
+        let long = "a".repeat(300);
+        let deep = "sub/../".repeat(1000);
+        for (path, expected) in [
+            ("", "no-entry"),
+            ("missing", "no-entry"),
+            ("missing/../a.txt", "no-entry"),
+            ("a.txt/", "not-directory"),
+            ("a.txt/.", "not-directory"),
+            ("a.txt/x", "not-directory"),
+            ("loop", "loop"),
+            ("loop/x", "loop"),
+            ("a\0.txt", "invalid"),
+            (&long, "name-too-long"),
+            (&deep, "name-too-long"),
+        ] {
+            let output = on_data(&probe, open(path)).fails(1, "E3401", expected);
+            assert!(output.json().get("denials").is_none(), "{path}: {output}");
+        }
+        probe.still_works();
     }
-    probe.still_works();
 }
 
 /// RUSTSEC-2026-0269 (GHSA-vqjp-4c8c-hfgg): a slash behind the name of a link made the last step leave the folder.
 #[test]
 fn rustsec_2026_0269_a_trailing_slash_does_not_lead_out() {
-    let probe = workspace();
-    let call = |operation: Value| {
-        let arguments = json!({"folder": "data", "operation": operation});
-        let call = probe.call("file-call", arguments);
-        call.allow("file_read=data").allow("file_write=data")
-    };
-    for path in [
-        "folder-outside/",
-        "folder-outside/.",
-        "folder-outside//",
-        "root/",
-        "link-outside/",
-    ] {
-        for how in [
-            json!(["read"]),
-            json!(["follow", "read"]),
-            json!(["read", "folder"]),
-            json!(["write", "create"]),
-            json!(["write", "truncate"]),
-            json!(["mutate", "folder"]),
+    for probe in workspaces() {
+        let call = |operation: Value| {
+            let arguments = json!({"folder": "data", "operation": operation});
+            let call = probe.call("file-call", arguments);
+            call.allow("file_read=data").allow("file_write=data")
+        };
+        for path in [
+            "folder-outside/",
+            "folder-outside/.",
+            "folder-outside//",
+            "root/",
+            "link-outside/",
         ] {
-            let operation = json!({"tag": "open", "value": {"path": path, "how": how}});
-            call(operation).fails(1, "E3401", "");
+            for how in [
+                json!(["read"]),
+                json!(["follow", "read"]),
+                json!(["read", "folder"]),
+                json!(["write", "create"]),
+                json!(["write", "truncate"]),
+                json!(["mutate", "folder"]),
+            ] {
+                let operation = json!({"tag": "open", "value": {"path": path, "how": how}});
+                call(operation).fails(1, "E3401", "");
+            }
+            for tag in [
+                "stat",
+                "stat-link",
+                "read-link",
+                "make-folder",
+                "remove-file",
+                "remove-folder",
+                "set-times",
+            ] {
+                call(json!({"tag": tag, "value": path})).fails(1, "E3401", "");
+            }
         }
-        for tag in [
-            "stat",
-            "stat-link",
-            "read-link",
-            "make-folder",
-            "remove-file",
-            "remove-folder",
-            "set-times",
-        ] {
-            call(json!({"tag": tag, "value": path})).fails(1, "E3401", "");
-        }
+        let untouched =
+            std::fs::read_to_string(probe.env.path("outside/s.txt")).expect("it is there");
+        assert_eq!(untouched, "secret");
+        probe.still_works();
     }
-    let untouched = std::fs::read_to_string(probe.env.path("outside/s.txt")).expect("it is there");
-    assert_eq!(untouched, "secret");
-    probe.still_works();
 }
 
 /// GHSA-m9f7-9w4p-gv38: the same for renaming links and for renaming to links.
 #[test]
 fn ghsa_m9f7_9w4p_gv38_renaming_a_link_with_a_slash_moves_nothing_outside() {
-    let probe = workspace();
-    let rename = |path: &str, to_path: &str| {
-        let operation = json!({"tag": "rename", "value": {"path": path, "to-folder": "data", "to-path": to_path}});
-        let arguments = json!({"folder": "data", "operation": operation});
-        let call = probe.call("file-call", arguments);
-        call.allow("file_read=data").allow("file_write=data")
-    };
-    for (path, to_path) in [
-        ("folder-outside/", "moved"),
-        ("folder-outside/.", "moved"),
-        ("folder-outside/s.txt", "moved"),
-        ("sub", "folder-outside/"),
-        ("sub", "folder-outside/moved"),
-        ("a.txt", "folder-outside/"),
-        ("a.txt", "link-outside/"),
-        ("root/tmp", "moved"),
-    ] {
-        rename(path, to_path).fails(1, "E3401", "");
+    for probe in workspaces() {
+        let rename = |path: &str, to_path: &str| {
+            let operation = json!({"tag": "rename", "value": {"path": path, "to-folder": "data", "to-path": to_path}});
+            let arguments = json!({"folder": "data", "operation": operation});
+            let call = probe.call("file-call", arguments);
+            call.allow("file_read=data").allow("file_write=data")
+        };
+        for (path, to_path) in [
+            ("folder-outside/", "moved"),
+            ("folder-outside/.", "moved"),
+            ("folder-outside/s.txt", "moved"),
+            ("sub", "folder-outside/"),
+            ("sub", "folder-outside/moved"),
+            ("a.txt", "folder-outside/"),
+            ("a.txt", "link-outside/"),
+            ("root/tmp", "moved"),
+        ] {
+            rename(path, to_path).fails(1, "E3401", "");
+        }
+        let names = |folder: &str| {
+            let entries = std::fs::read_dir(probe.env.path(folder)).expect("a folder");
+            entries.count()
+        };
+        assert_eq!((names("outside"), names("data")), (1, 9));
+        rename("folder-outside", "moved").run().ok();
+        assert!(
+            probe.env.path("data/moved").is_symlink(),
+            "the link itself may be moved"
+        );
     }
-    let names = |folder: &str| {
-        let entries = std::fs::read_dir(probe.env.path(folder)).expect("a folder");
-        entries.count()
-    };
-    assert_eq!((names("outside"), names("data")), (1, 9));
-    rename("folder-outside", "moved").run().ok();
-    assert!(
-        probe.env.path("data/moved").is_symlink(),
-        "the link itself may be moved"
-    );
 }
 
 #[test]
@@ -210,51 +218,61 @@ fn the_kernel_is_closed_whatever_was_granted() {
     probe.still_works();
 }
 
-#[test]
-fn pipes_sockets_and_devices_are_not_opened() {
-    let probe = workspace();
+/// Makes a pipe and a socket in the granted folder.
+fn make_special_files(probe: &Probe) -> UnixListener {
     let pipe = probe.env.path("data/pipe");
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        &pipe,
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::from_raw_mode(0o600),
-        0,
-    )
-    .expect("a pipe");
-    let socket = std::os::unix::net::UnixListener::bind(probe.env.path("data/socket"));
-    let _socket = socket.expect("a socket");
-    for name in ["pipe", "socket"] {
-        for how in [
-            json!(["read"]),
-            json!(["write"]),
-            json!(["read", "write", "truncate"]),
-            json!(["create", "write"]),
-        ] {
-            let operation = json!({"tag": "open", "value": {"path": name, "how": how}});
-            let arguments = json!({"folder": "data", "operation": operation});
-            let call = probe.call("file-call", arguments);
-            // Opening one would wait for the other end, and the host with it.
-            let run = call.allow("file_read=data").allow("file_write=data").run();
-            let output = run.timeout(Duration::from_secs(20)).fails_with(1, "E3401");
-            let message = output.json()["denials"][0]["message"].to_string();
-            assert!(
-                message.contains("it is a pipe, a socket or a device"),
-                "{output}"
-            );
+    let mode = Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, mode, 0).expect("a pipe");
+    UnixListener::bind(probe.env.path("data/socket")).expect("a socket")
+}
+
+#[test]
+fn pipes_and_sockets_are_not_opened() {
+    for probe in workspaces() {
+        let _listener = make_special_files(&probe);
+        for name in ["pipe", "socket"] {
+            for how in [
+                json!(["read"]),
+                json!(["write"]),
+                json!(["read", "write", "truncate"]),
+                json!(["create", "write"]),
+            ] {
+                let operation = json!({"tag": "open", "value": {"path": name, "how": how}});
+                let arguments = json!({"folder": "data", "operation": operation});
+                let call = probe.call("file-call", arguments);
+                let run = call.allow("file_read=data").allow("file_write=data").run();
+                // Opening one would wait for the other end, and the host with it.
+                let output = run.timeout(Duration::from_secs(20)).fails_with(1, "E3401");
+                let message = output.json()["denials"][0]["message"].to_string();
+                assert!(
+                    message.contains("it is a pipe, a socket or a device"),
+                    "{output}"
+                );
+            }
+            on_data(&probe, json!({"tag": "stat", "value": name}))
+                .gives(json!(format!("{name} of 0 bytes")));
         }
-        on_data(&probe, json!({"tag": "stat", "value": name}))
-            .gives(json!(format!("{name} of 0 bytes")));
+        probe.still_works();
     }
-    let call = probe.call("read-file", json!({"path": "data/pipe"}));
-    call.allow("file_read=data").is_denied(
+}
+
+#[test]
+fn a_pipe_is_not_opened_by_a_library_or_a_grant_either() {
+    let probe = workspace();
+    let _listener = make_special_files(&probe);
+    let read = |scope: &str| {
+        let call = probe.call("read-file", json!({"path": "data/pipe"}));
+        call.allow(format!("file_read={scope}"))
+    };
+    read("data").is_denied(
         "E3210",
         "data/pipe was denied: it is a pipe, a socket or a device",
     );
     // Granting one by name changes nothing.
-    let call = probe.call("read-file", json!({"path": "data/pipe"}));
-    let run = call.allow("file_read=data/pipe").run();
-    let output = run.timeout(Duration::from_secs(20)).output();
+    let output = read("data/pipe")
+        .run()
+        .timeout(Duration::from_secs(20))
+        .output();
     assert_ne!(output.code, Some(0), "{output}");
     assert!(output.stdout.contains("data/pipe"), "{output}");
     probe.still_works();

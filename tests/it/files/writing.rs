@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::workspace;
-use crate::support::probe::{Call, Probe};
+use super::{filled, workspace, workspaces};
+use crate::support::probe::{Call, Kind, Probe, async_file};
 
 fn read(probe: &Probe, path: &str) -> String {
     std::fs::read_to_string(probe.env.path(path)).expect("it is there")
@@ -97,21 +97,22 @@ fn a_folder_granted_for_reading_cannot_be_changed() {
 /// RUSTSEC-2026-0149 (GHSA-2r75-cxrj-cmph): opening with truncation emptied files that could only be read.
 #[test]
 fn rustsec_2026_0149_truncating_takes_the_right_to_write() {
-    let probe = workspace();
-    for how in [
-        json!(["truncate"]),
-        json!(["truncate", "read"]),
-        json!(["truncate", "write"]),
-        json!(["truncate", "follow", "read", "write"]),
-        json!(["truncate", "create"]),
-        json!(["truncate", "mutate"]),
-    ] {
-        let operation = json!({"tag": "open", "value": {"path": "a.txt", "how": how}});
-        let call = on(&probe, "data", operation).allow("file_read=data");
-        call.is_denied("E3210", "data/a.txt was denied: no file_write was granted");
+    for probe in workspaces() {
+        for how in [
+            json!(["truncate"]),
+            json!(["truncate", "read"]),
+            json!(["truncate", "write"]),
+            json!(["truncate", "follow", "read", "write"]),
+            json!(["truncate", "create"]),
+            json!(["truncate", "mutate"]),
+        ] {
+            let operation = json!({"tag": "open", "value": {"path": "a.txt", "how": how}});
+            let call = on(&probe, "data", operation).allow("file_read=data");
+            call.is_denied("E3210", "data/a.txt was denied: no file_write was granted");
+        }
+        assert_eq!(read(&probe, "data/a.txt"), "inside");
+        probe.still_works();
     }
-    assert_eq!(read(&probe, "data/a.txt"), "inside");
-    probe.still_works();
 }
 
 #[test]
@@ -133,55 +134,57 @@ fn writing_does_not_include_reading() {
 /// the other.
 #[test]
 fn rustsec_2026_0188_links_and_renames_do_not_carry_rights_across_grants() {
-    let probe = workspace();
-    probe.env.write("open/o.txt", b"open");
-    for tag in ["link", "rename"] {
-        for (folder, path, to_folder) in [
-            // A file that may only be read, into a folder that may be written to; and the other way round.
-            ("data", "a.txt", "open"),
-            ("open", "o.txt", "data"),
-        ] {
+    for probe in workspaces() {
+        probe.env.write("open/o.txt", b"open");
+        for tag in ["link", "rename"] {
+            for (folder, path, to_folder) in [
+                // A file that may only be read, into a folder that may be written to; and the other way round.
+                ("data", "a.txt", "open"),
+                ("open", "o.txt", "data"),
+            ] {
+                let operation = json!({
+                    "tag": tag, "value": {"path": path, "to-folder": to_folder, "to-path": "moved.txt"},
+                });
+                on(&probe, folder, operation)
+                    .allow("file_read=data")
+                    .allow("file_read=open")
+                    .allow("file_write=open")
+                    .is_denied("E3210", "file_write covers only");
+            }
+            // A file that may only be written to, to where it could be read.
             let operation = json!({
-                "tag": tag, "value": {"path": path, "to-folder": to_folder, "to-path": "moved.txt"},
+                "tag": tag, "value": {"path": "a.txt", "to-folder": "open", "to-path": "moved.txt"},
             });
-            on(&probe, folder, operation)
-                .allow("file_read=data")
+            on(&probe, "data", operation)
+                .allow("file_write=data")
                 .allow("file_read=open")
                 .allow("file_write=open")
-                .is_denied("E3210", "file_write covers only");
+                .is_denied("E3210", "data/a.txt was denied: file_read covers only");
         }
-        // A file that may only be written to, to where it could be read.
+        assert_eq!(
+            (read(&probe, "data/a.txt"), read(&probe, "open/o.txt")),
+            ("inside".into(), "open".into())
+        );
+        assert!(
+            !probe.env.path("open/moved.txt").exists()
+                && !probe.env.path("data/moved.txt").exists()
+        );
+        // With the same rights on both sides nothing is gained.
         let operation = json!({
-            "tag": tag, "value": {"path": "a.txt", "to-folder": "open", "to-path": "moved.txt"},
+            "tag": "rename", "value": {"path": "a.txt", "to-folder": "open", "to-path": "moved.txt"},
         });
-        on(&probe, "data", operation)
-            .allow("file_write=data")
-            .allow("file_read=open")
-            .allow("file_write=open")
-            .is_denied("E3210", "data/a.txt was denied: file_read covers only");
+        let mut call = on(&probe, "data", operation);
+        for scope in [
+            "file_read=data",
+            "file_write=data",
+            "file_read=open",
+            "file_write=open",
+        ] {
+            call = call.allow(scope);
+        }
+        call.gives(json!("done"));
+        assert_eq!(read(&probe, "open/moved.txt"), "inside");
     }
-    assert_eq!(
-        (read(&probe, "data/a.txt"), read(&probe, "open/o.txt")),
-        ("inside".into(), "open".into())
-    );
-    assert!(
-        !probe.env.path("open/moved.txt").exists() && !probe.env.path("data/moved.txt").exists()
-    );
-    // With the same rights on both sides nothing is gained.
-    let operation = json!({
-        "tag": "rename", "value": {"path": "a.txt", "to-folder": "open", "to-path": "moved.txt"},
-    });
-    let mut call = on(&probe, "data", operation);
-    for scope in [
-        "file_read=data",
-        "file_write=data",
-        "file_read=open",
-        "file_write=open",
-    ] {
-        call = call.allow(scope);
-    }
-    call.gives(json!("done"));
-    assert_eq!(read(&probe, "open/moved.txt"), "inside");
 }
 
 #[test]
@@ -299,5 +302,45 @@ fn nobody_is_granted_the_state_of_toolhatch_itself() {
         let call = call.allow(format!("file_write={path}"));
         call.fails(1, "E3401", "");
     }
+    probe.still_works();
+}
+
+/// WASI 0.3 moves bytes and names through streams.
+#[test]
+fn streams_of_bytes_and_names_are_under_the_same_grants() {
+    let probe = filled(Probe::of(Kind::Async));
+    let write = || {
+        let arguments = json!({"folder": "data", "path": "a.txt", "text": "INS"});
+        probe.call("write-file", arguments)
+    };
+    let said = write()
+        .allow("file_read=data")
+        .is_denied("E3210", "no file_write was granted");
+    assert_eq!(said, "not-permitted");
+    assert_eq!(read(&probe, "data/a.txt"), "inside");
+    write()
+        .allow("file_read=data")
+        .allow("file_write=data")
+        .run()
+        .ok();
+    assert_eq!(read(&probe, "data/a.txt"), "INSide");
+    let list = |folder: &str| probe.call("list-folder", json!({"folder": folder}));
+    let names = list("data").allow("file_read=data").result();
+    assert_eq!(names.as_array().map(Vec::len), Some(9), "{names}");
+    list("/")
+        .allow("file_read=data:/project/data")
+        .gives(json!(["project"]));
+    let large = "x".repeat(1 << 20);
+    let arguments = json!({"folder": "data", "path": "a.txt", "text": large});
+    // A command line has no room for it.
+    let line = json!({
+        "tool": async_file(), "name": "write-file", "args": arguments, "allow": ["file_write=data", "file_read=data"],
+    });
+    probe
+        .env
+        .run(["call", "--jsonl"])
+        .stdin(format!("{line}\n"))
+        .ok();
+    assert_eq!(read(&probe, "data/a.txt"), large);
     probe.still_works();
 }

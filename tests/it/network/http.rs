@@ -2,13 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::{request, web};
 use crate::support::http::{Response, Server};
-use crate::support::probe::{Call, Probe};
+use crate::support::probe::{Call, Kind, Probe};
 
 /// A server that answers with what it was asked.
 fn server() -> Server {
@@ -72,88 +73,89 @@ fn a_granted_server_can_be_asked() {
 
 #[test]
 fn a_grant_is_for_its_port_method_path_and_scheme() {
-    let probe = Probe::new();
-    let server = server();
-    let other = super::http::server();
-    let get = |url: &str| request(url);
-    let with_method = |method: &str| {
-        let mut request = request(&server.url("/x"));
-        request["method"] = json!(method);
-        request
-    };
-    let cases: [(String, Value, bool); 14] = [
-        (scope(&server, ""), get(&other.url("/")), false),
-        (
-            scope(&server, "").replace("http:", "https:"),
-            get(&server.url("/")),
-            false,
-        ),
-        (scope(&server, ";methods=GET"), with_method("GET"), true),
-        (scope(&server, ";methods=GET"), with_method("POST"), false),
-        (scope(&server, ";methods=GET"), with_method("get"), false),
-        (
-            scope(&server, ";methods=GET,POST"),
-            with_method("POST"),
-            true,
-        ),
-        (
-            scope(&server, "/public/**"),
-            get(&server.url("/public/a/b")),
-            true,
-        ),
-        (
-            scope(&server, "/public/**"),
-            get(&server.url("/public/a?x=/private")),
-            true,
-        ),
-        (
-            scope(&server, "/public/**"),
-            get(&server.url("/private")),
-            false,
-        ),
-        (
-            scope(&server, "/public/**"),
-            get(&server.url("/publicity")),
-            false,
-        ),
-        (
-            scope(&server, "/public/**"),
-            get(&server.url("/public/../private")),
-            false,
-        ),
-        (
-            scope(&server, "/public/**"),
-            get(&server.url("/public/%2e%2e/private")),
-            false,
-        ),
-        (
-            scope(&server, "/public/**"),
-            get(&server.url("/public/%2F..%2Fprivate")),
-            false,
-        ),
-        (
-            scope(&server, "/public/*"),
-            get(&server.url("/public/a/b")),
-            false,
-        ),
-    ];
-    let mut expected = 0;
-    for (scope, request, is_allowed) in cases {
-        let call = web(&probe, request.clone()).allow(scope.clone());
-        if is_allowed {
-            expected += 1;
-            call.run().ok();
-        } else {
-            let said = call.is_denied("E3211", " was denied: ");
-            assert!(
-                said.contains("HttpRequestDenied"),
-                "{scope} {request}: {said}"
-            );
+    for probe in Probe::both() {
+        let server = server();
+        let other = super::http::server();
+        let get = |url: &str| request(url);
+        let with_method = |method: &str| {
+            let mut request = request(&server.url("/x"));
+            request["method"] = json!(method);
+            request
+        };
+        let cases: [(String, Value, bool); 14] = [
+            (scope(&server, ""), get(&other.url("/")), false),
+            (
+                scope(&server, "").replace("http:", "https:"),
+                get(&server.url("/")),
+                false,
+            ),
+            (scope(&server, ";methods=GET"), with_method("GET"), true),
+            (scope(&server, ";methods=GET"), with_method("POST"), false),
+            (scope(&server, ";methods=GET"), with_method("get"), false),
+            (
+                scope(&server, ";methods=GET,POST"),
+                with_method("POST"),
+                true,
+            ),
+            (
+                scope(&server, "/public/**"),
+                get(&server.url("/public/a/b")),
+                true,
+            ),
+            (
+                scope(&server, "/public/**"),
+                get(&server.url("/public/a?x=/private")),
+                true,
+            ),
+            (
+                scope(&server, "/public/**"),
+                get(&server.url("/private")),
+                false,
+            ),
+            (
+                scope(&server, "/public/**"),
+                get(&server.url("/publicity")),
+                false,
+            ),
+            (
+                scope(&server, "/public/**"),
+                get(&server.url("/public/../private")),
+                false,
+            ),
+            (
+                scope(&server, "/public/**"),
+                get(&server.url("/public/%2e%2e/private")),
+                false,
+            ),
+            (
+                scope(&server, "/public/**"),
+                get(&server.url("/public/%2F..%2Fprivate")),
+                false,
+            ),
+            (
+                scope(&server, "/public/*"),
+                get(&server.url("/public/a/b")),
+                false,
+            ),
+        ];
+        let mut expected = 0;
+        for (scope, request, is_allowed) in cases {
+            let call = web(&probe, request.clone()).allow(scope.clone());
+            if is_allowed {
+                expected += 1;
+                call.run().ok();
+            } else {
+                let said = call.is_denied("E3211", " was denied: ");
+                assert!(
+                    said.contains("HttpRequestDenied"),
+                    "{scope} {request}: {said}"
+                );
+            }
+            assert_eq!(server.requests().len(), expected, "{scope} {request}");
         }
-        assert_eq!(server.requests().len(), expected, "{scope} {request}");
+        assert_eq!(other.requests().len(), 0);
+        probe.still_works();
     }
-    assert_eq!(other.requests().len(), 0);
-    probe.still_works();
 }
 
 #[test]
@@ -171,72 +173,74 @@ fn the_flag_that_a_denial_suggests_allows_it() {
 /// Every way to write an address of this machine, of a private network or of a cloud's metadata service.
 #[test]
 fn private_addresses_are_denied_to_a_grant_of_everything_public() {
-    let probe = Probe::new();
-    let server = server();
-    let port = server.address().port();
-    for host in [
-        "127.0.0.1",
-        "127.0.0.1.",
-        "127.1",
-        "127.255.255.254",
-        "2130706433",
-        "0x7f000001",
-        "0177.0.0.1",
-        "0.0.0.0",
-        "0",
-        "[::]",
-        "[::1]",
-        "[::ffff:127.0.0.1]",
-        "[::ffff:7f00:1]",
-        "[::127.0.0.1]",
-        "[64:ff9b::127.0.0.1]",
-        "[2002:7f00:1::]",
-        "localhost",
-        "LOCALHOST",
-        "localhost.",
-        "10.0.0.1",
-        "172.16.0.1",
-        "192.168.0.1",
-        "100.64.0.1",
-        "169.254.0.1",
-        "169.254.169.254",
-        "2852039166",
-        "[fd00:ec2::254]",
-        "[fe80::1]",
-        "[fc00::1]",
-        "224.0.0.1",
-        "255.255.255.255",
-    ] {
-        let call = web(&probe, request(&format!("http://{host}:{port}/")));
-        let output = call
-            .allow("network_http=http://*:*")
-            .run()
-            .fails_with(1, "E3401");
-        let denial = &output.json()["denials"][0];
-        // What is not even a name or an address does not come so far.
-        let is_refused =
-            output.stdout.contains("request-refused") || output.stdout.contains("Invalid");
-        assert!(denial["code"] == "E3211" || is_refused, "{host}: {output}");
+    for probe in Probe::both() {
+        let server = server();
+        let port = server.address().port();
+        for host in [
+            "127.0.0.1",
+            "127.0.0.1.",
+            "127.1",
+            "127.255.255.254",
+            "2130706433",
+            "0x7f000001",
+            "0177.0.0.1",
+            "0.0.0.0",
+            "0",
+            "[::]",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:7f00:1]",
+            "[::127.0.0.1]",
+            "[64:ff9b::127.0.0.1]",
+            "[2002:7f00:1::]",
+            "localhost",
+            "LOCALHOST",
+            "localhost.",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.0.1",
+            "100.64.0.1",
+            "169.254.0.1",
+            "169.254.169.254",
+            "2852039166",
+            "[fd00:ec2::254]",
+            "[fe80::1]",
+            "[fc00::1]",
+            "224.0.0.1",
+            "255.255.255.255",
+        ] {
+            let call = web(&probe, request(&format!("http://{host}:{port}/")));
+            let output = call
+                .allow("network_http=http://*:*")
+                .run()
+                .fails_with(1, "E3401");
+            let denial = &output.json()["denials"][0];
+            // What is not even a name or an address does not come so far.
+            let is_refused =
+                output.stdout.contains("request-refused") || output.stdout.contains("Invalid");
+            assert!(denial["code"] == "E3211" || is_refused, "{host}: {output}");
+        }
+        assert_eq!(
+            server.requests().len(),
+            0,
+            "none of them may have reached the server"
+        );
+        probe.still_works();
     }
-    assert_eq!(
-        server.requests().len(),
-        0,
-        "none of them may have reached the server"
-    );
-    probe.still_works();
 }
 
 #[test]
 fn metadata_services_are_denied_to_a_grant_of_private_addresses() {
-    let probe = Probe::new();
-    for host in [
-        "169.254.169.254",
-        "[::ffff:169.254.169.254]",
-        "[fd00:ec2::254]",
-    ] {
-        let call = web(&probe, request(&format!("http://{host}/latest/meta-data/")));
-        let call = call.allow("network_http=http://*;private");
-        call.is_denied("E3211", "cloud's metadata service");
+    for probe in Probe::both() {
+        for host in [
+            "169.254.169.254",
+            "[::ffff:169.254.169.254]",
+            "[fd00:ec2::254]",
+        ] {
+            let call = web(&probe, request(&format!("http://{host}/latest/meta-data/")));
+            let call = call.allow("network_http=http://*;private");
+            call.is_denied("E3211", "cloud's metadata service");
+        }
     }
 }
 
@@ -256,30 +260,31 @@ fn private_names() -> Vec<String> {
 
 #[test]
 fn a_name_that_leads_to_a_private_address_needs_a_grant_that_says_so() {
-    let probe = Probe::new();
-    let server = server();
-    let port = server.address().port();
-    for name in private_names() {
-        let get = |scope: String| {
-            let call = web(&probe, request(&format!("http://{name}:{port}/")));
-            call.allow(format!("network_http={scope}"))
-        };
-        let before = server.requests().len();
-        let said = get(format!("http://*:{port}")).is_denied(
-            "E3211",
-            "it is an address of this machine, and network_http reaches less far",
-        );
-        assert!(
-            said.contains("Prohibited") || said.contains("Denied"),
-            "{said}"
-        );
-        if name != "localhost" {
-            let denied = get(format!("http://{name}:{port}"))
-                .is_denied("E3211", "an address of this machine");
-            assert!(denied.contains("Prohibited"), "{denied}");
+    for probe in Probe::both() {
+        let server = server();
+        let port = server.address().port();
+        for name in private_names() {
+            let get = |scope: String| {
+                let call = web(&probe, request(&format!("http://{name}:{port}/")));
+                call.allow(format!("network_http={scope}"))
+            };
+            let before = server.requests().len();
+            let said = get(format!("http://*:{port}")).is_denied(
+                "E3211",
+                "it is an address of this machine, and network_http reaches less far",
+            );
+            assert!(
+                said.contains("Prohibited") || said.contains("Denied"),
+                "{said}"
+            );
+            if name != "localhost" {
+                let denied = get(format!("http://{name}:{port}"))
+                    .is_denied("E3211", "an address of this machine");
+                assert!(denied.contains("Prohibited"), "{denied}");
+            }
+            assert_eq!(server.requests().len(), before, "{name}");
+            get(format!("http://{name}:{port};private")).run().ok();
         }
-        assert_eq!(server.requests().len(), before, "{name}");
-        get(format!("http://{name}:{port};private")).run().ok();
     }
 }
 
@@ -328,161 +333,170 @@ fn every_redirect_is_decided_on_again() {
 /// GHSA-5qpp-g3j2-8frx: a path that is a whole URL made the request go to another host than the one that was checked.
 #[test]
 fn ghsa_5qpp_g3j2_8frx_a_path_cannot_name_another_host() {
-    let probe = Probe::new();
-    let (granted, other) = (server(), server());
-    let evil = other.address();
-    for path in [
-        format!("http://{evil}/"),
-        format!("//{evil}/"),
-        format!("@{evil}/"),
-        format!(":80@{evil}/"),
-        format!("\\\\{evil}\\"),
-        format!("/\r\nHost: {evil}\r\n\r\n"),
-        "/ HTTP/1.1\r\nX: y".to_owned(),
-        "*".to_owned(),
-        "no-slash".to_owned(),
-    ] {
-        let mut request = request(&granted.url("/"));
-        request["path"] = json!(path);
-        let output = web(&probe, request)
-            .allow(scope(&granted, ""))
-            .run()
-            .output();
-        assert!(
-            [Some(0), Some(1)].contains(&output.code),
-            "{path:?}: {output}"
-        );
+    for probe in Probe::both() {
+        let (granted, other) = (server(), server());
+        let evil = other.address();
+        for path in [
+            format!("http://{evil}/"),
+            format!("//{evil}/"),
+            format!("@{evil}/"),
+            format!(":80@{evil}/"),
+            format!("\\\\{evil}\\"),
+            format!("/\r\nHost: {evil}\r\n\r\n"),
+            "/ HTTP/1.1\r\nX: y".to_owned(),
+            "*".to_owned(),
+            "no-slash".to_owned(),
+        ] {
+            let mut request = request(&granted.url("/"));
+            request["path"] = json!(path);
+            let output = web(&probe, request)
+                .allow(scope(&granted, ""))
+                .run()
+                .output();
+            assert!(
+                [Some(0), Some(1)].contains(&output.code),
+                "{path:?}: {output}"
+            );
+        }
+        assert_eq!(other.requests().len(), 0, "the other host was asked");
+        for request in granted.requests() {
+            assert!(
+                request.target.starts_with('/') && !request.target.contains("://"),
+                "{request:?}"
+            );
+            assert_eq!(
+                request.header("host"),
+                Some(granted.address().to_string().as_str())
+            );
+            assert_eq!(
+                request
+                    .headers
+                    .iter()
+                    .filter(|(name, _)| name == "host")
+                    .count(),
+                1
+            );
+        }
+        probe.still_works();
     }
-    assert_eq!(other.requests().len(), 0, "the other host was asked");
-    for request in granted.requests() {
-        assert!(
-            request.target.starts_with('/') && !request.target.contains("://"),
-            "{request:?}"
-        );
-        assert_eq!(
-            request.header("host"),
-            Some(granted.address().to_string().as_str())
-        );
-        assert_eq!(
-            request
-                .headers
-                .iter()
-                .filter(|(name, _)| name == "host")
-                .count(),
-            1
-        );
-    }
-    probe.still_works();
 }
 
 #[test]
 fn an_authority_means_one_host_only() {
-    let probe = Probe::new();
-    let (granted, other) = (server(), server());
-    let (good, evil) = (granted.address(), other.address());
-    for authority in [
-        format!("{good}@{evil}"),
-        format!("user@{evil}"),
-        format!("user:{good}@{evil}"),
-        format!("{evil}#{good}"),
-        format!("{evil}?{good}"),
-        format!("{evil}/{good}"),
-        format!("{evil}\\{good}"),
-        format!("{good},{evil}"),
-        format!("{evil} {good}"),
-        format!("{evil}\t{good}"),
-        format!("{good}\r\nx: y"),
-        format!("{good}\0{evil}"),
-        format!("user@{good}"),
-        "127.0.0.1:".to_owned(),
-        "127.0.0.1:0".to_owned(),
-        "127.0.0.1:99999".to_owned(),
-        "127.0.0.1:-1".to_owned(),
-        "127.0.0.1:80x".to_owned(),
-        "[127.0.0.1]".to_owned(),
-        "[::1".to_owned(),
-        "[::1%25lo]:80".to_owned(),
-        ":80".to_owned(),
-        String::new(),
-    ] {
-        let mut request = request("http://x/");
-        request["authority"] = json!(authority);
-        let call = web(&probe, request).allow(scope(&granted, ""));
-        let output = call.run().fails_with(1, "E3401");
-        assert!(
-            !output.stdout.contains("internal"),
-            "{authority:?}: {output}"
-        );
+    for probe in Probe::both() {
+        let (granted, other) = (server(), server());
+        let (good, evil) = (granted.address(), other.address());
+        for authority in [
+            format!("{good}@{evil}"),
+            format!("user@{evil}"),
+            format!("user:{good}@{evil}"),
+            format!("{evil}#{good}"),
+            format!("{evil}?{good}"),
+            format!("{evil}/{good}"),
+            format!("{evil}\\{good}"),
+            format!("{good},{evil}"),
+            format!("{evil} {good}"),
+            format!("{evil}\t{good}"),
+            format!("{good}\r\nx: y"),
+            format!("{good}\0{evil}"),
+            format!("user@{good}"),
+            "127.0.0.1:".to_owned(),
+            "127.0.0.1:0".to_owned(),
+            "127.0.0.1:99999".to_owned(),
+            "127.0.0.1:-1".to_owned(),
+            "127.0.0.1:80x".to_owned(),
+            "[127.0.0.1]".to_owned(),
+            "[::1".to_owned(),
+            "[::1%25lo]:80".to_owned(),
+            ":80".to_owned(),
+            String::new(),
+        ] {
+            let mut request = request("http://x/");
+            request["authority"] = json!(authority);
+            let call = web(&probe, request).allow(scope(&granted, ""));
+            let output = call.run().fails_with(1, "E3401");
+            assert!(
+                !output.stdout.contains("internal"),
+                "{authority:?}: {output}"
+            );
+        }
+        assert_eq!((granted.requests().len(), other.requests().len()), (0, 0));
+        for scheme in ["ftp", "file", "gopher", "ws"] {
+            let mut request = request(&granted.url("/"));
+            request["scheme"] = json!(scheme);
+            web(&probe, request)
+                .allow(scope(&granted, ""))
+                .fails(1, "E3401", "");
+        }
+        assert_eq!(granted.requests().len(), 0);
+        probe.still_works();
     }
-    assert_eq!((granted.requests().len(), other.requests().len()), (0, 0));
-    for scheme in ["ftp", "file", "gopher", "ws"] {
-        let mut request = request(&granted.url("/"));
-        request["scheme"] = json!(scheme);
-        web(&probe, request)
-            .allow(scope(&granted, ""))
-            .fails(1, "E3401", "");
-    }
-    assert_eq!(granted.requests().len(), 0);
-    probe.still_works();
 }
 
 #[test]
 fn the_headers_that_say_who_is_asked_are_the_hosts() {
-    let probe = Probe::new();
-    let server = server();
-    for (name, value) in [
-        ("host", "other.example"),
-        ("Host", "other.example"),
-        ("connection", "upgrade"),
-        ("upgrade", "websocket"),
-        ("transfer-encoding", "chunked"),
-        ("proxy-authorization", "x"),
-        ("x-a", "b\r\nhost: other.example"),
-        ("x a", "b"),
-    ] {
+    for probe in Probe::both() {
+        let server = server();
+        for (name, value) in [
+            ("host", "other.example"),
+            ("Host", "other.example"),
+            ("connection", "upgrade"),
+            ("upgrade", "websocket"),
+            ("transfer-encoding", "chunked"),
+            ("proxy-authorization", "x"),
+            ("x-a", "b\r\nhost: other.example"),
+            ("x a", "b"),
+        ] {
+            let mut request = request(&server.url("/"));
+            request["headers"] = json!([[name, value]]);
+            let call = web(&probe, request).allow(scope(&server, ""));
+            call.fails(1, "E3401", "header-refused");
+        }
         let mut request = request(&server.url("/"));
-        request["headers"] = json!([[name, value]]);
-        let call = web(&probe, request).allow(scope(&server, ""));
-        call.fails(1, "E3401", "header-refused");
+        request["headers"] = json!([["x-a", "b"], ["X-A", "c"]]);
+        web(&probe, request).allow(scope(&server, "")).run().ok();
+        let seen = server.requests();
+        assert_eq!(seen.len(), 1);
+        let values: Vec<&str> = seen[0]
+            .headers
+            .iter()
+            .filter(|(name, _)| name == "x-a")
+            .map(|(_, value)| value.as_str())
+            .collect();
+        assert_eq!(values, ["b", "c"]);
     }
-    let mut request = request(&server.url("/"));
-    request["headers"] = json!([["x-a", "b"], ["X-A", "c"]]);
-    web(&probe, request).allow(scope(&server, "")).run().ok();
-    let seen = server.requests();
-    assert_eq!(seen.len(), 1);
-    let values: Vec<&str> = seen[0]
-        .headers
-        .iter()
-        .filter(|(name, _)| name == "x-a")
-        .map(|(_, value)| value.as_str())
-        .collect();
-    assert_eq!(values, ["b", "c"]);
 }
 
 #[test]
 fn bodies_are_counted_and_cut_off() {
-    let probe = Probe::new();
-    let config = "[limits]\nhttp_bytes = \"1KiB\"\n";
-    probe.env.write(probe.env.user_config(), config.as_bytes());
-    let server = Server::start(|request| match request.target.as_str() {
-        "/small" => Response::new(200, "x".repeat(1024)),
-        _ => Response::new(200, "x".repeat(100_000)),
-    });
-    let get = |path: &str| web(&probe, request(&server.url(path))).allow(scope(&server, ""));
-    let output = get("/small").run().ok();
-    assert_eq!(output.json()["usage"]["bytes_in"], 1024, "{output}");
-    get("/large").fails(1, "E3401", "body size exceeds limit: 1024 bytes");
-    let mut post = request(&server.url("/small"));
-    post["method"] = json!("POST");
-    post["body"] = json!("x".repeat(2000));
-    web(&probe, post)
-        .allow(scope(&server, ""))
-        .fails(1, "E3401", "");
-    probe.still_works();
+    for probe in Probe::both() {
+        let config = "[limits]\nhttp_bytes = \"1KiB\"\n";
+        probe.env.write(probe.env.user_config(), config.as_bytes());
+        let server = Server::start(|request| match request.target.as_str() {
+            "/small" => Response::new(200, "x".repeat(1024)),
+            _ => Response::new(200, "x".repeat(100_000)),
+        });
+        let get = |path: &str| web(&probe, request(&server.url(path))).allow(scope(&server, ""));
+        let output = get("/small").run().ok();
+        assert_eq!(output.json()["usage"]["bytes_in"], 1024, "{output}");
+        let output = get("/large").fails(1, "E3401", "the tool failed: ");
+        let message = output.json()["error"]["message"].to_string();
+        assert!(
+            message.contains("body size") || message.contains("BodySize"),
+            "{output}"
+        );
+        let mut post = request(&server.url("/small"));
+        post["method"] = json!("POST");
+        post["body"] = json!("x".repeat(2000));
+        web(&probe, post)
+            .allow(scope(&server, ""))
+            .fails(1, "E3401", "");
+        probe.still_works();
+    }
 }
 
 /// A server that takes one connection, reads a little, writes this, and then keeps the line open or closes it.
-fn rude_server(answer: &'static [u8], stays: bool) -> (String, std::thread::JoinHandle<()>) {
+fn rude_server(answer: &'static [u8], stays: bool) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
     let serving = std::thread::spawn(move || {
@@ -522,30 +536,31 @@ fn a_server_that_never_answers_does_not_outlast_the_call() {
 
 #[test]
 fn an_answer_that_is_not_http_is_an_error_of_the_guests() {
-    let probe = Probe::new();
-    for answer in [
-        &b""[..],
-        b"SSH-2.0-OpenSSH\r\n",
-        b"HTTP/1.1 99999 X\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab",
-        b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\nab",
-        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
-        b"HTTP/1.1 200 OK\r\nx: \x00\r\n\r\n",
-    ] {
-        let (url, serving) = rude_server(answer, false);
+    for probe in Probe::both() {
+        for answer in [
+            &b""[..],
+            b"SSH-2.0-OpenSSH\r\n",
+            b"HTTP/1.1 99999 X\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab",
+            b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\nab",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+            b"HTTP/1.1 200 OK\r\nx: \x00\r\n\r\n",
+        ] {
+            let (url, serving) = rude_server(answer, false);
+            let call = web(&probe, request(&format!("{url}/")));
+            let call = call.allow(format!("network_http={url}"));
+            call.fails(1, "E3401", "the tool failed: ");
+            serving.join().expect("served");
+        }
+        // One that speaks no TLS.
+        let (url, serving) = rude_server(b"HTTP/1.1 200 OK\r\n\r\n", false);
+        let url = url.replace("http:", "https:");
         let call = web(&probe, request(&format!("{url}/")));
         let call = call.allow(format!("network_http={url}"));
-        call.fails(1, "E3401", "the tool failed: ");
+        call.fails(1, "E3401", "ErrorCode::");
         serving.join().expect("served");
+        probe.still_works();
     }
-    // One that speaks no TLS.
-    let (url, serving) = rude_server(b"HTTP/1.1 200 OK\r\n\r\n", false);
-    let url = url.replace("http:", "https:");
-    let call = web(&probe, request(&format!("{url}/")));
-    let call = call.allow(format!("network_http={url}"));
-    call.fails(1, "E3401", "ErrorCode::");
-    serving.join().expect("served");
-    probe.still_works();
 }
 
 #[test]
@@ -558,4 +573,61 @@ fn nobody_is_asked_about_a_name_that_was_not_granted() {
     denied(web(&probe, request(url)));
     denied(web(&probe, request(url)).allow("network_http=api.attacker.example"));
     denied(web(&probe, request(url)).allow("network_http=attacker.example"));
+}
+
+/// A server that reads a request whose body comes in chunks, and answers with a body and these trailers.
+fn trailing_server(trailers: &'static str) -> (String, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let serving = std::thread::spawn(move || {
+        let mut seen = Vec::new();
+        let Ok((mut stream, _)) = listener.accept() else {
+            return String::new();
+        };
+        let mut buffer = [0; 4096];
+        while !(seen.ends_with(b"\r\n\r\n") && seen.windows(5).any(|end| end == b"\r\n0\r\n")) {
+            match stream.read(&mut buffer) {
+                Ok(count @ 1..) => seen.extend_from_slice(&buffer[..count]),
+                _ => break,
+            }
+        }
+        let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n";
+        drop(stream.write_all(format!("{head}{trailers}\r\n").as_bytes()));
+        String::from_utf8_lossy(&seen).into_owned()
+    });
+    (url, serving)
+}
+
+/// GHSA-jxcf-8qw5-5c33: what comes after a body went past the list of headers that are not a guest's to set or see.
+#[test]
+fn ghsa_jxcf_8qw5_5c33_trailers_are_held_to_the_same_rules_as_headers() {
+    let probe = Probe::of(Kind::Async);
+    let with_trailers = |url: &str, trailers: Value| {
+        let mut request = request(&format!("{url}/"));
+        request["method"] = json!("POST");
+        request["body"] = json!("body");
+        request["headers"] = json!([["trailer", "x-a"]]);
+        request["trailers"] = trailers;
+        web(&probe, request).allow(format!("network_http={url}"))
+    };
+    let (url, serving) =
+        trailing_server("x-b: c\r\nhost: other.example\r\nconnection: upgrade\r\n");
+    let output = with_trailers(&url, json!([["x-a", "b"]])).run().ok();
+    let response = output.json()["structured"].clone();
+    assert_eq!(response["body"], "ok", "{output}");
+    assert_eq!(response["trailers"], json!(["x-b"]), "{output}");
+    let seen = serving.join().expect("served");
+    assert!(seen.contains("\r\nx-a: b\r\n"), "{seen}");
+    for name in [
+        "host",
+        "connection",
+        "transfer-encoding",
+        "proxy-authorization",
+        "upgrade",
+    ] {
+        let server = server();
+        with_trailers(&server.url(""), json!([[name, "x"]])).fails(1, "E3401", "header-refused");
+        assert_eq!(server.requests().len(), 0, "{name}");
+    }
+    probe.still_works();
 }

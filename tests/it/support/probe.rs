@@ -1,4 +1,4 @@
-//! The probe: a component without a manifest that tries whatever a test tells it to (`plugins/probe`).
+//! The probes: components without a manifest that try whatever a test tells them to (`plugins/probe`).
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,26 +9,62 @@ use super::env::TestEnv;
 use super::process::{Output, Run};
 use super::source::root;
 
-/// The component.
-pub fn file() -> PathBuf {
-    root().join("tests/fixtures/guests/probe.wasm")
+/// Which of the probes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// For WASI 0.2, with everything that there is to try.
+    Plain,
+    /// For WASI 0.3, with files, network and clock; its functions have the names and arguments of the other's.
+    Async,
 }
 
-/// A machine of its own with the probe on it.
+impl Kind {
+    fn file(self) -> PathBuf {
+        let name = match self {
+            Self::Plain => "probe.wasm",
+            Self::Async => "probe-async.wasm",
+        };
+        root().join("tests/fixtures/guests").join(name)
+    }
+}
+
+/// The plain probe.
+pub fn file() -> PathBuf {
+    Kind::Plain.file()
+}
+
+/// The asynchronous probe.
+pub fn async_file() -> PathBuf {
+    Kind::Async.file()
+}
+
+/// A machine of its own with a probe on it.
 pub struct Probe {
     pub env: TestEnv,
+    kind: Kind,
 }
 
 impl Probe {
+    /// With the plain probe.
     pub fn new() -> Self {
+        Self::of(Kind::Plain)
+    }
+
+    pub fn of(kind: Kind) -> Self {
         Self {
             env: TestEnv::new(),
+            kind,
         }
+    }
+
+    /// One with each.
+    pub fn both() -> [Self; 2] {
+        [Kind::Plain, Kind::Async].map(Self::of)
     }
 
     /// A call of one of its functions, with the report as JSON.
     pub fn call(&self, function: &str, arguments: Value) -> Call<'_> {
-        let file = file();
+        let file = self.kind.file();
         let file = file.to_str().expect("UTF-8");
         let words = ["call", file, function, "--json", "--args"];
         let mut words: Vec<String> = words.map(str::to_owned).into();

@@ -1,6 +1,6 @@
 //! Go's functions and methods: `func (receiver) Name[…](…) … { … }`. Function literals belong to the function around them.
 
-use super::{Angles, Function, split_list};
+use super::{Angles, Function, HEAD_LIMIT, split_list};
 use crate::code::Code;
 
 pub fn functions(code: &Code<'_>) -> Vec<Function> {
@@ -37,7 +37,8 @@ fn function(code: &Code<'_>, start: usize) -> Option<Function> {
 /// The `{` of the body, behind the results. The head is one line but for what its brackets hold: a function without a body
 /// (one written in assembly) ends with it.
 fn body(code: &Code<'_>, mut index: usize) -> Option<usize> {
-    while index < code.tokens.len() {
+    let end = (index + HEAD_LIMIT).min(code.tokens.len());
+    while index < end {
         if code.line_of(index) != code.end_line_of(index - 1) {
             return None;
         }

@@ -1,8 +1,13 @@
 //! Python's functions: `def name[…](…) -> …: …`, with the body indented below or on the same line.
 
+use std::ops::Range;
+
 use super::{Angles, Function, split_list};
 use crate::code::Code;
 use crate::lexer::TokenKind;
+
+/// No line has more tokens than this; looking further would only cost time in files that are no code.
+const LINE_LIMIT: usize = 2_000;
 
 pub fn functions(code: &Code<'_>) -> Vec<Function> {
     let starts = (0..code.tokens.len()).filter(|index| code.is_word(*index, "def"));
@@ -37,9 +42,10 @@ fn function(code: &Code<'_>, start: usize) -> Option<Function> {
 }
 
 /// The colon that ends a head, on this logical line and outside of brackets.
-pub fn colon(code: &Code<'_>, mut index: usize) -> Option<usize> {
-    while let Some(kind) = code.kind(index) {
-        match kind {
+pub fn colon(code: &Code<'_>, start: usize) -> Option<usize> {
+    let mut index = start;
+    while index < start + LINE_LIMIT {
+        match code.kind(index)? {
             TokenKind::Newline => return None,
             TokenKind::Symbol if code.at(index) == ":" => return Some(index),
             _ => index = code.after(index),
@@ -49,7 +55,7 @@ pub fn colon(code: &Code<'_>, mut index: usize) -> Option<usize> {
 }
 
 /// The block behind a colon: indented below, else the rest of the line.
-pub fn suite(code: &Code<'_>, colon: usize) -> std::ops::Range<usize> {
+pub fn suite(code: &Code<'_>, colon: usize) -> Range<usize> {
     let start = colon + 1;
     if code.kind(start) == Some(TokenKind::Newline) {
         if code.kind(start + 1) == Some(TokenKind::Indent) {
@@ -57,12 +63,9 @@ pub fn suite(code: &Code<'_>, colon: usize) -> std::ops::Range<usize> {
         }
         return start..start;
     }
-    let mut end = start;
-    while code
-        .kind(end)
-        .is_some_and(|kind| kind != TokenKind::Newline)
-    {
-        end += 1;
-    }
-    start..end
+    let is_on_line = |index: &usize| {
+        code.kind(*index)
+            .is_some_and(|kind| kind != TokenKind::Newline)
+    };
+    start..start + (start..start + LINE_LIMIT).take_while(is_on_line).count()
 }

@@ -13,10 +13,10 @@ fn rules(findings: &Findings) -> Vec<(&'static str, Severity)> {
 #[test]
 fn names_that_agents_take() {
     for good in ["read", "read_file", "A-1", &"x".repeat(64)] {
-        assert!(is_usable_name(good), "{good}");
+        assert!(tools::is_usable_name(good), "{good}");
     }
     for bad in ["", "a.b", "a b", "é", &"x".repeat(65)] {
-        assert!(!is_usable_name(bad), "{bad}");
+        assert!(!tools::is_usable_name(bad), "{bad}");
     }
 }
 
@@ -29,7 +29,7 @@ fn every_flaw_of_a_tool_is_told() {
         output: Some(json!({"type": "object", "properties": 1})),
     };
     let mut findings = Findings::default();
-    tools(&[flawed], true, &mut findings);
+    tools::check(&[flawed], true, &mut findings);
     assert_eq!(
         rules(&findings),
         [
@@ -46,9 +46,9 @@ fn every_flaw_of_a_tool_is_told() {
         output: Some(json!({"type": "object"})),
     };
     let mut findings = Findings::default();
-    tools(&[sound], true, &mut findings);
+    tools::check(&[sound], true, &mut findings);
     assert_eq!(rules(&findings), []);
-    tools(&[], true, &mut findings);
+    tools::check(&[], true, &mut findings);
     assert_eq!(rules(&findings), [("no-tools", Severity::Error)]);
 }
 

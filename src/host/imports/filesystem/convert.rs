@@ -35,7 +35,6 @@ macro_rules! conversions {
         }
 
         #[expect(
-            clippy::unnecessary_cast,
             clippy::cast_sign_loss,
             reason = "the widths and signs of these fields differ between systems; sizes are never negative"
         )]
