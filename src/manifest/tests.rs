@@ -40,7 +40,7 @@ fn parse(path: &Path) -> Result<Manifest> {
 
 fn variables() -> Variables {
     Variables {
-        workspace: "/work/project".into(),
+        workspace: "/home/me/project".into(),
         home: Some("/home/me".into()),
     }
 }
@@ -186,11 +186,11 @@ fn variables_in_paths_are_filled_in_and_mounts_kept() {
     assert_eq!(
         list,
         [
-            "file_read /work/project - false",
+            "file_read /home/me/project - false",
             "file_read /home/me/a b - false",
             "file_read /etc/hosts - false",
-            "file_read /work/project/x /x false",
-            "file_write /work/project/out - true",
+            "file_read /home/me/project/x /x false",
+            "file_write /home/me/project/out - true",
         ]
     );
     let manifest = parse_toml(
