@@ -34,7 +34,7 @@ pub(super) async fn build(
         match snapshot {
             Some(snapshot) => snapshot
                 .into_iter()
-                .map(|tool| installed_tool(&name, tool, manifest))
+                .map(|tool| tool.to_tool(&manifest.name))
                 .collect::<Result<_>>()?,
             None if is_complete(manifest) => manifest
                 .tools
@@ -189,22 +189,6 @@ fn described_tool(source: &str, tool: DescribedTool, specs: &[ToolSpec]) -> Resu
             .unwrap_or(tool.description),
         input_schema,
         output_schema,
-        entry: Entry::Plugin { tool: tool.name },
-        idempotent: spec.is_some_and(|spec| spec.idempotent),
-        pure: spec.is_some_and(|spec| spec.pure),
-        risk: spec.map_or(Risk::default(), |spec| spec.risk),
-        untrusted_output: spec.is_some_and(|spec| spec.untrusted_output),
-        validators: Validators::default(),
-    })
-}
-
-fn installed_tool(source: &str, tool: InstalledTool, manifest: &Manifest) -> Result<Tool> {
-    let spec = manifest.tools.iter().find(|spec| spec.name == tool.name);
-    Ok(Tool {
-        id: id(source, &tool.name)?,
-        description: tool.description,
-        input_schema: tool.input_schema,
-        output_schema: tool.output_schema,
         entry: Entry::Plugin { tool: tool.name },
         idempotent: spec.is_some_and(|spec| spec.idempotent),
         pure: spec.is_some_and(|spec| spec.pure),

@@ -165,16 +165,18 @@ fn with_manifest(file: &Path, bytes: Vec<u8>) -> Result<(Vec<u8>, Option<Manifes
 }
 
 /// `NAME.plugin.toml` beside `NAME.wasm`, or the `plugin.toml` of a folder that holds no other component: in a folder of
-/// many components it would not be clear whose it is.
+/// many components it would not be clear whose it is. A component in `dist` belongs to the manifest of the folder above.
 fn manifest_beside(file: &Path) -> Option<PathBuf> {
     let own = file.with_extension(MANIFEST_FILE);
     if own.is_file() {
         return Some(own);
     }
     let folder = file.parent()?;
-    let shared = [MANIFEST_FILE, YAML_FILE]
-        .map(|name| folder.join(name))
+    let above = folder.ends_with("dist").then(|| folder.parent()).flatten();
+    let shared = [Some(folder), above]
         .into_iter()
+        .flatten()
+        .flat_map(|folder| [MANIFEST_FILE, YAML_FILE].map(|name| folder.join(name)))
         .find(|path| path.is_file())?;
     let folder = if folder.as_os_str().is_empty() {
         Path::new(".")

@@ -19,9 +19,11 @@ use serde_json::Value;
 
 use super::Package;
 use crate::error::{Code, Error, Result};
-use crate::exec::Artifact;
+use crate::exec::{Artifact, Entry};
 use crate::fsx;
-use crate::ids::{Digest, PluginName};
+use crate::ids::{Digest, PluginName, ToolId};
+use crate::manifest::Risk;
+use crate::registry::{Tool, Validators};
 use crate::schema::artifact::MAX_BYTES;
 
 /// The version of the list; a newer one is never overwritten.
@@ -60,6 +62,60 @@ pub struct InstalledTool {
     /// A JSON Schema of its structured result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_schema: Option<Value>,
+    /// Calling it twice has the effect of calling it once.
+    pub idempotent: bool,
+    /// It only computes.
+    pub pure: bool,
+    /// How much harm a call can do: the word of the manifest.
+    pub risk: String,
+    /// Its results carry text from strangers.
+    pub untrusted_output: bool,
+}
+
+impl InstalledTool {
+    /// The snapshot of a tool.
+    #[must_use]
+    pub fn of(tool: &Tool) -> Self {
+        Self {
+            name: tool.id.tool().to_owned(),
+            description: tool.description.clone(),
+            input_schema: tool.input_schema.clone(),
+            output_schema: tool.output_schema.clone(),
+            idempotent: tool.idempotent,
+            pure: tool.pure,
+            risk: tool.risk.word().to_owned(),
+            untrusted_output: tool.untrusted_output,
+        }
+    }
+
+    /// The tool of an installed plugin, without reading the plugin. A word for the risk that is not known here counts as
+    /// the highest.
+    ///
+    /// # Errors
+    /// E3109 where the list of installed plugins holds a name that no tool can have.
+    pub fn to_tool(&self, plugin: &PluginName) -> Result<Tool> {
+        let id = ToolId::new(plugin.as_str(), &self.name).map_err(|error| {
+            Error::new(Code::E3109, "reading the list of installed plugins").caused_by(error)
+        })?;
+        let risk = [Risk::Low, Risk::Medium, Risk::High]
+            .into_iter()
+            .find(|risk| risk.word() == self.risk)
+            .unwrap_or(Risk::High);
+        Ok(Tool {
+            id,
+            description: self.description.clone(),
+            input_schema: self.input_schema.clone(),
+            output_schema: self.output_schema.clone(),
+            entry: Entry::Plugin {
+                tool: self.name.clone(),
+            },
+            idempotent: self.idempotent,
+            pure: self.pure,
+            risk,
+            untrusted_output: self.untrusted_output,
+            validators: Validators::default(),
+        })
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -2,6 +2,8 @@
 
 mod brackets;
 
+use std::ops::Range;
+
 use crate::language::Language;
 use crate::lexer::{Fault, Span, Token, TokenKind, lex};
 use crate::lines::Lines;
@@ -135,5 +137,17 @@ impl<'a> Code<'a> {
             self.lines
                 .line_of(token.span.end.saturating_sub(1).max(token.span.start))
         })
+    }
+
+    /// The line that a range of tokens ends in. Python's blocks end with tokens that stand on a later line: they do not count.
+    pub fn last_line_of(&self, tokens: &Range<usize>) -> usize {
+        let is_text = |index: &usize| {
+            !matches!(
+                self.kind(*index),
+                Some(TokenKind::Newline | TokenKind::Indent | TokenKind::Dedent) | None
+            )
+        };
+        let last = tokens.clone().rev().find(is_text);
+        self.end_line_of(last.unwrap_or(tokens.start))
     }
 }

@@ -74,18 +74,29 @@ impl Fingerprint {
         fingerprint
     }
 
+    /// The lines of a run of tokens, those that it begins or ends in the middle of left out.
     fn place(&self, file: usize, start: usize, length: usize) -> Place {
         let line = |token: usize| self.lines.get(token).copied().unwrap_or_default() as usize;
+        let last = (start + length).saturating_sub(1);
+        let (mut first_line, mut last_line) = (line(start), line(last));
+        if start > 0 && line(start - 1) == first_line {
+            let next = (start..last).find(|token| line(*token) > first_line);
+            first_line = next.map_or(first_line, line);
+        }
+        if last + 1 < self.lines.len() && line(last + 1) == last_line {
+            let before = (start..last).rev().find(|token| line(*token) < last_line);
+            last_line = before.map_or(last_line, line).max(first_line);
+        }
         Place {
             file,
-            first_line: line(start),
-            last_line: line((start + length).saturating_sub(1)),
+            first_line,
+            last_line,
         }
     }
 }
 
 /// Finds the duplicates of at least `min_tokens` tokens, in the order of the copies. A stretch of code is reported once, as a
-/// copy of the first place it was found in.
+/// copy of an earlier place.
 pub fn duplicates(files: &[Fingerprint], min_tokens: usize) -> Vec<Duplicate> {
     // A run of `min_tokens` contains a whole window that begins at an indexed position.
     let window = min_tokens.saturating_sub(STRIDE - 1).max(1);

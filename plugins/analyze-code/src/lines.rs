@@ -1,10 +1,16 @@
 //! From byte offsets to lines and columns.
 
+/// How many bytes are counted at once, see [`Lines::continuations`].
+const BLOCK: usize = 256;
+
 /// Where the lines of a text begin.
 #[derive(Debug)]
 pub struct Lines<'a> {
     text: &'a str,
     starts: Vec<usize>,
+    /// For each block of the text how many bytes before it do not begin a character: with it a column takes no look at the
+    /// whole line, which may be megabytes long.
+    continuations: Vec<usize>,
 }
 
 /// A place for people, both counted from 1; columns count characters.
@@ -27,7 +33,18 @@ impl<'a> Lines<'a> {
         if text.ends_with('\n') {
             starts.pop();
         }
-        Self { text, starts }
+        let mut before = 0;
+        let blocks = text.as_bytes().chunks(BLOCK).map(|block| {
+            let here = before;
+            before += count_continuations(block);
+            here
+        });
+        let continuations = blocks.collect();
+        Self {
+            text,
+            starts,
+            continuations,
+        }
     }
 
     /// How many lines there are.
@@ -54,20 +71,37 @@ impl<'a> Lines<'a> {
     /// Line and column of this byte.
     pub fn position_of(&self, offset: u32) -> Position {
         let line = self.line_of(offset);
-        let before = self
-            .text
-            .get(self.start_of(line)..offset as usize)
-            .unwrap_or_default();
+        let start = self.start_of(line);
+        let bytes = (offset as usize).saturating_sub(start);
+        let continuations =
+            self.continuations_before(start + bytes) - self.continuations_before(start);
         Position {
             line,
-            column: before.chars().count() + 1,
+            column: bytes - continuations + 1,
         }
+    }
+
+    /// How many bytes before this one do not begin a character.
+    fn continuations_before(&self, offset: usize) -> usize {
+        // The text may end where a block does.
+        let block = (offset / BLOCK).min(self.continuations.len().saturating_sub(1));
+        let before = self.continuations.get(block).copied().unwrap_or_default();
+        let rest = self
+            .text
+            .as_bytes()
+            .get(block * BLOCK..offset)
+            .unwrap_or_default();
+        before + count_continuations(rest)
     }
 
     /// The lines, without their breaks.
     pub fn iter(&self) -> impl Iterator<Item = &'a str> {
         self.text.lines()
     }
+}
+
+fn count_continuations(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xC0 == 0x80).count()
 }
 
 #[cfg(test)]
@@ -86,6 +120,24 @@ mod tests {
             [at(0), at(1), at(3), at(5), at(7), at(8)],
             [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (4, 1)]
         );
+    }
+
+    #[test]
+    fn columns_are_right_far_into_a_line() {
+        let text = format!("x\n{}", "aé日".repeat(500));
+        let lines = Lines::new(&text);
+        for (index, (offset, _)) in text.char_indices().enumerate().skip(2) {
+            let offset = u32::try_from(offset).unwrap();
+            assert_eq!(
+                lines.position_of(offset),
+                Position {
+                    line: 2,
+                    column: index - 1
+                }
+            );
+        }
+        let end = u32::try_from(text.len()).unwrap();
+        assert_eq!(lines.position_of(end).column, 1_501);
     }
 
     #[test]

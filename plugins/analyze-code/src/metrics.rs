@@ -93,8 +93,7 @@ fn function_metrics(code: &Code<'_>, function: &Function, kinds: &[LineKind]) ->
         .get(function.start)
         .map_or(0, |token| token.span.start);
     let position = code.lines.position_of(start);
-    let last = last_token(code, function);
-    let end_line = code.end_line_of(last).max(position.line);
+    let end_line = code.last_line_of(&(function.start..function.body.end));
     let lines = kinds.get(position.line - 1..end_line).unwrap_or_default();
     FunctionMetrics {
         name: function.name.clone(),
@@ -105,20 +104,6 @@ fn function_metrics(code: &Code<'_>, function: &Function, kinds: &[LineKind]) ->
         nesting: 0,
         parameters: function.parameters,
     }
-}
-
-/// The last token of a function that is text: Python's blocks end with tokens that stand on the next line.
-fn last_token(code: &Code<'_>, function: &Function) -> usize {
-    let is_text = |index: &usize| {
-        !matches!(
-            code.kind(*index),
-            Some(TokenKind::Newline | TokenKind::Indent | TokenKind::Dedent) | None
-        )
-    };
-    (function.start..function.body.end)
-        .rev()
-        .find(is_text)
-        .unwrap_or(function.start)
 }
 
 fn line_kinds(code: &Code<'_>) -> Vec<LineKind> {

@@ -191,16 +191,21 @@ impl Rules<'_> {
 
     fn swallowed_errors(&self, issues: &mut Issues) {
         for handler in &self.metrics.control.swallowed {
-            let offset = |token: usize| self.code.tokens.get(token).map(|token| token.span.start);
-            let start = offset(handler.start).unwrap_or_default();
-            let end = offset(handler.end).unwrap_or(u32::MAX);
+            let start = self
+                .code
+                .tokens
+                .get(handler.start)
+                .map_or(0, |token| token.span.start);
+            let first = self.code.lines.line_of(start);
+            let last = self.code.last_line_of(handler);
             // A comment there is a reason, and a reason is enough.
-            if !self
+            let next = self
                 .code
                 .comments
-                .iter()
-                .any(|comment| (start..end).contains(&comment.start))
-            {
+                .partition_point(|comment| comment.start < start);
+            let reason = self.code.comments.get(next).map(|comment| comment.start);
+            let reason_line = reason.map(|start| self.code.lines.line_of(start));
+            if !reason_line.is_some_and(|line| (first..=last).contains(&line)) {
                 let position = self.code.lines.position_of(start);
                 let message = "the error is ignored, and no comment says why".to_owned();
                 issues.add(self.issue(Rule::SwallowedError, position, message));

@@ -8,6 +8,8 @@ mod list;
 mod open;
 mod read;
 mod search;
+#[cfg(test)]
+mod testing;
 mod time;
 mod write;
 

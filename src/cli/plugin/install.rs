@@ -56,12 +56,7 @@ impl Args {
             tools = source
                 .tools
                 .iter()
-                .map(|tool| InstalledTool {
-                    name: tool.id.tool().to_owned(),
-                    description: tool.description.clone(),
-                    input_schema: tool.input_schema.clone(),
-                    output_schema: tool.output_schema.clone(),
-                })
+                .map(|tool| InstalledTool::of(tool))
                 .collect();
             requests = manifest.requests(&app.paths.variables())?;
         }

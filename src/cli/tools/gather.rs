@@ -11,14 +11,11 @@ use serde_json::{Value, json};
 
 use super::text::{cut, one_line};
 use crate::app::App;
-use crate::cli::plugin::installed;
 use crate::dist::{Installed, MANIFEST_FILE};
-use crate::error::{Code, Error, Result};
-use crate::exec::Entry;
-use crate::ids::{Digest, ToolId};
+use crate::error::{Error, Result};
+use crate::ids::Digest;
 use crate::invoke::ToolRef;
-use crate::manifest::{Manifest, Risk};
-use crate::registry::{Origin, Source, Tool, Validators};
+use crate::registry::{Origin, Source, Tool};
 
 /// A tool with the source it belongs to.
 pub(super) struct Listed {
@@ -161,7 +158,7 @@ pub(super) async fn gather(app: &App, files: &[PathBuf]) -> Result<Gathered> {
     }
     if files.is_empty() {
         let installed = app.store.list()?;
-        add_installed(app, &installed, &mut gathered);
+        add_installed(&installed, &mut gathered);
         let is_new = |name: &str| !installed.iter().any(|plugin| plugin.name.as_str() == name);
         for path in app.search_path_entries() {
             attempt(app, &path, &mut gathered, is_new).await;
@@ -171,14 +168,17 @@ pub(super) async fn gather(app: &App, files: &[PathBuf]) -> Result<Gathered> {
 }
 
 /// The tools of the highest version of each plugin: the one that a call without a version gets.
-fn add_installed(app: &App, plugins: &[Installed], gathered: &mut Gathered) {
+fn add_installed(plugins: &[Installed], gathered: &mut Gathered) {
     let mut last = None;
     for plugin in plugins {
         if last.replace(&plugin.name) == Some(&plugin.name) {
             continue;
         }
-        let tools = installed::manifest(&app.store, plugin)
-            .and_then(|manifest| described(plugin, &manifest));
+        let tools = plugin
+            .tools
+            .iter()
+            .map(|tool| tool.to_tool(&plugin.name).map(Arc::new))
+            .collect::<Result<Vec<_>>>();
         match tools {
             Ok(tools) => gathered.add(
                 Place {
@@ -192,29 +192,6 @@ fn add_installed(app: &App, plugins: &[Installed], gathered: &mut Gathered) {
             Err(error) => gathered.leave_out(format!("{} {}", plugin.name, plugin.version), error),
         }
     }
-}
-
-fn described(plugin: &Installed, manifest: &Manifest) -> Result<Vec<Arc<Tool>>> {
-    let tools = plugin.tools.iter().map(|tool| {
-        let spec = manifest.tools.iter().find(|spec| spec.name == tool.name);
-        let id = ToolId::new(plugin.name.as_str(), &tool.name)
-            .map_err(|error| Error::new(Code::E3105, "naming a tool").caused_by(error))?;
-        Ok(Arc::new(Tool {
-            id,
-            description: tool.description.clone(),
-            input_schema: tool.input_schema.clone(),
-            output_schema: tool.output_schema.clone(),
-            entry: Entry::Plugin {
-                tool: tool.name.clone(),
-            },
-            idempotent: spec.is_some_and(|spec| spec.idempotent),
-            pure: spec.is_some_and(|spec| spec.pure),
-            risk: spec.map_or(Risk::default(), |spec| spec.risk),
-            untrusted_output: spec.is_some_and(|spec| spec.untrusted_output),
-            validators: Validators::default(),
-        }))
-    });
-    tools.collect()
 }
 
 async fn attempt(app: &App, path: &Path, gathered: &mut Gathered, wanted: impl Fn(&str) -> bool) {

@@ -197,7 +197,7 @@ fn results_that_are_not_what_was_promised_are_told() {
             &plugin(&[PLAIN], "", "", &Returned::Complete(None, text)),
         );
         let output = run(&env, &["run"]).fails_with(1, "E3308");
-        assert!(output.stderr.contains("UTF-8"), "{output}");
+        assert!(output.stderr.contains("utf-8"), "{output}");
     }
     save(&env, &plugin(&[PLAIN], "", "", &Returned::Nonsense));
     run(&env, &["run"]).fails_with(1, "E3404");

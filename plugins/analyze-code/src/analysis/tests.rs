@@ -187,9 +187,10 @@ fn duplicates_are_found_between_files() {
         message.starts_with("20 lines (") && message.ends_with("a.py:2-21"),
         "{message}"
     );
+    // 162 tokens are 1.62 times the limit: that many warnings.
     assert_eq!(
         (&result["files"][0]["score"], &result["files"][1]["score"]),
-        (&json!(100.0), &json!(93.0))
+        (&json!(100.0), &json!(91.9))
     );
 }
 

@@ -15,8 +15,11 @@ fn fingerprints(texts: &[&str]) -> Vec<Fingerprint> {
         .collect()
 }
 
-/// File, first and last line of each copy and its original.
-fn found(texts: &[&str], min_tokens: usize) -> Vec<((usize, usize, usize), (usize, usize, usize))> {
+/// File, first and last line.
+type Lines = (usize, usize, usize);
+
+/// Each copy and its original.
+fn found(texts: &[&str], min_tokens: usize) -> Vec<(Lines, Lines)> {
     let place = |place: Place| (place.file, place.first_line, place.last_line);
     duplicates(&fingerprints(texts), min_tokens)
         .into_iter()
@@ -31,7 +34,7 @@ fn a_copy_is_found_in_the_same_and_in_another_file() {
     let second = format!("c();\nd();\n{block}");
     assert_eq!(
         found(&[&first, &second], 50),
-        [((0, 13, 22), (0, 2, 11)), ((1, 3, 12), (0, 2, 11))]
+        [((0, 13, 22), (0, 2, 11)), ((1, 3, 12), (0, 13, 22))]
     );
 }
 
@@ -46,13 +49,13 @@ fn white_space_and_comments_do_not_matter_and_names_do() {
 
 #[test]
 fn a_copy_is_found_from_its_shortest_length_on_wherever_it_stands() {
-    // Each of these lines has ten tokens.
+    // Each of these lines has nine tokens, and the semicolon before them may be the same.
     for offset in 0..20 {
         let ahead = "z;\n".repeat(offset);
         let first = format!("{}{}", lines("a", 3), lines("x", 6));
         let second = format!("{ahead}{}{}", lines("x", 6), lines("b", 3));
-        assert_eq!(found(&[&first, &second], 60).len(), 1, "offset {offset}");
-        assert_eq!(found(&[&first, &second], 64).len(), 0, "offset {offset}");
+        assert_eq!(found(&[&first, &second], 54).len(), 1, "offset {offset}");
+        assert_eq!(found(&[&first, &second], 56).len(), 0, "offset {offset}");
     }
 }
 

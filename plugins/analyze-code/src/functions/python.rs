@@ -24,7 +24,7 @@ fn function(code: &Code<'_>, start: usize) -> Option<Function> {
     if !code.is_symbol(open, "(") {
         return None;
     }
-    let colon = colon(code, code.after(open))?;
+    let colon = colon(code, code.pair(open)? + 1)?;
     let parameters = split_list(code, open, Angles::Operators);
     let count = parameters.iter().enumerate().filter(|(position, part)| {
         let first = code.at(part.start);

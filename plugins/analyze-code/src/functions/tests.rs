@@ -2,7 +2,10 @@ use super::*;
 
 const TS: Language = Language::TypeScript { jsx: false };
 
-/// Name, parameters, first and last line of each function, in order.
+/// Name, parameters, first and last line.
+type Found<'a> = (&'a str, usize, usize, usize);
+
+/// The functions of a text, in order.
 fn found(text: &str, language: Language) -> Vec<(String, usize, usize, usize)> {
     let code = Code::read(text, language);
     functions(&code)
@@ -22,7 +25,7 @@ fn found(text: &str, language: Language) -> Vec<(String, usize, usize, usize)> {
         .collect()
 }
 
-fn check(language: Language, cases: &[(&str, &[(&str, usize, usize, usize)])]) {
+fn check(language: Language, cases: &[(&str, &[Found<'_>])]) {
     for (text, expected) in cases {
         let expected: Vec<_> = expected
             .iter()
