@@ -243,8 +243,8 @@ fn everything_a_component_asks_for_can_be_allowed_at_once() {
         call.flag("--allow-requested")
     };
     read(&file).gives(json!("inside"));
-    read(&probe.env.path("data/.ssh/id")).is_denied("E3210", "holds credentials");
-    read(Path::new("/proc/self/environ")).is_denied("E3210", "is a window into the kernel");
+    read(&probe.env.path("data/.ssh/id")).denied("E3210", "holds credentials");
+    read(Path::new("/proc/self/environ")).denied("E3210", "is a window into the kernel");
     let path = probe.env.path("data/new.txt");
     let arguments = json!({"path": path, "text": "new"});
     probe

@@ -3,6 +3,7 @@
 mod memory;
 mod output;
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -276,27 +277,26 @@ fn deterministic_calls_see_the_same_world() {
 
 #[test]
 fn a_call_that_is_interrupted_is_cancelled() {
-    let probe = Probe::new();
-    probe.still_works();
-    for (function, arguments) in [
-        ("spin", json!({})),
-        ("sleep", json!({"milliseconds": 60_000})),
-    ] {
-        let running = probe
-            .call(function, arguments)
-            .flag("--timeout=45s")
-            .run()
-            .start();
-        // By now it is in the guest, or it will be told when it comes there.
-        std::thread::sleep(Duration::from_millis(400));
+    for probe in Probe::both() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound").to_string();
+        let arguments = json!({"address": address, "line": "hello"});
+        let call = probe.call("tcp-ask", arguments);
+        let call = call
+            .allow(format!("network_tcp={address}"))
+            .flag("--timeout=45s");
+        let running = call.run().start();
+        // Once it has connected it waits for an answer that never comes.
+        let connection = listener.accept().expect("it connects");
         running.signal(Signal::INT);
         let output = running.finish().fails_with(130, "E3703");
-        assert!(output.elapsed < Duration::from_secs(20), "{output}");
+        assert!(output.elapsed < Duration::from_secs(30), "{output}");
         assert_eq!(
             output.json()["error"]["message"],
             "the call was cancelled",
             "{output}"
         );
+        drop(connection);
         probe.still_works();
     }
 }

@@ -46,7 +46,7 @@ fn every_kind_of_network_access_needs_its_own_grant() {
         let sentence = format!("no {kind} was granted");
         probe
             .call(function, arguments.clone())
-            .is_denied("E3211", &sentence);
+            .denied("E3211", &sentence);
         for other in [
             "network_http=http://127.0.0.1:9",
             "network_tcp=127.0.0.1:9",
@@ -54,7 +54,7 @@ fn every_kind_of_network_access_needs_its_own_grant() {
         ] {
             if !other.starts_with(kind) {
                 let call = probe.call(function, arguments.clone()).allow(other);
-                call.is_denied("E3211", &sentence);
+                call.denied("E3211", &sentence);
             }
         }
     }
@@ -68,7 +68,7 @@ fn nothing_is_granted_that_the_operator_denies() {
     probe.env.write(probe.env.user_config(), config.as_bytes());
     let call = probe.call("tcp-ask", json!({"address": "127.0.0.1:9", "line": "x"}));
     let call = call.allow("network_tcp=127.0.0.1:9");
-    call.is_denied("E3211", "no network_tcp was granted");
+    call.denied("E3211", "no network_tcp was granted");
     let call = probe.call("web-get", json!({"url": "http://127.0.0.1:9/"}));
     let output = call
         .allow("network_http=http://127.0.0.1:9")

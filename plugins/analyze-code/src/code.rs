@@ -139,7 +139,8 @@ impl<'a> Code<'a> {
         })
     }
 
-    /// The line that a range of tokens ends in. Python's blocks end with tokens that stand on a later line: they do not count.
+    /// The line that a range of tokens ends in. Python's blocks end with tokens that stand on a later line: they do not
+    /// count.
     pub fn last_line_of(&self, tokens: &Range<usize>) -> usize {
         let is_text = |index: &usize| {
             !matches!(

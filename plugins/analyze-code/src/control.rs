@@ -10,7 +10,8 @@ use std::ops::Range;
 use crate::code::Code;
 use crate::language::Language;
 
-/// No head of a loop or condition has more tokens than this; looking further would only cost time in files that are no code.
+/// No head of a loop or condition has more tokens than this; looking further would only cost time in files that are no
+/// code.
 const HEAD_LIMIT: usize = 2_000;
 
 /// The control flow of a file, by token indexes.
@@ -26,8 +27,9 @@ pub struct Control {
 
 /// Reads the control flow of a file.
 ///
-/// A branch is a condition, a loop, a case behind the first (or, where a default is a case of its own, every other one), an
-/// error handler, a conditional expression, and each `and` and `or`. Rust's `?` is none: it adds a path, but no thought.
+/// A branch is a condition, a loop, a case behind the first (or, where a default is a case of its own, every other
+/// one), an error handler, a conditional expression, and each `and` and `or`. Rust's `?` is none: it adds a path, but
+/// no thought.
 pub fn control(code: &Code<'_>) -> Control {
     let mut control = match code.language {
         Language::Rust => rust::control(code),

@@ -1,8 +1,8 @@
-//! Finds code that was copied: runs of equal tokens, within a file and between files. White space and comments do not matter,
-//! names and values do.
+//! Finds code that was copied: runs of equal tokens, within a file and between files. White space and comments do not
+//! matter, names and values do.
 //!
-//! Every [`STRIDE`]th position is indexed by a hash of the tokens that follow it, and every position is looked up, so that the
-//! index is small and no run of the wanted length is missed.
+//! Every [`STRIDE`]th position is indexed by a hash of the tokens that follow it, and every position is looked up, so
+//! that the index is small and no run of the wanted length is missed.
 
 use std::collections::HashMap;
 
@@ -95,8 +95,8 @@ impl Fingerprint {
     }
 }
 
-/// Finds the duplicates of at least `min_tokens` tokens, in the order of the copies. A stretch of code is reported once, as a
-/// copy of an earlier place.
+/// Finds the duplicates of at least `min_tokens` tokens, in the order of the copies. A stretch of code is reported
+/// once, as a copy of an earlier place.
 pub fn duplicates(files: &[Fingerprint], min_tokens: usize) -> Vec<Duplicate> {
     // A run of `min_tokens` contains a whole window that begins at an indexed position.
     let window = min_tokens.saturating_sub(STRIDE - 1).max(1);

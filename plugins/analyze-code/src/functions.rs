@@ -28,8 +28,9 @@ pub const ANONYMOUS: &str = "(anonymous)";
 
 /// Finds the functions of a file that have a body, in the order of their bodies.
 ///
-/// Functions within functions are listed too. Closures and lambdas are not: they are part of the function around them, but for
-/// JavaScript's functions and those arrow functions that have a body in braces, which stand for what other languages name.
+/// Functions within functions are listed too. Closures and lambdas are not: they are part of the function around them,
+/// but for JavaScript's functions and those arrow functions that have a body in braces, which stand for what other
+/// languages name.
 pub fn functions(code: &Code<'_>) -> Vec<Function> {
     let mut functions = match code.language {
         Language::Rust => rust::functions(code),
@@ -52,8 +53,8 @@ enum Angles {
     Operators,
 }
 
-/// Splits what stands in a pair of parentheses (`open` is the first of them) at its outermost commas, and returns the token
-/// ranges of the parts that are not empty.
+/// Splits what stands in a pair of parentheses (`open` is the first of them) at its outermost commas, and returns the
+/// token ranges of the parts that are not empty.
 fn split_list(code: &Code<'_>, open: usize, angles: Angles) -> Vec<Range<usize>> {
     let Some(close) = code.pair(open).filter(|close| *close > open) else {
         return Vec::new();

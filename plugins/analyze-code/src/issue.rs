@@ -115,8 +115,8 @@ pub struct Issue {
 }
 
 impl Issue {
-    /// What it takes from the score: 20 points for an error, 5 for a warning, 1 for a note; a value that is several times over
-    /// its limit counts as that many warnings, up to four.
+    /// What it takes from the score: 20 points for an error, 5 for a warning, 1 for a note; a value that is several
+    /// times over its limit counts as that many warnings, up to four.
     pub fn points(&self) -> f64 {
         match self.severity {
             Severity::Error => 20.0,

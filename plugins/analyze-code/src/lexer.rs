@@ -1,5 +1,6 @@
-//! Source text to tokens. Each language has its own lexer, exact about what makes counting go wrong otherwise: every form of
-//! string, comment, character and regular expression. Everything later works on tokens and never looks at raw text.
+//! Source text to tokens. Each language has its own lexer, exact about what makes counting go wrong otherwise: every
+//! form of string, comment, character and regular expression. Everything later works on tokens and never looks at raw
+//! text.
 
 mod cursor;
 mod go;
@@ -172,7 +173,8 @@ impl<'a> Lexer<'a> {
         self.lexed.comments.push(span);
     }
 
-    /// A literal with backslash escapes that ends with `quote`; the cursor is on its opening quote, the token began at `start`.
+    /// A literal with backslash escapes that ends with `quote`; the cursor is on its opening quote, the token began at
+    /// `start`.
     fn quoted(&mut self, start: usize, quote: char, lines: Lines, fault: FaultKind) {
         self.cursor.bump();
         loop {
@@ -211,7 +213,8 @@ impl<'a> Lexer<'a> {
         self.push(TokenKind::Text, start);
     }
 
-    /// A number in any of the notations: `1_000`, `0xFFu8`, `1.5e-3`, `1.`, `10n`, `2i`. The dots of `1..2` and `1.max(2)` are left.
+    /// A number in any of the notations: `1_000`, `0xFFu8`, `1.5e-3`, `1.`, `10n`, `2i`. The dots of `1..2` and
+    /// `1.max(2)` are left.
     fn number(&mut self) {
         let start = self.cursor.position();
         let hexadecimal = self.cursor.starts_with("0x") || self.cursor.starts_with("0X");

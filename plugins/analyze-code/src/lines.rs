@@ -8,8 +8,8 @@ const BLOCK: usize = 256;
 pub struct Lines<'a> {
     text: &'a str,
     starts: Vec<usize>,
-    /// For each block of the text how many bytes before it do not begin a character: with it a column takes no look at the
-    /// whole line, which may be megabytes long.
+    /// For each block of the text how many bytes before it do not begin a character: with it a column takes no look at
+    /// the whole line, which may be megabytes long.
     continuations: Vec<usize>,
 }
 

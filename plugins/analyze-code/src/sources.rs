@@ -1,6 +1,7 @@
 //! Which files are analysed, and their texts.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use guest::ToolError;
@@ -176,15 +177,20 @@ impl Reader {
     /// # Errors
     /// The reason to leave it out.
     pub fn read(&mut self, path: &Path) -> Result<String, Reason> {
-        let metadata = fs::metadata(path).map_err(|error| Reason::of(&error))?;
-        let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+        let failed = |error| Reason::of(&error);
+        let file = File::open(path).map_err(failed)?;
+        let size = file.metadata().map_err(failed)?.len();
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
         if size > MAX_FILE_BYTES {
             return Err(Reason::TooLarge);
         }
         if self.read.saturating_add(size) > MAX_TOTAL_BYTES {
             return Err(Reason::OverBudget);
         }
-        let bytes = fs::read(path).map_err(|error| Reason::of(&error))?;
+        let mut bytes = Vec::with_capacity(size);
+        // It may have grown since.
+        let limit = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX);
+        file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
         self.read += bytes.len();
         let text = String::from_utf8(bytes).map_err(|_| Reason::NotUtf8)?;
         if text.len() > MINIFIED_LINE * (text.lines().count() + 2) {

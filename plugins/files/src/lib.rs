@@ -1,6 +1,7 @@
 //! `files`: lists, reads, searches, writes and edits files, in the folders that were granted and nowhere else.
 //!
-//! One tool a file. None of them knows what is granted: the host decides at every open, and its no becomes `not-permitted`.
+//! One tool a file. None of them knows what is granted: the host decides at every open, and its no becomes
+//! `not-permitted`.
 
 mod diff;
 mod edit;

@@ -1,6 +1,7 @@
 //! `search`: lines that match, below a folder or in a file.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use guest::{Level, ToolError};
@@ -86,13 +87,13 @@ struct Skipped {
 /// # Errors
 /// `not-found` and `not-permitted` for the path itself; `invalid-arguments` for a broken pattern or glob.
 pub fn search(arguments: Arguments) -> Result<(Found, Vec<String>), ToolError> {
-    let regex = arguments.regex()?;
+    let pattern = Pattern::of(&arguments)?;
     let glob = parse_glob(arguments.glob.as_deref())?;
     let root = Path::new(&arguments.path);
     let metadata = fs::metadata(root).map_err(|error| ToolError::io("search", root, &error))?;
     let mut search = Search {
         arguments: &arguments,
-        regex,
+        pattern,
         found: Found::default(),
         bytes: 0,
     };
@@ -107,26 +108,44 @@ pub fn search(arguments: Arguments) -> Result<(Found, Vec<String>), ToolError> {
     Ok((found, vec![text]))
 }
 
-impl Arguments {
-    fn regex(&self) -> Result<Regex, ToolError> {
-        let escaped;
-        let pattern = if self.literal {
-            escaped = regex_lite::escape(&self.pattern);
-            &escaped
-        } else {
-            &self.pattern
-        };
-        RegexBuilder::new(pattern).case_insensitive(self.ignore_case).build().map_err(|error| {
-            ToolError::InvalidArguments(format!(
-                "`pattern` is no regular expression: {error}; set `literal` to search for it as it stands"
-            ))
-        })
+/// What is looked for in each line.
+enum Pattern {
+    /// A text as it stands, found much faster than an expression.
+    Literal(String),
+    /// A regular expression.
+    Regex(Regex),
+}
+
+impl Pattern {
+    fn of(arguments: &Arguments) -> Result<Self, ToolError> {
+        let text = &arguments.pattern;
+        if arguments.literal && !arguments.ignore_case {
+            return Ok(Self::Literal(text.clone()));
+        }
+        let escaped = arguments.literal.then(|| regex_lite::escape(text));
+        RegexBuilder::new(escaped.as_ref().unwrap_or(text))
+            .case_insensitive(arguments.ignore_case)
+            .build()
+            .map(Self::Regex)
+            .map_err(|error| {
+                ToolError::InvalidArguments(format!(
+                    "`pattern` is no regular expression: {error}; set `literal` to search for it as it stands"
+                ))
+            })
+    }
+
+    /// Where the pattern is found first, as a byte offset.
+    fn find(&self, line: &str) -> Option<usize> {
+        match self {
+            Self::Literal(text) => line.find(text),
+            Self::Regex(regex) => regex.find(line).map(|found| found.start()),
+        }
     }
 }
 
 struct Search<'a> {
     arguments: &'a Arguments,
-    regex: Regex,
+    pattern: Pattern,
     found: Found,
     bytes: usize,
 }
@@ -157,19 +176,16 @@ impl Search<'_> {
                 self.found.truncated = true;
                 break;
             }
-            match entry.stat() {
-                Ok((size, _)) if size > MAX_FILE_BYTES => self.found.skipped.too_large += 1,
-                Ok(_) => match fs::read(&entry.path) {
-                    Ok(bytes) => self.bytes(&path, bytes),
-                    Err(error) => self.unreadable(&entry.path, &error),
-                },
+            match read_unless_large(&entry.path) {
+                Ok(Some(bytes)) => self.bytes(&path, bytes),
+                Ok(None) => self.found.skipped.too_large += 1,
                 Err(error) => self.unreadable(&entry.path, &error),
             }
         }
         Ok(())
     }
 
-    fn unreadable(&mut self, path: &Path, error: &std::io::Error) {
+    fn unreadable(&mut self, path: &Path, error: &io::Error) {
         guest::log(
             Level::Warn,
             &format!("cannot read {}: {error}", path.display()),
@@ -195,7 +211,7 @@ impl Search<'_> {
         let lines: Vec<&str> = text.lines().collect();
         let mut any = false;
         for (index, line) in lines.iter().enumerate() {
-            let Some(hit) = self.regex.find(line) else {
+            let Some(start) = self.pattern.find(line) else {
                 continue;
             };
             if self.found.matches.len() >= self.arguments.max_matches {
@@ -211,14 +227,26 @@ impl Search<'_> {
             self.found.matches.push(Match {
                 path: path.to_owned(),
                 line: index + 1,
-                column: line.get(..hit.start()).unwrap_or_default().chars().count() + 1,
-                text: shorten(line, hit.start()),
+                column: line.get(..start).unwrap_or_default().chars().count() + 1,
+                text: shorten(line, start),
                 before: around(index.saturating_sub(context)..index),
                 after: around(index + 1..(index + 1 + context).min(lines.len())),
             });
         }
         self.found.files_with_matches += usize::from(any);
     }
+}
+
+/// The content of a file, unless it is too large.
+fn read_unless_large(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = File::open(path)?;
+    if file.metadata()?.len() > MAX_FILE_BYTES {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    // It may have grown since.
+    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
 }
 
 /// A line as it is, or of a long one the part around `start` (a byte offset).

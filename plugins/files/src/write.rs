@@ -136,7 +136,8 @@ pub fn rewrite(path: &Path, bytes: &[u8]) -> Result<(), ToolError> {
         .open(path)
         .map_err(|error| ToolError::io("write", path, &error))?;
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    // Cut to its new length only at the end: until then nothing of the old content is lost that will not be overwritten.
+    // Cut to its new length only at the end: until then nothing of the old content is lost that will not be
+    // overwritten.
     file.write_all(bytes)
         .and_then(|()| file.set_len(length))
         .map_err(|error| {
@@ -147,8 +148,8 @@ pub fn rewrite(path: &Path, bytes: &[u8]) -> Result<(), ToolError> {
         })
 }
 
-/// Puts a new file in the place of `path`: nobody ever sees it half-written, and a crash leaves the old one. Where no temporary
-/// file may be created beside it (a grant for this one file), it is written directly.
+/// Puts a new file in the place of `path`: nobody ever sees it half-written, and a crash leaves the old one. Where no
+/// temporary file may be created beside it (a grant for this one file), it is written directly.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), ToolError> {
     let failed = |error: io::Error| ToolError::io("write", path, &error);
     let (mut file, temporary) = match create_beside(path) {

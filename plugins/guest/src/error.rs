@@ -18,8 +18,8 @@ pub enum ToolError {
 }
 
 impl ToolError {
-    /// Turns a failed file operation into the case that fits, with a sentence that names what was being done (`read`, `list`)
-    /// and to which path.
+    /// Turns a failed file operation into the case that fits, with a sentence that names what was being done (`read`,
+    /// `list`) and to which path.
     pub fn io(action: &str, path: &Path, error: &io::Error) -> Self {
         let path = path.display();
         if is_denial(error) {
@@ -36,7 +36,8 @@ impl ToolError {
 
 /// Says whether the host refused this file operation, rather than the file system failing at it.
 pub fn is_denial(error: &io::Error) -> bool {
-    /// `ENOTCAPABLE` of WASI preview 1, which the standard library has no kind for: what lies outside of every granted folder.
+    /// `ENOTCAPABLE` of WASI preview 1, which the standard library has no kind for: what lies outside of every granted
+    /// folder.
     const NOT_CAPABLE: i32 = 76;
     matches!(
         error.kind(),

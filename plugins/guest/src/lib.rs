@@ -1,8 +1,8 @@
-//! The glue that the shipped plugins share: a plugin is a list of [`Tool`]s, each a plain Rust function from typed arguments
-//! to a typed result, and [`export!`] turns that list into the exports of the `toolhatch:plugin` world.
+//! The glue that the shipped plugins share: a plugin is a list of [`Tool`]s, each a plain Rust function from typed
+//! arguments to a typed result, and [`export!`] turns that list into the exports of the `toolhatch:plugin` world.
 //!
-//! Compiled for anything but WebAssembly, the glue vanishes: the same functions run and are tested natively, [`log`] writes
-//! nowhere and [`progress`] reports to nobody.
+//! Compiled for anything but WebAssembly, the glue vanishes: the same functions run and are tested natively, [`log`]
+//! writes nowhere and [`progress`] reports to nobody.
 
 #[cfg(target_arch = "wasm32")]
 mod component;

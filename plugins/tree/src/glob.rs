@@ -147,8 +147,8 @@ impl Part {
     }
 }
 
-/// Matches a sequence against a pattern in which some elements stand for any number of items. Only the last such element is
-/// ever tried again, so the work is at most the product of the lengths.
+/// Matches a sequence against a pattern in which some elements stand for any number of items. Only the last such
+/// element is ever tried again, so the work is at most the product of the lengths.
 fn wildcard<P, T>(
     pattern: &[P],
     items: &[T],

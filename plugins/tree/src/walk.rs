@@ -64,9 +64,9 @@ pub struct Trouble {
 }
 
 impl Walk {
-    /// Walks through the folder `root` and returns the entries for which `keep` is true. Hidden folders (a leading dot) and
-    /// those named `target`, `node_modules`, `__pycache__` or `vendor` are entries, but not gone into, unless `everything` is
-    /// set; the root itself may be called anything.
+    /// Walks through the folder `root` and returns the entries for which `keep` is true. Hidden folders (a leading dot)
+    /// and those named `target`, `node_modules`, `__pycache__` or `vendor` are entries, but not gone into, unless
+    /// `everything` is set; the root itself may be called anything.
     ///
     /// # Errors
     /// The root cannot be listed. Trouble further down is part of the answer.

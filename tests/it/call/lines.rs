@@ -43,10 +43,10 @@ fn answers_come_in_the_order_of_the_lines() {
 #[test]
 fn unordered_answers_come_as_they_are_ready() {
     let env = TestEnv::new();
-    let mut input = line(0, "sleep", json!({"milliseconds": 8000}));
+    let mut input = line(0, "sleep", json!({"milliseconds": 3000}));
     input.push_str(&line(1, "echo-u8", json!({"value": 1})));
     let running = calls(&env, &["--jobs", "2", "--unordered"], input).start();
-    // Only the second is there; the first has eight seconds to go.
+    // Only the second is there; the first has three seconds to go.
     running.wait_for("\"id\":1");
     let output = running.finish().ok();
     assert_eq!(ids(&output.json_lines()), [1, 0], "{output}");

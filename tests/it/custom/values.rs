@@ -190,7 +190,8 @@ fn floats_are_exact_to_the_last_digit() {
 
 /// Equal as JSON, and with the sign of zero.
 fn same(left: &Value, right: &Value) -> bool {
-    left == right && left.to_string() == right.to_string()
+    let [left_text, right_text] = [left, right].map(Value::to_string);
+    left == right && left_text == right_text
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn ways_out_of_a_granted_folder_are_denied() {
             "root/etc/passwd",
             "root/",
         ] {
-            let said = on_data(&probe, open(path)).is_denied("E3210", " was denied: ");
+            let said = on_data(&probe, open(path)).denied("E3210", " was denied: ");
             assert_eq!(said, "not-permitted", "{path}");
             for tag in ["stat", "read-link"] {
                 let operation = json!({"tag": tag, "value": path});
@@ -199,22 +199,21 @@ fn the_kernel_is_closed_whatever_was_granted() {
         "/dev/null",
     ] {
         let read = || probe.call("read-file", json!({"path": path}));
-        read().is_denied("E3210", "no granted file or folder appears there");
+        read().denied("E3210", "no granted file or folder appears there");
         read()
             .allow("file_read=/")
-            .is_denied("E3210", "is a window into the kernel");
+            .denied("E3210", "is a window into the kernel");
     }
     let read = probe.call("read-file", json!({"path": "/proc/self/environ"}));
     read.allow("file_read=/proc")
-        .is_denied("E3210", "is a window into the kernel");
+        .denied("E3210", "is a window into the kernel");
     // Nor by a link in it that leads back to everything.
     let read = probe.call("read-file", json!({"path": "/proc/self/root/etc/hostname"}));
-    read.allow("file_read=/")
-        .is_denied("E3210", " was denied: ");
+    read.allow("file_read=/").denied("E3210", " was denied: ");
     let read = probe.call("read-file", json!({"path": "data/root/etc/hostname"}));
     read.allow("file_read=/:/all")
         .allow("file_read=data")
-        .is_denied("E3210", " was denied: ");
+        .denied("E3210", " was denied: ");
     probe.still_works();
 }
 
@@ -264,7 +263,7 @@ fn a_pipe_is_not_opened_by_a_library_or_a_grant_either() {
         let call = probe.call("read-file", json!({"path": "data/pipe"}));
         call.allow(format!("file_read={scope}"))
     };
-    read("data").is_denied(
+    read("data").denied(
         "E3210",
         "data/pipe was denied: it is a pipe, a socket or a device",
     );

@@ -72,7 +72,7 @@ fn a_folder_granted_for_reading_cannot_be_changed() {
         ),
     ] {
         let call = probe.call(function, arguments).allow("file_read=data");
-        let said = call.is_denied("E3210", "no file_write was granted");
+        let said = call.denied("E3210", "no file_write was granted");
         assert!(said.starts_with("PermissionDenied"), "{function}: {said}");
     }
     for operation in [
@@ -84,7 +84,7 @@ fn a_folder_granted_for_reading_cannot_be_changed() {
     ] {
         on(&probe, "data", operation)
             .allow("file_read=data")
-            .is_denied("E3210", "no file_write was granted");
+            .denied("E3210", "no file_write was granted");
     }
     on(&probe, "data", json!({"tag": "cut", "value": "a.txt"}))
         .allow("file_read=data")
@@ -108,7 +108,7 @@ fn rustsec_2026_0149_truncating_takes_the_right_to_write() {
         ] {
             let operation = json!({"tag": "open", "value": {"path": "a.txt", "how": how}});
             let call = on(&probe, "data", operation).allow("file_read=data");
-            call.is_denied("E3210", "data/a.txt was denied: no file_write was granted");
+            call.denied("E3210", "data/a.txt was denied: no file_write was granted");
         }
         assert_eq!(read(&probe, "data/a.txt"), "inside");
         probe.still_works();
@@ -123,11 +123,11 @@ fn writing_does_not_include_reading() {
     call("write-file", json!({"path": "data/new.txt", "text": "x"}))
         .run()
         .ok();
-    call("read-file", json!({"path": "data/a.txt"})).is_denied("E3210", "no file_read was granted");
+    call("read-file", json!({"path": "data/a.txt"})).denied("E3210", "no file_read was granted");
     let operation = json!({"tag": "open", "value": {"path": "a.txt", "how": ["read", "write"]}});
     on(&probe, "data", operation)
         .allow("file_write=data")
-        .is_denied("E3210", "reading");
+        .denied("E3210", "reading");
 }
 
 /// RUSTSEC-2026-0188 (GHSA-4ch3-9j33-3pmj): linking or renaming from one folder into another gave a file the rights of
@@ -149,7 +149,7 @@ fn rustsec_2026_0188_links_and_renames_do_not_carry_rights_across_grants() {
                     .allow("file_read=data")
                     .allow("file_read=open")
                     .allow("file_write=open")
-                    .is_denied("E3210", "file_write covers only");
+                    .denied("E3210", "file_write covers only");
             }
             // A file that may only be written to, to where it could be read.
             let operation = json!({
@@ -159,7 +159,7 @@ fn rustsec_2026_0188_links_and_renames_do_not_carry_rights_across_grants() {
                 .allow("file_write=data")
                 .allow("file_read=open")
                 .allow("file_write=open")
-                .is_denied("E3210", "data/a.txt was denied: file_read covers only");
+                .denied("E3210", "data/a.txt was denied: file_read covers only");
         }
         assert_eq!(
             (read(&probe, "data/a.txt"), read(&probe, "open/o.txt")),
@@ -203,7 +203,7 @@ fn links_are_made_only_to_what_lies_inside() {
         ("new", "sub/../../outside"),
         ("sub/new", "../../outside"),
     ] {
-        symlink(path, target).is_denied("E3210", "was denied");
+        symlink(path, target).denied("E3210", "was denied");
         assert!(
             !probe.env.path("data").join(path).is_symlink(),
             "{path} to {target}"
@@ -222,8 +222,7 @@ fn links_are_made_only_to_what_lies_inside() {
         .run()
         .ok();
     let call = probe.call("read-file", json!({"path": "data/up"}));
-    call.allow("file_read=data")
-        .is_denied("E3210", "was denied");
+    call.allow("file_read=data").denied("E3210", "was denied");
 }
 
 #[test]
@@ -240,7 +239,7 @@ fn credentials_inside_a_granted_folder_stay_closed_unless_they_are_named() {
             let call = probe.call("read-file", json!({"path": path}));
             call.allow(format!("file_read={scope}"))
         };
-        call("data").is_denied(
+        call("data").denied(
             "E3210",
             "holds credentials and was not itself named in a grant",
         );
@@ -249,7 +248,7 @@ fn credentials_inside_a_granted_folder_stay_closed_unless_they_are_named() {
     let call = probe.call("read-file", json!({"path": "data/link"}));
     std::os::unix::fs::symlink(".ssh/id", probe.env.path("data/link")).expect("linked");
     call.allow("file_read=data")
-        .is_denied("E3210", "holds credentials");
+        .denied("E3210", "holds credentials");
 }
 
 #[test]
@@ -267,7 +266,7 @@ fn what_runs_later_cannot_be_written_in_a_granted_folder() {
         let call = probe.call("write-file", json!({"path": path, "text": "evil"}));
         call.allow("file_write=.")
             .allow("file_read=.")
-            .is_denied("E3210", "was denied");
+            .denied("E3210", "was denied");
         assert!(!probe.env.path(path).exists(), "{path}");
     }
     // Not by way of the folder above it either.
@@ -275,8 +274,8 @@ fn what_runs_later_cannot_be_written_in_a_granted_folder() {
         let call = probe.call("rename", json!({"source": source, "target": target}));
         call.allow("file_write=.").allow("file_read=.")
     };
-    rename("data", ".git/hooks").is_denied("E3210", "was denied");
-    rename(".git", "moved").is_denied("E3210", "was denied");
+    rename("data", ".git/hooks").denied("E3210", "was denied");
+    rename(".git", "moved").denied("E3210", "was denied");
     probe.still_works();
 }
 
@@ -315,7 +314,7 @@ fn streams_of_bytes_and_names_are_under_the_same_grants() {
     };
     let said = write()
         .allow("file_read=data")
-        .is_denied("E3210", "no file_write was granted");
+        .denied("E3210", "no file_write was granted");
     assert_eq!(said, "not-permitted");
     assert_eq!(read(&probe, "data/a.txt"), "inside");
     write()

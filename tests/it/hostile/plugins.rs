@@ -200,7 +200,7 @@ fn results_that_are_not_what_was_promised_are_told() {
         assert!(output.stderr.contains("utf-8"), "{output}");
     }
     save(&env, &plugin(&[PLAIN], "", "", &Returned::Nonsense));
-    run(&env, &["run"]).fails_with(1, "E3404");
+    run(&env, &["run"]).fails_with(1, "E3308");
     still_works(&env);
 }
 

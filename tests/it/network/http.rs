@@ -143,7 +143,7 @@ fn a_grant_is_for_its_port_method_path_and_scheme() {
                 expected += 1;
                 call.run().ok();
             } else {
-                let said = call.is_denied("E3211", " was denied: ");
+                let said = call.denied("E3211", " was denied: ");
                 assert!(
                     said.contains("HttpRequestDenied"),
                     "{scope} {request}: {said}"

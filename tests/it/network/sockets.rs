@@ -60,7 +60,7 @@ fn tcp_reaches_the_granted_address_and_port_and_no_other() {
         assert_eq!(output.json()["effects"][0]["type"], "tcp", "{output}");
         let said = ask(&probe, &other.address.to_string())
             .allow(&scope)
-            .is_denied(
+            .denied(
                 "E3211",
                 &format!("{} was denied: network_tcp covers only", other.address),
             );
@@ -107,7 +107,7 @@ fn private_addresses_are_denied_to_a_grant_of_everything_public() {
         }
         ask(&probe, &format!("169.254.169.254:{port}"))
             .allow("network_tcp=*:*;private")
-            .is_denied("E3211", "cloud's metadata service");
+            .denied("E3211", "cloud's metadata service");
         assert_eq!(server.visitors(), 0);
         ask(&probe, &server.address.to_string())
             .allow("network_tcp=*:*;private")
@@ -128,15 +128,15 @@ fn a_grant_of_a_name_is_one_of_the_addresses_that_the_name_has() {
     by_name("localhost", port)
         .allow(&scope)
         .gives(json!("HELLO"));
-    by_name("localhost", port).is_denied("E3211", "looking up the name localhost was denied");
+    by_name("localhost", port).denied("E3211", "looking up the name localhost was denied");
     // Whoever did not ask for the name does not have its address.
     ask(&probe, &server.address.to_string())
         .allow(&scope)
-        .is_denied("E3211", "was denied");
+        .denied("E3211", "was denied");
     let other = Shouting::start();
     by_name("localhost", other.address.port())
         .allow(&scope)
-        .is_denied("E3211", "was denied");
+        .denied("E3211", "was denied");
     assert_eq!((server.visitors(), other.visitors()), (1, 0));
 }
 
@@ -184,10 +184,10 @@ fn names_are_looked_up_only_where_they_were_granted() {
         }
         resolve("other.example.com")
             .allow("network_tcp=db.example.com:*")
-            .is_denied("E3211", "other.example.com");
+            .denied("E3211", "other.example.com");
         resolve("localhost")
             .allow("network_tcp=127.0.0.0/8:*")
-            .is_denied("E3211", "localhost");
+            .denied("E3211", "localhost");
         probe.still_works();
     }
 }
@@ -228,14 +228,14 @@ fn ghsa_hmmr_87qq_258j_udp_reaches_the_granted_address_and_no_other() {
                 output.json()["effects"].to_string().contains("\"udp\""),
                 "{output}"
             );
-            let said = send(&probe, other, connected).allow(&scope).is_denied(
+            let said = send(&probe, other, connected).allow(&scope).denied(
                 "E3211",
                 &format!("{other} was denied: network_udp covers only"),
             );
             assert_eq!(said, "access-denied");
             send(&probe, granted, connected)
                 .allow("network_udp=*:*")
-                .is_denied("E3211", "was denied");
+                .denied("E3211", "was denied");
         }
         // A datagram that was sent has arrived by now: those that were answered came after it.
         assert_eq!(
@@ -280,7 +280,7 @@ fn nobody_listens() {
                 ("udp-bind", "0.0.0.0:5353"),
             ] {
                 let said = call(function, address, scope)
-                    .is_denied("E3211", "tools open connections, they do not accept them");
+                    .denied("E3211", "tools open connections, they do not accept them");
                 assert_eq!(said, "access-denied", "{function} {address} {scope:?}");
             }
         }

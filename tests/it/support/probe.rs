@@ -83,7 +83,7 @@ impl Probe {
 }
 
 /// A call that is being put together.
-#[must_use = "call `gives`, `result`, `fails`, `is_denied` or `run`"]
+#[must_use = "call `gives`, `result`, `fails`, `denied` or `run`"]
 pub struct Call<'a> {
     env: &'a TestEnv,
     words: Vec<String>,
@@ -138,7 +138,7 @@ impl Call<'_> {
     /// Asserts that the function failed because something was denied: that the denial has this code, is told in one
     /// sentence with `sentence` in it, and stands in the hints. What the function said is returned.
     #[track_caller]
-    pub fn is_denied(self, code: &str, sentence: &str) -> String {
+    pub fn denied(self, code: &str, sentence: &str) -> String {
         let output = self.run().fails_with(1, "E3401");
         let report = output.json();
         let denials = report["denials"].as_array().map_or(&[][..], Vec::as_slice);

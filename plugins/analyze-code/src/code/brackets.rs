@@ -36,8 +36,8 @@ struct Matching {
     open: Open,
 }
 
-/// Matches all brackets. A closing bracket that fits an outer one closes it, and those in between were never closed; one that
-/// fits none was never opened. Where a Python statement begins within brackets, they were never closed either.
+/// Matches all brackets. A closing bracket that fits an outer one closes it, and those in between were never closed;
+/// one that fits none was never opened. Where a Python statement begins within brackets, they were never closed either.
 pub fn matched(code: &Code<'_>) -> (Vec<Option<u32>>, Vec<Stray>) {
     let mut matching = Matching {
         pairs: vec![None; code.tokens.len()],

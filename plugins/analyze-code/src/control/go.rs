@@ -32,7 +32,8 @@ pub fn control(code: &Code<'_>) -> Control {
     control
 }
 
-/// The `{` of the body behind a keyword: composite literals need parentheses there, unless their type says what they are.
+/// The `{` of the body behind a keyword: composite literals need parentheses there, unless their type says what they
+/// are.
 fn body(code: &Code<'_>, keyword: usize) -> Option<usize> {
     let end = (keyword + HEAD_LIMIT).min(code.tokens.len());
     let mut index = keyword + 1;

@@ -38,7 +38,8 @@ pub fn control(code: &Code<'_>) -> Control {
     control
 }
 
-/// Whether a word is the name of a property or method, which may be any keyword: `a.if`, `{ for: 1 }`, `catch(f)` in a class.
+/// Whether a word is the name of a property or method, which may be any keyword: `a.if`, `{ for: 1 }`, `catch(f)` in a
+/// class.
 fn is_name(code: &Code<'_>, index: usize) -> bool {
     if code.kind(index) != Some(TokenKind::Word) {
         return false;

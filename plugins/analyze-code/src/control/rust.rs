@@ -52,8 +52,8 @@ fn add_body(control: &mut Control, code: &Code<'_>, keyword: usize) {
     }
 }
 
-/// The `{` of the body behind `if`, `while`, `for` or `match`: no struct can be written there without parentheses, but patterns
-/// and closures have braces too.
+/// The `{` of the body behind `if`, `while`, `for` or `match`: no struct can be written there without parentheses, but
+/// patterns and closures have braces too.
 fn body(code: &Code<'_>, keyword: usize) -> Option<usize> {
     let end = (keyword + HEAD_LIMIT).min(code.tokens.len());
     let mut in_pattern = code.is_word(keyword, "for");

@@ -1,4 +1,5 @@
-//! Go's functions and methods: `func (receiver) Name[…](…) … { … }`. Function literals belong to the function around them.
+//! Go's functions and methods: `func (receiver) Name[…](…) … { … }`. Function literals belong to the function around
+//! them.
 
 use super::{Angles, Function, HEAD_LIMIT, split_list};
 use crate::code::Code;
@@ -34,8 +35,8 @@ fn function(code: &Code<'_>, start: usize) -> Option<Function> {
     })
 }
 
-/// The `{` of the body, behind the results. The head is one line but for what its brackets hold: a function without a body
-/// (one written in assembly) ends with it.
+/// The `{` of the body, behind the results. The head is one line but for what its brackets hold: a function without a
+/// body (one written in assembly) ends with it.
 fn body(code: &Code<'_>, mut index: usize) -> Option<usize> {
     let end = (index + HEAD_LIMIT).min(code.tokens.len());
     while index < end {

@@ -1,4 +1,5 @@
-//! The functions of JavaScript and TypeScript: declarations, expressions, methods, and arrow functions whose body is in braces.
+//! The functions of JavaScript and TypeScript: declarations, expressions, methods, and arrow functions whose body is in
+//! braces.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
 //! JavaScript and TypeScript: regular expressions against divisions, templates with expressions in them, JSX.
 //!
-//! What a `/` or `<` means depends on whether an expression can begin where it stands. The lexer decides that from the token
-//! before and from what the last bracket was opened for, which is right for everything but very unusual code.
+//! What a `/` or `<` means depends on whether an expression can begin where it stands. The lexer decides that from the
+//! token before and from what the last bracket was opened for, which is right for everything but very unusual code.
 
 mod jsx;
 
@@ -209,7 +209,8 @@ impl JavaScript<'_> {
                 Open::Brace { .. } | Open::TemplateField | Open::JsxField
             ),
         };
-        // A brace ends whatever was left open within it; other brackets that do not fit are ignored, and reported later.
+        // A brace ends whatever was left open within it; other brackets that do not fit are ignored, and reported
+        // later.
         let found = if char == '}' {
             self.open.iter().rposition(fits)
         } else {

@@ -1,5 +1,5 @@
-//! Python: indentation, logical lines, triple-quoted and prefixed strings, f-strings whose expressions may hold any other
-//! string (as since 3.12).
+//! Python: indentation, logical lines, triple-quoted and prefixed strings, f-strings whose expressions may hold any
+//! other string (as since 3.12).
 
 mod format;
 

@@ -1,4 +1,5 @@
-//! Rust: nested block comments, raw strings with any number of hashes, byte and C strings, lifetimes against characters.
+//! Rust: nested block comments, raw strings with any number of hashes, byte and C strings, lifetimes against
+//! characters.
 
 use super::{FaultKind, Lexed, Lexer, Lines, TokenKind, is_word_part, is_word_start};
 

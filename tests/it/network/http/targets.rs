@@ -76,7 +76,7 @@ fn metadata_services_are_denied_to_a_grant_of_private_addresses() {
         ] {
             let call = web(&probe, request(&format!("http://{host}/latest/meta-data/")));
             let call = call.allow("network_http=http://*;private");
-            call.is_denied("E3211", "cloud's metadata service");
+            call.denied("E3211", "cloud's metadata service");
         }
     }
 }
@@ -106,7 +106,7 @@ fn a_name_that_leads_to_a_private_address_needs_a_grant_that_says_so() {
                 call.allow(format!("network_http={scope}"))
             };
             let before = server.requests().len();
-            let said = get(format!("http://*:{port}")).is_denied(
+            let said = get(format!("http://*:{port}")).denied(
                 "E3211",
                 "it is an address of this machine, and network_http reaches less far",
             );
@@ -116,7 +116,7 @@ fn a_name_that_leads_to_a_private_address_needs_a_grant_that_says_so() {
             );
             if name != "localhost" {
                 let denied = get(format!("http://{name}:{port}"))
-                    .is_denied("E3211", "an address of this machine");
+                    .denied("E3211", "an address of this machine");
                 assert!(denied.contains("Prohibited"), "{denied}");
             }
             assert_eq!(server.requests().len(), before, "{name}");
@@ -143,14 +143,14 @@ fn every_redirect_is_decided_on_again() {
     assert_eq!(output.json()["structured"]["body"], "arrived", "{output}");
     get("/near")
         .allow(scope(&redirecting, "/near"))
-        .is_denied("E3211", "/there was denied");
+        .denied("E3211", "/there was denied");
     let address = target.address().to_string();
     get("/away")
         .allow(scope(&redirecting, ""))
-        .is_denied("E3211", &address);
+        .denied("E3211", &address);
     get("/metadata")
         .allow(scope(&redirecting, ""))
-        .is_denied("E3211", "169.254.169.254");
+        .denied("E3211", "169.254.169.254");
     get("/file")
         .allow(scope(&redirecting, ""))
         .fails(1, "E3401", "");
@@ -273,7 +273,7 @@ fn an_authority_means_one_host_only() {
 #[test]
 fn nobody_is_asked_about_a_name_that_was_not_granted() {
     let probe = Probe::new();
-    let denied = |call: Call<'_>| call.is_denied("E3211", "stolen-data.attacker.example");
+    let denied = |call: Call<'_>| call.denied("E3211", "stolen-data.attacker.example");
     let url = "http://stolen-data.attacker.example/";
     let output = web(&probe, request(url)).run().fails_with(1, "E3401");
     assert!(!output.stdout.contains("DnsError"), "{output}");

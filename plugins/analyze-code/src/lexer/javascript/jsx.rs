@@ -1,5 +1,5 @@
-//! JSX: elements with attributes and children. An element that does not end, or contains what no element can, was none: the
-//! lexer returns to its `<` and takes it for an operator.
+//! JSX: elements with attributes and children. An element that does not end, or contains what no element can, was none:
+//! the lexer returns to its `<` and takes it for an operator.
 
 use super::{JavaScript, Jsx, Open};
 use crate::lexer::{TokenKind, is_word_part, is_word_start};
