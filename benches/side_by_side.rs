@@ -413,18 +413,44 @@ fn many_plugins(home: &Path) {
     );
 }
 
+/// Never ends.
+const SPIN: &str = r#"(component
+    (core module $m (func (export "spin") (loop br 0)))
+    (core instance $i (instantiate $m))
+    (func (export "spin") (canon lift (core func $i "spin"))))"#;
+/// Takes memory and writes to it until it gets no more.
+const BOMB: &str = r#"(component
+    (core module $m
+        (memory 1)
+        (func (export "bomb")
+            (local $at i32)
+            (loop $more
+                (if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then unreachable))
+                (local.set $at (i32.mul (i32.sub (memory.size) (i32.const 16)) (i32.const 65536)))
+                (memory.fill (local.get $at) (i32.const 1) (i32.const 1048576))
+                (br $more))))
+    (core instance $i (instantiate $m))
+    (func (export "bomb") (canon lift (core func $i "bomb"))))"#;
+
 /// Row 5 and throughput: 64 callers in one process, then the same with a guest that spins, one that compiles and one that
 /// fills its memory.
 fn concurrency(root: &Path, home: &Path) {
     let guests = tempfile::tempdir().expect("a temporary folder");
     let mut hostile = Vec::new();
-    for name in ["spin", "bomb"] {
-        let text =
-            std::fs::read_to_string(format!("tests/fixtures/guests/{name}.wat")).expect("a guest");
+    for (name, text) in [("spin", SPIN), ("bomb", BOMB)] {
         let file = guests.path().join(format!("{name}.wasm"));
         std::fs::write(&file, wat::parse_str(text).expect("WAT")).expect("written");
         hostile.push(file);
     }
+    // Another manifest makes it another artifact, which nobody has compiled yet.
+    let fresh = std::fs::read(PLUGIN).expect("the plugin");
+    let text = toolhatch::manifest::extract(&fresh)
+        .expect("readable")
+        .expect("a manifest");
+    let packed = toolhatch::manifest::embed(&fresh, &format!("{text}\n# new")).expect("packed");
+    let file = guests.path().join("fresh.wasm");
+    std::fs::write(&file, packed).expect("written");
+    hostile.push(file);
     let call = |id: usize| {
         json!({"tool": PLUGIN, "args": {"code": CODE, "language": "rust"}, "id": id}).to_string()
     };
@@ -461,19 +487,21 @@ fn concurrency(root: &Path, home: &Path) {
     let mut mixed = vec![
         json!({"tool": hostile[0], "timeout": "3s", "id": "spin"}).to_string(),
         json!({"tool": hostile[1], "id": "bomb"}).to_string(),
+        json!({"tool": hostile[2], "args": {"code": "", "language": "rust"}, "id": "fresh"})
+            .to_string(),
     ];
     mixed.extend((0..1000).map(call));
     let (_, answers) = run(&mixed);
     let mut durations: Vec<Duration> = answers
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|answer| answer["ok"] == true)
+        .filter(|answer| answer["ok"] == true && answer["id"].is_number())
         .filter_map(|answer| answer["usage"]["duration_ms"].as_f64())
         .map(|milliseconds| Duration::from_secs_f64(milliseconds / 1000.0))
         .collect();
     assert_eq!(durations.len(), 1000, "every harmless call is answered");
     row(
-        "5 others' p99 while one guest spins and one fills its memory",
+        "5 others' p99 while one guest spins, one compiles and one fills its memory",
         percentile(&mut durations, 99),
         None,
         "≤ 5 ms",

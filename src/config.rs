@@ -154,8 +154,8 @@ impl Config {
             limits: Limits::default(),
             ceiling: Limits::most(),
             concurrency: 64,
-            // One core is left to the calls that run meanwhile.
-            compile_jobs: u32::try_from(cores.saturating_sub(1)).unwrap_or(1).max(1),
+            // They are polite threads: calls come first wherever both want a core.
+            compile_jobs: u32::try_from(cores).unwrap_or(1),
             allow_flag: true,
             yes: false,
             deny: BTreeSet::new(),

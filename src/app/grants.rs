@@ -34,6 +34,13 @@ pub fn read_grants(texts: &[String], all_requested: bool, current: &Path) -> Res
                     .caused_by(error)
                     .hint("Only files and folders that exist can be granted; create it first.")
                 })?;
+                if !canonical.is_dir() && !canonical.is_file() {
+                    return Err(Error::new(
+                        Code::E3004,
+                        format!("reading `--allow {text}`: {host} is a pipe, a socket or a device"),
+                    )
+                    .hint("Only files and folders can be granted."));
+                }
                 let access = if allow.kind == Kind::FileWrite {
                     Access::Write
                 } else {

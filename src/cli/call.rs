@@ -19,6 +19,8 @@ use crate::ids::CallId;
 use crate::invoke::{GrantedMount, Grants, Request};
 use crate::manifest::{ByteSize, HumanDuration, LimitRequest};
 use crate::permission::{Capability, Request as Asked};
+use crate::registry::importable;
+use crate::schema::read_component;
 
 /// Call a tool.
 ///
@@ -163,6 +165,12 @@ impl Args {
         let found = app.package(&tool)?;
         let requests = match &found.package.manifest {
             Some(manifest) => manifest.requests(&app.paths.variables())?,
+            // A component without a manifest asks for all that its imports can be used for.
+            None if grants.all_requested => {
+                let bytes = &found.package.artifact.bytes;
+                let imports = read_component(bytes, None)?.imports;
+                importable(&imports).into_iter().map(Asked::broad).collect()
+            }
             None => Vec::new(),
         };
         if grants.scope.is_empty() && !grants.all_requested && !self.dry_run && !printer.is_json() {

@@ -39,6 +39,8 @@ use crate::schema::{Function, Value};
 pub(super) const TRANSFER: usize = 128 << 20;
 /// Handles a guest may hold.
 pub(super) const HANDLES: usize = 10_000;
+/// How many ticks of the epoch clock a guest may run before it first gives way.
+const UNDISTURBED_TICKS: u64 = 4;
 /// Bytes of random numbers for one call of the import.
 const RANDOM: u64 = 1 << 20;
 /// Limits of asking a plugin for its tools: it has nothing to do but to say what it was built with.
@@ -359,8 +361,8 @@ fn store_for(
     };
     let mut store = Store::new(host.loader.engines().get(loaded.kind), state);
     store.limiter(|state| &mut state.limiter);
-    // Every tick the guest gives way to others and the deadline is looked at.
-    store.set_epoch_deadline(1);
+    // A short call is let through to its end; whoever takes longer gives way to others at every tick from then on.
+    store.set_epoch_deadline(UNDISTURBED_TICKS);
     store.epoch_deadline_async_yield_and_update(1);
     store.set_hostcall_fuel(TRANSFER);
     store.set_max_component_handles(HANDLES);

@@ -63,9 +63,7 @@ pub(super) fn of_error(error: &wasmtime::Error, store: &Store<State>, limits: &L
     if error.is::<PoolConcurrencyLimitError>() {
         return Ended::NotRun(Error::new(Code::E3408, "no place in the pool was free"));
     }
-    if text.contains("too many component handles")
-        || text.contains("resource table has no free keys")
-    {
+    if text.contains("handle limit exceeded") || text.contains("resource table has no free keys") {
         return reached(LimitKind::Handles, super::call::HANDLES as u64);
     }
     let backtrace = backtrace(error);

@@ -58,7 +58,7 @@ impl<'a> Analysis<'a> {
 
     fn sources(&mut self, sources: Sources) {
         let count = sources.files.len();
-        guest::log(Level::Info, &format!("analysing {count} files"));
+        guest::log(Level::Info, &format!("files to analyse: {count}"));
         self.skipped = sources.skipped;
         self.truncated = sources.truncated;
         let mut reader = Reader::default();

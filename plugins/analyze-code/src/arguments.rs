@@ -72,8 +72,8 @@ impl Arguments {
     /// Checks what the schema cannot say.
     ///
     /// # Errors
-    /// `invalid-arguments`: neither or both of `code` and `path`, `code` without a language or too long, an unknown language, a
-    /// broken glob.
+    /// `invalid-arguments`: neither or both of `code` and `path`, `code` without a language or too long, an unknown
+    /// language, a broken glob.
     pub fn check(self) -> Result<Request, ToolError> {
         let invalid = |message: String| Err(ToolError::InvalidArguments(message));
         let language = self.language.as_deref().map(Language::parse).transpose()?;

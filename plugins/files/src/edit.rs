@@ -47,8 +47,8 @@ pub struct Edited {
 /// Edits a file: all of the edits, or none.
 ///
 /// # Errors
-/// Those of [`read_whole`] and [`rewrite`]; `invalid-arguments` where a piece of text is not found as often as expected; `failed`
-/// for what is not UTF-8 text.
+/// Those of [`read_whole`] and [`rewrite`]; `invalid-arguments` where a piece of text is not found as often as
+/// expected; `failed` for what is not UTF-8 text.
 pub fn edit(arguments: Arguments) -> Result<(Edited, Vec<String>), ToolError> {
     let bytes = read_whole("edit", &arguments.path, MAX_FILE_BYTES)?;
     let before = String::from_utf8(bytes)
@@ -106,7 +106,8 @@ impl Edit {
             .collect();
         let and_more = if found > lines.len() { ", …" } else { "" };
         Err(format!(
-            "`old` was found {found} times and expected {}, in line {}{and_more}; give more of the text around it, or `count`",
+            "`old` was found {found} times and expected {}, in line {}{and_more}; give more of the text around it, or \
+             `count`",
             times(self.count),
             lines.join(", ")
         ))

@@ -35,8 +35,8 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "search",
-        description: "Searches the lines of a file, or of all text files below a folder, for a regular expression or a literal \
-                      text; returns matching lines with their place and some lines around them.",
+        description: "Searches the lines of a file, or of all text files below a folder, for a regular expression or a \
+                      literal text; returns matching lines with their place and some lines around them.",
         input_schema: include_str!("schema/search.input.json"),
         output_schema: include_str!("schema/search.output.json"),
         run: |arguments| guest::run(arguments, search::search),
@@ -50,8 +50,8 @@ pub static TOOLS: &[Tool] = &[
     },
     Tool {
         name: "edit",
-        description: "Replaces exact pieces of text in a file, each as often as expected and else not at all, and returns the \
-                      change as a unified diff.",
+        description: "Replaces exact pieces of text in a file, each as often as expected and else not at all, and returns \
+                      the change as a unified diff.",
         input_schema: include_str!("schema/edit.input.json"),
         output_schema: include_str!("schema/edit.output.json"),
         run: |arguments| guest::run(arguments, edit::edit),

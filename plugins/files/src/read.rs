@@ -65,8 +65,8 @@ pub struct Content {
 /// Reads a file.
 ///
 /// # Errors
-/// Those of [`open_file`]; `invalid-arguments` for ranges that make no sense; `failed` where text is asked for and the file is
-/// none.
+/// Those of [`open_file`]; `invalid-arguments` for ranges that make no sense; `failed` where text is asked for and the
+/// file is none.
 pub fn read(arguments: Arguments) -> Result<(Content, Vec<String>), ToolError> {
     let by_lines = arguments.start_line.is_some() || arguments.end_line.is_some();
     if by_lines && (arguments.offset.is_some() || arguments.encoding == Encoding::Base64) {

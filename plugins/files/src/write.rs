@@ -58,8 +58,8 @@ pub struct Written {
 /// Writes a file.
 ///
 /// # Errors
-/// `not-permitted`; `not-found` for a parent folder that does not exist; `invalid-arguments` for broken base64 or a folder;
-/// `failed` for a file that exists and may not be overwritten.
+/// `not-permitted`; `not-found` for a parent folder that does not exist; `invalid-arguments` for broken base64 or a
+/// folder; `failed` for a file that exists and may not be overwritten.
 pub fn write(arguments: Arguments) -> Result<(Written, Vec<String>), ToolError> {
     let bytes = match arguments.encoding {
         Encoding::Text => arguments.content.into_bytes(),

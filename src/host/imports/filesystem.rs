@@ -326,7 +326,7 @@ impl FilesView<'_> {
                 dir: dir.dir.clone(),
                 path: opened.path,
                 guard: self.files.guard.clone(),
-                alias: None,
+                alias: opened.alias,
             }),
         };
         let descriptor = self.table.push(opened.descriptor)?;

@@ -65,6 +65,7 @@ impl OpenRequest {
 pub(super) struct Opened {
     pub(super) descriptor: Descriptor,
     pub(super) path: PathBuf,
+    pub(super) alias: Option<Arc<Alias>>,
 }
 
 /// One entry of a directory.
@@ -77,8 +78,10 @@ pub(super) struct Entry {
 impl Base {
     /// Walks to `path`; a path that leaves the directory is a recorded denial.
     fn walk(&self, path: &str, follow: bool, access: Access) -> io::Result<Walked> {
-        let path = match &self.alias {
-            Some(alias) if path.trim_start_matches("./") == alias.guest => &alias.host,
+        let path = match (&self.alias, path.trim_start_matches("./")) {
+            (Some(alias), asked) if asked == alias.guest => &alias.host,
+            // Its own name means nothing to the guest.
+            (Some(alias), asked) if asked == alias.host => return Err(Errno::NOENT.into()),
             _ => path,
         };
         match walk(&self.dir, &self.path, path, follow) {
@@ -193,6 +196,8 @@ impl Base {
         };
         Ok(Opened {
             descriptor,
+            // The folder opened again is the folder that shows one file under another name.
+            alias: self.alias.clone().filter(|_| host_path == self.path),
             path: host_path,
         })
     }
