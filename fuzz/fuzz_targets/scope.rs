@@ -8,7 +8,8 @@ fuzz_target!(|text: &str| {
     let _ = Allow::parse(text);
     for kind in Kind::ALL {
         if let Ok(capability) = Capability::parse(kind, text) {
-            let again = Capability::parse(kind, &capability.to_string()).expect("its own text is valid");
+            let again =
+                Capability::parse(kind, &capability.to_string()).expect("its own text is valid");
             assert_eq!(capability, again);
         }
     }
