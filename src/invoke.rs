@@ -1,7 +1,7 @@
 //! The pipeline: the only way to run a tool.
 //!
 //! `Request → Resolved → Authorised → Admitted → Ran → Checked → Report`, one type a stage, so that no step can be left out
-//! or swapped. A [`record::CallRecord`] goes along and is finished on every exit: refusal, error, cancellation, drop.
+//! or swapped. A call record goes along and is finished on every exit: refusal, error, cancellation, drop.
 
 mod admit;
 mod authorise;
