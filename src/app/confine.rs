@@ -115,12 +115,6 @@ pub fn one_shot(app: &App, grants: &Grants, requests: &[Request]) -> Result<Conf
     Ok(confinement)
 }
 
-/// What confinement this system can give, without confining anything.
-#[must_use]
-pub fn available() -> Confinement {
-    enforceable()
-}
-
 /// The TCP ports of granted connections: those that are named, or all of them where a grant names none.
 fn ports(scope: &Scope) -> Option<Vec<u16>> {
     let mut ports = Vec::new();
@@ -213,8 +207,10 @@ fn enforce(_reachable: &Reachable) -> Result<Confinement> {
     Ok(Confinement::None)
 }
 
+/// What confinement this system can give, without confining anything.
 #[cfg(target_os = "linux")]
-fn enforceable() -> Confinement {
+#[must_use]
+pub fn available() -> Confinement {
     use landlock::{ABI, Access as _, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr};
     // Making a ruleset restricts nothing; it only fails where the kernel cannot enforce it.
     let supports = |abi| {
@@ -233,7 +229,9 @@ fn enforceable() -> Confinement {
     }
 }
 
+/// What confinement this system can give: Landlock is Linux's.
 #[cfg(not(target_os = "linux"))]
-fn enforceable() -> Confinement {
+#[must_use]
+pub fn available() -> Confinement {
     Confinement::None
 }

@@ -331,7 +331,6 @@ fn store_for(
     let state = State {
         table,
         wasi: wasi(environment, &guard),
-        no_files: Default::default(),
         files,
         http: WasiHttpCtx::new(),
         outgoing: Outgoing::new(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::filesystem::{WasiFilesystemCtx, WasiFilesystemCtxView};
+use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::sockets::WasiSocketsCtxView;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
@@ -23,8 +23,6 @@ use crate::exec::EventSink;
 pub(super) struct State {
     pub(super) table: ResourceTable,
     pub(super) wasi: WasiCtx,
-    /// Always empty: files go through [`Files`].
-    pub(super) no_files: WasiFilesystemCtx,
     pub(super) files: Files,
     pub(super) http: WasiHttpCtx,
     pub(super) outgoing: Outgoing,
@@ -51,7 +49,7 @@ impl State {
     /// wasmtime-wasi's own view of descriptors that are already open.
     pub(super) fn plain_files(&mut self) -> WasiFilesystemCtxView<'_> {
         WasiFilesystemCtxView {
-            ctx: &mut self.no_files,
+            ctx: &mut self.files.plain,
             table: &mut self.table,
         }
     }

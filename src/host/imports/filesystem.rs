@@ -38,7 +38,8 @@ pub(in crate::host) struct Files {
     mounts: Vec<OpenMount>,
     /// Where each descriptor of the resource table leads.
     places: HashMap<u32, Place>,
-    plain: WasiFilesystemCtx,
+    /// wasmtime-wasi's own, without a single folder: every path goes through the mounts.
+    pub(in crate::host) plain: WasiFilesystemCtx,
 }
 
 /// A mount whose folder is held open.
