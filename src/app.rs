@@ -271,15 +271,21 @@ impl App {
         }
     }
 
-    /// A plugin that lies in one of the configured folders, by the name of its file or folder.
+    /// A plugin that lies in one of the configured folders: by the name of its file or folder, else by the name that its
+    /// manifest gives it, which is how it is listed.
     fn on_search_path(&self, name: &str) -> Option<PathBuf> {
         if !self.config.plugins_enabled {
             return None;
         }
-        self.config.search_paths.iter().find_map(|folder| {
+        let named_so = self.config.search_paths.iter().find_map(|folder| {
             [folder.join(format!("{name}.wasm")), folder.join(name)]
                 .into_iter()
                 .find(|path| path.exists())
+        });
+        named_so.or_else(|| {
+            self.search_path_entries()
+                .into_iter()
+                .find(|path| Package::read(path).is_ok_and(|package| package.name() == name))
         })
     }
 

@@ -11,6 +11,8 @@ pub mod output;
 mod plugin;
 mod prompt;
 mod schema;
+mod table;
+mod text;
 mod tools;
 
 use std::process::ExitCode;

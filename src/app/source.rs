@@ -54,11 +54,8 @@ pub(super) async fn build(
         if is_plugin {
             described(app, &package, &name).await?
         } else {
-            interface
-                .functions
-                .into_iter()
-                .map(|function| custom_tool(&name, function, manifest.as_deref()))
-                .collect::<Result<_>>()?
+            let specs = manifest.as_deref().map_or(&[][..], |it| &it.tools);
+            custom_tools(&name, interface.functions, specs)?
         }
     };
     let mut names = HashSet::new();
@@ -135,13 +132,7 @@ async fn described(app: &App, package: &Package, source: &str) -> Result<Vec<Too
 fn check_against(specs: &[ToolSpec], tools: &[DescribedTool]) -> Result<()> {
     for spec in specs.iter().filter(|spec| spec.container.is_none()) {
         if !tools.iter().any(|tool| tool.name == spec.name) {
-            return Err(Error::new(
-                Code::E3105,
-                format!(
-                    "the manifest lists the tool {:?}, which the component does not have",
-                    spec.name
-                ),
-            ));
+            return Err(unknown_to_component(&spec.name));
         }
     }
     let unlisted = tools
@@ -157,6 +148,13 @@ fn check_against(specs: &[ToolSpec], tools: &[DescribedTool]) -> Result<()> {
         )),
         None => Ok(()),
     }
+}
+
+fn unknown_to_component(tool: &str) -> Error {
+    Error::new(
+        Code::E3105,
+        format!("the manifest lists the tool {tool:?}, which the component does not have"),
+    )
 }
 
 fn described_tool(source: &str, tool: DescribedTool, specs: &[ToolSpec]) -> Result<Tool> {
@@ -198,13 +196,23 @@ fn described_tool(source: &str, tool: DescribedTool, specs: &[ToolSpec]) -> Resu
     })
 }
 
-fn custom_tool(source: &str, function: Function, manifest: Option<&Manifest>) -> Result<Tool> {
-    let spec = manifest.and_then(|manifest| {
-        manifest
-            .tools
-            .iter()
-            .find(|spec| spec.name == function.name)
-    });
+/// The functions of a component as tools: those that the manifest lists, or all where it lists none.
+fn custom_tools(source: &str, functions: Vec<Function>, specs: &[ToolSpec]) -> Result<Vec<Tool>> {
+    for spec in specs.iter().filter(|spec| spec.container.is_none()) {
+        if !functions.iter().any(|function| function.name == spec.name) {
+            return Err(unknown_to_component(&spec.name));
+        }
+    }
+    functions
+        .into_iter()
+        .filter_map(|function| {
+            let spec = specs.iter().find(|spec| spec.name == function.name);
+            (specs.is_empty() || spec.is_some()).then(|| custom_tool(source, function, spec))
+        })
+        .collect()
+}
+
+fn custom_tool(source: &str, function: Function, spec: Option<&ToolSpec>) -> Result<Tool> {
     Ok(Tool {
         id: id(source, &function.name)?,
         description: spec

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use super::output::CommandOutput;
-use super::tools::table::{Fit, table};
-use super::tools::text::{ago, count, size};
+use super::table::{Fit, table};
+use super::text::{ago, count, size};
 use crate::app::App;
 use crate::dist::Installed;
 use crate::error::Result;

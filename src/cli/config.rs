@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::output::CommandOutput;
-use super::tools::table::{Fit, table};
+use super::table::{Fit, table};
 use crate::app::App;
 use crate::error::Result;
 

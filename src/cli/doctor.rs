@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use self::check::{Check, Status};
 use super::output::CommandOutput;
-use super::tools::table::{Fit, table};
-use super::tools::text::{count, section};
+use super::table::{Fit, table};
+use super::text::{count, section};
 use crate::app::App;
 use crate::config::{Environment, Flag};
 use crate::error::Result;

@@ -5,8 +5,6 @@ mod list;
 pub(super) mod parameters;
 mod search;
 mod show;
-pub(super) mod table;
-pub(super) mod text;
 
 use std::sync::Arc;
 

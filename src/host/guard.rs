@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::io::Errno;
 
-use crate::exec::{Effect, EventSink, Mount};
+use crate::exec::{Effect, EventSink, LogLevel, Mount};
 use crate::permission::{Access, Action, Denial, Kind, Scope, Sensitive};
 
 /// How many addresses of granted names are remembered in one call.
@@ -78,9 +78,14 @@ impl Guard {
         self.allows(path, Access::Write)
     }
 
+    /// True where something below it was granted.
+    pub(super) fn leads_to_grant(&self, path: &Path) -> bool {
+        self.scope.reaches_below(path)
+    }
+
     /// Something can be seen by whoever may read it, write it, or reach something below it.
-    pub(super) fn may_see(&self, path: &Path) -> bool {
-        self.may_read(path) || self.may_write(path) || self.scope.reaches_below(path)
+    fn may_see(&self, path: &Path) -> bool {
+        self.may_read(path) || self.may_write(path) || self.leads_to_grant(path)
     }
 
     /// Decides on looking at the metadata of a path.
@@ -91,9 +96,19 @@ impl Guard {
         self.file(path, Access::Read)
     }
 
-    /// Records that a path led out of the folder it started from.
-    pub(super) fn left_grant(&self, target: &Path, access: Access) {
-        self.events.denied(Denial::left_grant(target, access));
+    /// Records that a path led out of the folder it started from, through a link or by its own words.
+    pub(super) fn left_grant(&self, target: &Path, access: Access, by_link: bool) {
+        self.events
+            .denied(Denial::left_grant(target, access, by_link));
+    }
+
+    /// Tells the caller that a listing leaves out entries whose names no guest can be told.
+    pub(super) fn unnameable(&self, folder: &Path, count: usize) {
+        let folder = folder.display();
+        self.events.log(
+            LogLevel::Warn,
+            &format!("the listing of {folder} leaves out names that are not UTF-8: {count}"),
+        );
     }
 
     /// Records that something outside every mount was asked for, by the path the guest used.

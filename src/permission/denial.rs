@@ -24,8 +24,11 @@ pub enum Reason {
     NotGranted,
     /// It is closed inside the granted folder.
     Closed(Closed),
-    /// A link led out of the granted folder.
-    LeftGrant,
+    /// The path led out of the granted folder it began in; through a link, or by its own words.
+    LeftGrant {
+        /// Through a link.
+        by_link: bool,
+    },
     /// No granted folder appears in the guest under this path.
     OutsideMounts,
     /// It is a FIFO, a socket or a device.
@@ -80,10 +83,11 @@ impl Denial {
         }
     }
 
-    /// A path that led out of the granted folder it began in, through a link; `target` is where it led, absolute.
+    /// A path that led out of the granted folder it began in, through a link or by its own words; `target` is where it
+    /// led, absolute.
     #[must_use]
-    pub fn left_grant(target: &Path, access: Access) -> Self {
-        Self::of_file(target, access, Reason::LeftGrant)
+    pub fn left_grant(target: &Path, access: Access, by_link: bool) -> Self {
+        Self::of_file(target, access, Reason::LeftGrant { by_link })
     }
 
     /// A path of the guest's that no granted folder appears under.
@@ -222,7 +226,12 @@ impl fmt::Display for Denial {
                 }
                 Ok(())
             }
-            Reason::LeftGrant => f.write_str("a link led there, out of the granted folder"),
+            Reason::LeftGrant { by_link: true } => {
+                f.write_str("a link led there, out of the granted folder")
+            }
+            Reason::LeftGrant { by_link: false } => {
+                f.write_str("the path leads out of the granted folder")
+            }
             Reason::OutsideMounts => f.write_str("no granted file or folder appears there"),
             Reason::SpecialFile => f.write_str("it is a pipe, a socket or a device"),
             Reason::NotCanonical => f.write_str("the path is not absolute and canonical"),
@@ -257,7 +266,7 @@ fn remedy(action: &Action, reason: &Reason) -> Option<Capability> {
         Reason::Address(class) if class.reach().is_none() => return None,
         Reason::NotGranted
         | Reason::Closed(_)
-        | Reason::LeftGrant
+        | Reason::LeftGrant { .. }
         | Reason::OutsideMounts
         | Reason::Address(_)
         | Reason::AmbiguousPath(_)

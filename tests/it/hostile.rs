@@ -4,29 +4,11 @@ mod broken;
 mod plugin;
 mod plugins;
 
-use std::path::Path;
-use std::time::Duration;
-
 use serde_json::json;
 
 use crate::support::env::TestEnv;
-use crate::support::guests;
+use crate::support::guests::{self, call, still_works};
 use crate::support::probe::Probe;
-use crate::support::process::Run;
-
-/// A call of a file, with these words behind it.
-fn call(env: &TestEnv, file: &Path, words: &[&str]) -> Run {
-    let start = ["call", file.to_str().expect("UTF-8")];
-    env.run(start.iter().chain(words))
-        .timeout(Duration::from_secs(50))
-}
-
-/// Asserts that an ordinary call works.
-#[track_caller]
-fn still_works(env: &TestEnv) {
-    let output = call(env, &guests::wat("collide"), &["alone"]).ok();
-    assert!(output.stdout.contains('1'), "{output}");
-}
 
 #[test]
 fn a_crash_is_told_with_its_kind_and_where_it_was() {

@@ -4,30 +4,14 @@ mod memory;
 mod output;
 
 use std::net::TcpListener;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::env::TestEnv;
-use crate::support::guests;
+use crate::support::guests::{self, call, still_works};
 use crate::support::probe::{self, Kind, Probe};
-use crate::support::process::Run;
-
-/// A call of a guest in text form, with these words behind it.
-fn call(env: &TestEnv, guest: &Path, words: &[&str]) -> Run {
-    let start = ["call", guest.to_str().expect("UTF-8")];
-    env.run(start.iter().chain(words))
-        .timeout(Duration::from_secs(50))
-}
-
-/// Asserts that an ordinary call works.
-#[track_caller]
-fn still_works(env: &TestEnv) {
-    let output = call(env, &guests::wat("collide"), &["alone"]).ok();
-    assert!(output.stdout.contains('1'), "{output}");
-}
 
 #[test]
 fn a_guest_that_spins_is_stopped_at_its_deadline() {

@@ -30,6 +30,10 @@ mod limits;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
+mod plugins;
+#[cfg(test)]
+mod reports;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod wit;

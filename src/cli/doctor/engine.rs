@@ -7,7 +7,7 @@ use semver::Version;
 use super::check::Check;
 use super::self_test;
 use crate::cli::block_on;
-use crate::cli::tools::text::one_line;
+use crate::cli::text::one_line;
 use crate::error::Result;
 use crate::host::{Host, POOL_SLOTS};
 

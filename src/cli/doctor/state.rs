@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::check::Check;
 use crate::app::App;
-use crate::cli::tools::text::{count, one_line};
+use crate::cli::text::{count, one_line};
 use crate::error::Result;
 use crate::fsx;
 

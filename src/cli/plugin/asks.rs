@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::tools::text::section;
+use crate::cli::text::section;
 use crate::error::Result;
 use crate::manifest::{Manifest, Variables};
 use crate::permission::{Kind, Request};

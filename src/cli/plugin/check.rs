@@ -10,7 +10,7 @@ use super::finding::{Findings, Severity};
 use crate::app::App;
 use crate::cli::block_on;
 use crate::cli::output::CommandOutput;
-use crate::cli::tools::text::count;
+use crate::cli::text::count;
 use crate::dist::{MANIFEST_FILE, Package};
 use crate::error::{Error, Result};
 use crate::exit_code::Exit;

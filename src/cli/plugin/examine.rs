@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::asks::Asks;
 use super::finding::{Findings, Severity};
 use crate::app::App;
-use crate::cli::tools::text::cut;
+use crate::cli::text::cut;
 use crate::dist::Package;
 use crate::error::{Code, Result};
 use crate::host::DescribedTool;
@@ -209,6 +209,7 @@ fn parsed(
     }
 }
 
+/// The tools among a component's functions: those that the manifest lists, or all where it lists none.
 fn of_functions(interface: &Interface, specs: &[ToolSpec], findings: &mut Findings) -> Vec<Seen> {
     let names: Vec<&str> = interface
         .functions
@@ -221,12 +222,19 @@ fn of_functions(interface: &Interface, specs: &[ToolSpec], findings: &mut Findin
     {
         unknown(&spec.name, &names, findings);
     }
-    let functions = interface.functions.iter().map(|function| Seen {
-        name: function.name.clone(),
-        description: function.description(),
-        input: Some(schema::input_schema(function)),
-        output: Some(schema::output_schema(function)),
-    });
+    let spec_of = |name: &str| specs.iter().find(|spec| spec.name == name);
+    let functions = interface
+        .functions
+        .iter()
+        .filter(|function| specs.is_empty() || spec_of(&function.name).is_some())
+        .map(|function| Seen {
+            name: function.name.clone(),
+            description: spec_of(&function.name)
+                .and_then(|spec| spec.description.clone())
+                .unwrap_or_else(|| function.description()),
+            input: Some(schema::input_schema(function)),
+            output: Some(schema::output_schema(function)),
+        });
     let containers = specs
         .iter()
         .filter(|spec| spec.container.is_some())
@@ -264,7 +272,7 @@ fn agree(specs: &[ToolSpec], names: &[&str], findings: &mut Findings) {
 }
 
 fn unknown(name: &str, names: &[&str], findings: &mut Findings) {
-    let fix = match crate::cli::tools::text::nearest(name, names.iter().copied()) {
+    let fix = match crate::cli::text::nearest(name, names.iter().copied()) {
         Some(near) => format!("Did you mean {:?}?", cut(near, LONGEST_NAME)),
         None => "Take it out of `[[tools]]`, or export it from the component.".to_owned(),
     };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::tools::text::one_line;
+use crate::cli::text::one_line;
 use crate::error::{Code, Error};
 
 /// How bad it is.

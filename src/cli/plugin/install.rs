@@ -13,7 +13,7 @@ use super::installed;
 use crate::app::App;
 use crate::cli::block_on;
 use crate::cli::output::CommandOutput;
-use crate::cli::tools::text::{one_line, section};
+use crate::cli::text::{one_line, section};
 use crate::dist::{Installed, InstalledTool};
 use crate::error::Result;
 use crate::ids::PluginName;

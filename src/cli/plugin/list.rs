@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::cli::output::CommandOutput;
-use crate::cli::tools::table::{Fit, table};
-use crate::cli::tools::text::size;
+use crate::cli::table::{Fit, table};
+use crate::cli::text::size;
 use crate::dist::Installed;
 use crate::error::Result;
 

@@ -12,7 +12,7 @@ use super::finding::Severity;
 use crate::app::App;
 use crate::cli::block_on;
 use crate::cli::output::CommandOutput;
-use crate::cli::tools::text::size;
+use crate::cli::text::size;
 use crate::dist::{self, Package};
 use crate::error::{Code, Error, Result};
 use crate::exec::Artifact;

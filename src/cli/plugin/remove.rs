@@ -9,7 +9,7 @@ use super::installed;
 use super::list::to_json;
 use crate::app::App;
 use crate::cli::output::CommandOutput;
-use crate::cli::tools::text::nearest;
+use crate::cli::text::nearest;
 use crate::dist::Installed;
 use crate::error::{Code, Error, Result};
 use crate::ids::PluginName;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use semver::Version;
 use serde_json::{Value, json};
 
-use super::text::{cut, one_line};
 use crate::app::App;
+use crate::cli::text::{cut, one_line};
 use crate::dist::{Installed, MANIFEST_FILE};
 use crate::error::{Error, Result};
 use crate::ids::Digest;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::gather::{Listed, gather};
-use super::table::{Fit, table};
 use crate::app::App;
 use crate::cli::block_on;
 use crate::cli::output::CommandOutput;
+use crate::cli::table::{Fit, table};
 use crate::error::Result;
 
 /// List tools: those of installed plugins and of the configured search paths, or those of the files that are named.

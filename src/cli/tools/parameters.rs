@@ -10,7 +10,7 @@ use std::cell::Cell;
 use serde_json::{Map, Value};
 
 use self::plain::{LISTED, between, joined, number, shown, string};
-use super::text::cut;
+use crate::cli::text::cut;
 
 /// How deep types within types are told.
 const DEEPEST: usize = 4;

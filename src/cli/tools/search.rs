@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::gather::{Gathered, Listed, gather};
-use super::table::{Fit, table};
-use super::text::{count, nearest};
 use crate::app::App;
 use crate::cli::block_on;
 use crate::cli::output::CommandOutput;
+use crate::cli::table::{Fit, table};
+use crate::cli::text::{count, nearest};
 use crate::error::Result;
 use crate::registry;
 

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use super::gather::Place;
 use super::parameters::{Parameter, parameters};
-use super::table::{Fit, table};
-use super::text::{nearest, one_line, section};
 use crate::app::{App, choose_tool};
 use crate::cli::block_on;
 use crate::cli::output::CommandOutput;
 use crate::cli::plugin::asks;
+use crate::cli::table::{Fit, table};
+use crate::cli::text::{nearest, one_line, section};
 use crate::error::{Code, Error, Result};
 use crate::invoke::ToolRef;
 use crate::permission::Request;

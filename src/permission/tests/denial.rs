@@ -276,7 +276,12 @@ fn what_a_guest_calls_itself_is_never_suggested_as_a_pattern() {
 #[test]
 fn the_file_system_reports_links_mounts_and_special_files() {
     let path = Path::new("/etc/passwd");
-    let left = Denial::left_grant(path, Access::Read);
+    let said = Denial::left_grant(path, Access::Read, false).to_string();
+    assert_eq!(
+        said,
+        "reading /etc/passwd was denied: the path leads out of the granted folder"
+    );
+    let left = Denial::left_grant(path, Access::Read, true);
     assert_eq!(
         left.to_string(),
         "reading /etc/passwd was denied: a link led there, out of the granted folder"
@@ -295,7 +300,7 @@ fn the_file_system_reports_links_mounts_and_special_files() {
         Some("--allow file_read=/workspace/README.md")
     );
     assert_eq!(
-        Denial::left_grant(Path::new("/proc/self/mem"), Access::Read).flag(),
+        Denial::left_grant(Path::new("/proc/self/mem"), Access::Read, true).flag(),
         None
     );
     let fifo = Denial::special_file(Path::new("/w/pipe"), Access::Write);

@@ -276,3 +276,25 @@ fn a_pipe_is_not_opened_by_a_library_or_a_grant_either() {
     assert!(output.stdout.contains("data/pipe"), "{output}");
     probe.still_works();
 }
+
+#[test]
+fn a_name_that_is_not_text_does_not_hide_the_others() {
+    use std::os::unix::ffi::OsStrExt;
+
+    for (probe, argument) in workspaces().into_iter().zip(["path", "folder"]) {
+        let name = std::ffi::OsStr::from_bytes(b"data/sub/\xff\xfe");
+        probe.env.write(name, b"odd");
+        let output = probe
+            .call("list-folder", json!({argument: "data/sub"}))
+            .allow("file_read=data/sub")
+            .run()
+            .ok();
+        let report = output.json();
+        assert_eq!(report["structured"]["result"], json!(["b.txt"]), "{output}");
+        let told = report["logs"].to_string();
+        assert!(
+            told.contains("leaves out names that are not UTF-8: 1"),
+            "{output}"
+        );
+    }
+}

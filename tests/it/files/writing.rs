@@ -343,3 +343,22 @@ fn streams_of_bytes_and_names_are_under_the_same_grants() {
     assert_eq!(read(&probe, "data/a.txt"), large);
     probe.still_works();
 }
+
+#[test]
+fn writing_into_a_folder_does_not_include_listing_it() {
+    for (probe, argument) in workspaces().into_iter().zip(["path", "folder"]) {
+        let list = |path: &str| probe.call("list-folder", json!({argument: path}));
+        list("data")
+            .allow("file_write=data")
+            .denied("E3210", "reading ");
+        // On the way to a grant, the way is shown and nothing beside it.
+        list("data")
+            .allow("file_write=data")
+            .allow("file_read=data/sub")
+            .gives(json!(["sub"]));
+        list("data/sub")
+            .allow("file_write=data")
+            .allow("file_read=data/sub")
+            .gives(json!(["b.txt"]));
+    }
+}

@@ -1,7 +1,10 @@
 //! Components for tests, from their text form.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use super::env::TestEnv;
+use super::process::Run;
 use super::source::root;
 
 /// Adds two numbers.
@@ -48,6 +51,20 @@ pub fn wat(name: &str) -> PathBuf {
         toolhatch::fsx::write_atomic(&path, &bytes, 0o644).expect("written");
     }
     path
+}
+
+/// A call of a file, with these words behind it.
+pub fn call(env: &TestEnv, file: &Path, words: &[&str]) -> Run {
+    let start = ["call", file.to_str().expect("UTF-8")];
+    env.run(start.iter().chain(words))
+        .timeout(Duration::from_secs(50))
+}
+
+/// Asserts that an ordinary call works.
+#[track_caller]
+pub fn still_works(env: &TestEnv) {
+    let output = call(env, &wat("collide"), &["alone"]).ok();
+    assert!(output.stdout.contains('1'), "{output}");
 }
 
 fn folder() -> PathBuf {

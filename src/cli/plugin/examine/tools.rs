@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::finding::{Findings, Severity};
 use super::{LONGEST_NAME, Seen, TOOLS_EXPORT};
-use crate::cli::tools::text::cut;
+use crate::cli::text::cut;
 use crate::error::Code;
 use crate::schema::Validator;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::cli::tools::text::{cut, first_line};
+use crate::cli::text::{cut, first_line};
 
 /// The most words or alternatives of one type that are listed.
 pub(super) const LISTED: usize = 10;

@@ -86,8 +86,9 @@ impl Base {
         };
         match walk(&self.dir, &self.path, path, follow) {
             Ok(walked) => Ok(walked),
-            Err(WalkError::Escapes(target)) => {
-                self.guard.left_grant(&normalise(&target), access);
+            Err(WalkError::Escapes { target, by_link }) => {
+                let target = normalise(&target);
+                self.guard.left_grant(&target, access, by_link);
                 Err(Errno::PERM.into())
             }
             Err(WalkError::System(errno)) => Err(errno.into()),
@@ -255,8 +256,8 @@ impl Base {
             .map(|below| below.components().count())
             .unwrap_or_default();
         if leaves(Path::new(target), depth) {
-            self.guard
-                .left_grant(&normalise(&walked.dir_path.join(target)), Access::Write);
+            let target = normalise(&walked.dir_path.join(target));
+            self.guard.left_grant(&target, Access::Write, true);
             return Err(Errno::PERM.into());
         }
         rustix::fs::symlinkat(target, &walked.dir, name)?;
@@ -317,19 +318,22 @@ impl Base {
         Ok(())
     }
 
-    /// Lists the directory. Where only some of what it holds was granted, only that is shown.
+    /// Lists the directory. Where only some of what it holds was granted, only that is shown; being allowed to write into
+    /// a folder shows nothing of it. Names that are not UTF-8 cannot be told to a guest, and are left out with a warning.
     pub(super) fn list(&self) -> io::Result<Vec<Entry>> {
         let all = self.guard.may_read(&self.path);
-        if !all {
-            self.guard.see(&self.path)?;
+        if !all && !self.guard.leads_to_grant(&self.path) {
+            self.guard.file(&self.path, Access::Read)?;
         }
         let mut entries = Vec::new();
+        let mut unnameable = 0_usize;
         for entry in rustix::fs::Dir::read_from(&self.dir)? {
             let entry = entry?;
             let Ok(name) = entry.file_name().to_str() else {
-                return Err(Errno::ILSEQ.into());
+                unnameable += 1;
+                continue;
             };
-            if name == "." || name == ".." || !(all || self.guard.may_see(&self.path.join(name))) {
+            if name == "." || name == ".." || !(all || self.lists(&self.path.join(name))) {
                 continue;
             }
             let kind = match entry.file_type() {
@@ -348,8 +352,17 @@ impl Base {
                 kind,
             });
         }
+        if unnameable > 0 {
+            self.guard.unnameable(&self.path, unnameable);
+        }
         self.guard.touched(&self.path, Access::Read);
         Ok(entries)
+    }
+
+    /// True where an entry of this folder, which may not be read as a whole, was granted itself or leads to what was.
+    fn lists(&self, entry: &Path) -> bool {
+        let written_alone = !self.guard.may_write(&self.path) && self.guard.may_write(entry);
+        self.guard.may_read(entry) || self.guard.leads_to_grant(entry) || written_alone
     }
 }
 

@@ -57,8 +57,8 @@ impl Walked {
 /// Why a path leads nowhere.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum WalkError {
-    /// It leaves the directory, towards this path.
-    Escapes(PathBuf),
+    /// It leaves the directory, towards `target`; through a symbolic link, or by its own words.
+    Escapes { target: PathBuf, by_link: bool },
     /// The system says no.
     System(Errno),
 }
@@ -85,7 +85,10 @@ pub(super) fn walk(
         return Err(Errno::NAMETOOLONG.into());
     }
     if path.starts_with('/') {
-        return Err(WalkError::Escapes(PathBuf::from(path)));
+        return Err(WalkError::Escapes {
+            target: PathBuf::from(path),
+            by_link: false,
+        });
     }
     let mut must_be_dir = ends_as_dir(path.as_bytes());
     let mut pending: VecDeque<OsString> = components(path.as_bytes()).collect();
@@ -99,7 +102,10 @@ pub(super) fn walk(
             if entered.pop().is_none() {
                 let rest: PathBuf = pending.iter().collect();
                 let above = base_path.parent().unwrap_or(Path::new("/"));
-                return Err(WalkError::Escapes(above.join(rest)));
+                return Err(WalkError::Escapes {
+                    target: above.join(rest),
+                    by_link: links > 0,
+                });
             }
             continue;
         }
@@ -181,7 +187,10 @@ fn expand(
         return Err(Errno::LOOP.into());
     }
     if target.as_bytes().starts_with(b"/") {
-        return Err(WalkError::Escapes(PathBuf::from(target)));
+        return Err(WalkError::Escapes {
+            target: PathBuf::from(target),
+            by_link: true,
+        });
     }
     for part in components(target.as_bytes()).rev() {
         pending.push_front(part);
@@ -238,30 +247,30 @@ mod tests {
     #[test]
     fn nothing_leaves_the_directory() {
         let (_dir, base) = setup();
-        for path in [
-            "..",
-            "../secret",
-            "a/../../secret",
-            "/etc/passwd",
-            "outside/x",
-            "outside",
-            "outside/",
-            "absolute",
-            "absolute/",
-            "a/b/deep",
-            "inside/deep",
-            "./../root",
+        for (path, through_a_link) in [
+            ("..", false),
+            ("../secret", false),
+            ("a/../../secret", false),
+            ("/etc/passwd", false),
+            ("./../root", false),
+            ("outside/x", true),
+            ("outside", true),
+            ("outside/", true),
+            ("absolute", true),
+            ("absolute/", true),
+            ("a/b/deep", true),
+            ("inside/deep", true),
         ] {
             let result = walk(&base, Path::new("/r"), path, true);
             assert!(
-                matches!(result, Err(WalkError::Escapes(_))),
+                matches!(result, Err(WalkError::Escapes { by_link, .. }) if by_link == through_a_link),
                 "{path}: {result:?}"
             );
         }
         // With a slash behind it a link is followed even by calls that do not follow links.
         assert!(matches!(
             walk(&base, Path::new("/r"), "outside/", false),
-            Err(WalkError::Escapes(_))
+            Err(WalkError::Escapes { by_link: true, .. })
         ));
     }
 

@@ -1,0 +1,251 @@
+//! Ours against raw wasmtime, side by side in one run: the rows of the budget table in `docs/performance.md`.
+//!
+//! Run it with `scripts/bench`. Times on a shared machine mean little by themselves; both sides of a ratio are measured in
+//! turns within one loop, so what disturbs one disturbs the other.
+
+#![expect(
+    unsafe_code,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a benchmark: it prints its table, and a failure is the end of it"
+)]
+
+mod processes;
+mod raw;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use toolhatch::app::App;
+use toolhatch::exec::{EventLimits, EventSink};
+use toolhatch::host::{EngineKind, engine_config};
+use toolhatch::ids::CallId;
+use toolhatch::invoke::{Grants, Pipeline, Request, ToolRef};
+use toolhatch::manifest::LimitRequest;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use raw::{RawPre, raw_call, raw_linker};
+
+const PLUGIN: &str = "plugins/dist/analyze-code.wasm";
+const CODE: &str = "fn main() { println!(\"hello\"); }";
+
+fn main() {
+    // `cargo test` runs benches once to see that they still build.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::env::set_current_dir(root).expect("the checkout");
+    let home = tempfile::tempdir().expect("a temporary folder");
+    // SAFETY: nothing else runs yet.
+    unsafe { std::env::set_var("TOOLHATCH_HOME", home.path()) };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    println!("| row | ours | raw wasmtime | difference | budget |");
+    println!("|---|---|---|---|---|");
+    runtime.block_on(first_load());
+    runtime.block_on(warm_load(Path::new(PLUGIN), "≤ 2 ms"));
+    match std::env::var_os("BENCH_LARGE") {
+        Some(large) => runtime.block_on(warm_load(Path::new(&large), "≤ 20 ms for 18 MB")),
+        None => println!(
+            "| 4 warm load of a large component | not measured: see `scripts/bench --help` | – | – | – |"
+        ),
+    }
+    runtime.block_on(fresh_call());
+    processes::one_call(root, home.path());
+    processes::many_plugins(home.path());
+    processes::memory(root, home.path());
+    processes::runaway(root, home.path());
+    processes::concurrency(root, home.path());
+}
+
+fn row(name: &str, ours: Duration, raw: Option<Duration>, budget: &str) {
+    let micros = |duration: Duration| format!("{:.1} µs", duration.as_secs_f64() * 1e6);
+    let (raw_text, difference) = match raw {
+        Some(raw) => {
+            let difference = ours.as_secs_f64() - raw.as_secs_f64();
+            let ratio = ours.as_secs_f64() / raw.as_secs_f64();
+            (
+                micros(raw),
+                format!("{:+.1} µs ({ratio:.2}×)", difference * 1e6),
+            )
+        }
+        None => ("–".to_owned(), "–".to_owned()),
+    };
+    println!(
+        "| {name} | {} | {raw_text} | {difference} | {budget} |",
+        micros(ours)
+    );
+}
+
+fn percentile(samples: &mut [Duration], percent: usize) -> Duration {
+    samples.sort();
+    samples[(samples.len() - 1) * percent / 100]
+}
+
+fn app() -> Arc<App> {
+    Arc::new(App::open(&[]).expect("a configuration"))
+}
+
+fn request(events: EventLimits) -> Request {
+    Request {
+        call: CallId::generate(),
+        tool: ToolRef::File {
+            path: PathBuf::from(PLUGIN),
+            tool: None,
+        },
+        arguments: Arc::new(json!({"code": CODE, "language": "rust"})),
+        grants: Arc::new(Grants::default()),
+        limits: LimitRequest::default(),
+        deterministic: false,
+        cancel: CancellationToken::new(),
+        events: Arc::new(EventSink::new(events)),
+    }
+}
+
+/// Row 3: compiling for the first time.
+async fn first_load() {
+    let bytes = std::fs::read(PLUGIN).expect("the plugin");
+    let engine = Engine::new(&engine_config(EngineKind::Pooling)).expect("an engine");
+    let (mut ours, mut raw) = (Vec::new(), Vec::new());
+    for _ in 0..5 {
+        let started = Instant::now();
+        std::hint::black_box(Component::new(&engine, &bytes).expect("compiled"));
+        raw.push(started.elapsed());
+
+        let home = tempfile::tempdir().expect("a temporary folder");
+        // SAFETY: no other thread of this benchmark reads the environment.
+        unsafe { std::env::set_var("TOOLHATCH_CACHE_DIR", home.path()) };
+        let app = app();
+        let reference = request(EventLimits::default()).tool;
+        let found = app.package(&reference).expect("read");
+        let host = app.host().expect("a host");
+        let started = Instant::now();
+        host.prepare(&found.package.artifact, false)
+            .await
+            .expect("compiled");
+        ours.push(started.elapsed());
+    }
+    // SAFETY: as above.
+    unsafe { std::env::remove_var("TOOLHATCH_CACHE_DIR") };
+    row(
+        "3 first load (compile, link, keep)",
+        percentile(&mut ours, 50),
+        Some(percentile(&mut raw, 50)),
+        "≤ 1.1× raw",
+    );
+}
+
+/// Row 4: a load from the cache, in a new host; reading and hashing the component is part of it.
+async fn warm_load(component: &Path, budget: &str) {
+    let bytes = std::fs::read(component).expect("the component");
+    let tool = ToolRef::File {
+        path: component.to_owned(),
+        tool: None,
+    };
+    let engine = Engine::new(&engine_config(EngineKind::Pooling)).expect("an engine");
+    let compiled = engine.precompile_component(&bytes).expect("compiled");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("raw.cwasm");
+    std::fs::write(&file, compiled).expect("written");
+    let (mut ours, mut raw) = (Vec::new(), Vec::new());
+    for _ in 0..30 {
+        let started = Instant::now();
+        // SAFETY: compiled by the same engine a moment ago.
+        std::hint::black_box(
+            unsafe { Component::deserialize_file(&engine, &file) }.expect("loaded"),
+        );
+        raw.push(started.elapsed());
+
+        let app = app();
+        let host = app.host().expect("a host");
+        let started = Instant::now();
+        let found = app.package(&tool).expect("read");
+        host.prepare(&found.package.artifact, false)
+            .await
+            .expect("loaded");
+        ours.push(started.elapsed());
+    }
+    let size = bytes.len() / 1000;
+    row(
+        &format!("4 warm load of a {size} kB component (read, check, map, link)"),
+        percentile(&mut ours, 50),
+        Some(percentile(&mut raw, 50)),
+        budget,
+    );
+}
+
+/// Row 1: a call of a loaded plugin, fresh instance, full pipeline.
+async fn fresh_call() {
+    let bytes = std::fs::read(PLUGIN).expect("the plugin");
+    let engine = Engine::new(&engine_config(EngineKind::Pooling)).expect("an engine");
+    let component = Component::new(&engine, &bytes).expect("compiled");
+    let pre = RawPre::new(
+        raw_linker(&engine)
+            .instantiate_pre(&component)
+            .expect("linked"),
+    )
+    .expect("a plugin");
+    let arguments = json!({"code": CODE, "language": "rust"}).to_string();
+    let app = app();
+    let pipeline: Pipeline = app.pipeline().expect("a pipeline");
+    let (mut ours, mut raw) = (Vec::new(), Vec::new());
+    for turn in 0..2200 {
+        let started = Instant::now();
+        raw_call(&engine, &pre, &arguments).await;
+        let raw_time = started.elapsed();
+
+        let started = Instant::now();
+        let report = pipeline.invoke(request(EventLimits::default())).await;
+        let our_time = started.elapsed();
+        assert!(report.result.is_ok(), "{:?}", report.result);
+        if turn >= 200 {
+            ours.push(our_time);
+            raw.push(raw_time);
+        }
+    }
+    row(
+        "1 call, fresh instance, full pipeline, p50",
+        percentile(&mut ours, 50),
+        Some(percentile(&mut raw, 50)),
+        "raw + 100 µs",
+    );
+    row(
+        "1 the same, p99",
+        percentile(&mut ours, 99),
+        Some(percentile(&mut raw, 99)),
+        "–",
+    );
+    let before = resident();
+    for _ in 0..100 {
+        let _ = pipeline.invoke(request(EventLimits::default())).await;
+    }
+    println!(
+        "| 100 more calls grow the process by | {} KiB | – | – | 0 |",
+        resident().saturating_sub(before)
+    );
+}
+
+/// Resident memory of this process in KiB.
+fn resident() -> u64 {
+    memory_of("self", "VmRSS:")
+}
+
+/// A line of a process's status that is a number of KiB.
+fn memory_of(process: &str, key: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(key))
+        .and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok())
+        .unwrap_or_default()
+}
