@@ -3,6 +3,8 @@
 
 pub mod confine;
 mod grants;
+mod kept;
+mod plugins;
 mod source;
 
 use std::path::{Path, PathBuf};
@@ -11,16 +13,17 @@ use std::sync::{Arc, Mutex, OnceLock};
 use semver::VersionReq;
 
 use crate::config::{Config, Environment, Flag, Paths};
-use crate::dist::{InstalledTool, Package, Store};
+use crate::dist::{Blobs, Package};
 use crate::error::{Code, Error, Result};
 use crate::exec::BoxFuture;
 use crate::host::{self, CompiledCache, Host, POOL_SLOTS};
 use crate::ids::PluginName;
-use crate::invoke::{Catalog, Permits, Pipeline, Rules, ToolRef};
+use crate::invoke::{Catalog, Known, Permits, Pipeline, Rules, ToolRef};
 use crate::permission::{Capability, Kind, Scope, Sensitive};
-use crate::registry::{Origin, Source, Tool};
+use crate::registry::{Installed, Origin, Registry, Source, Tool};
 
 pub use grants::read_grants;
+pub use plugins::Installation;
 
 /// The parts of one process.
 pub struct App {
@@ -28,9 +31,12 @@ pub struct App {
     pub config: Config,
     /// Where things are.
     pub paths: Paths,
-    /// The installed plugins.
-    pub store: Store,
+    /// The artifacts of installed plugins.
+    pub blobs: Blobs,
     environment: Environment,
+    /// What is installed and granted, opened when it is first needed.
+    registry: tokio::sync::Mutex<Option<Registry>>,
+    kept: kept::KeptGrants,
     host: OnceLock<Arc<Host>>,
     /// What was resolved stays pinned: a file that changes while a process runs is not picked up half-way.
     sources: Mutex<Vec<(SourceKey, Arc<Source>)>>,
@@ -44,8 +50,8 @@ pub struct Found {
     pub package: Package,
     /// Where it was found.
     pub origin: Origin,
-    /// The tools of an installed plugin, as they were described when it was installed.
-    snapshot: Option<Vec<InstalledTool>>,
+    /// What is kept of it, where it is installed; its tools are those of then.
+    pub installed: Option<Installed>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +70,9 @@ impl App {
         let paths = Paths::of_process(&environment)?;
         let config = Config::load(&paths, &environment, flags)?;
         Ok(Self {
-            store: Store::new(&paths.home),
+            blobs: Blobs::new(&paths.home),
+            registry: tokio::sync::Mutex::default(),
+            kept: kept::KeptGrants::default(),
             config,
             paths,
             environment,
@@ -193,12 +201,8 @@ impl App {
         if let Some(source) = self.pinned(&key) {
             return Ok(source);
         }
-        let Found {
-            package,
-            origin,
-            snapshot,
-        } = self.package(reference)?;
-        let source = Arc::new(source::build(self, package, origin, snapshot).await?);
+        let found = self.package(reference).await?;
+        let source = Arc::new(source::build(self, found).await?);
         // Two callers may have built it at the same time; the first one counts for both.
         let mut sources = self.lock_sources();
         if let Some((_, first)) = sources.iter().find(|(other, _)| *other == key) {
@@ -211,26 +215,39 @@ impl App {
     /// The package a reference names, read at most once: what was looked at is what runs.
     ///
     /// # Errors
-    /// E3101, E3102, E3105, E3109.
-    pub fn package(&self, reference: &ToolRef) -> Result<Found> {
+    /// E3101, E3102, E3105, E3109; of an installed plugin those of [`Registry::find`].
+    pub async fn package(&self, reference: &ToolRef) -> Result<Found> {
         let key = key(reference);
-        let mut packages = self
-            .packages
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((_, found)) = packages.iter().find(|(other, _)| *other == key) {
-            return Ok(found.clone());
+        if let Some(found) = self.read_before(&key) {
+            return Ok(found);
         }
         let found = match reference {
             ToolRef::File { path, .. } => Found {
                 package: Package::read(path)?,
                 origin: Origin::File(path.clone()),
-                snapshot: None,
+                installed: None,
             },
-            ToolRef::Installed { plugin, range, .. } => self.find_installed(plugin, range)?,
+            ToolRef::Installed { plugin, range, .. } => self.find_installed(plugin, range).await?,
         };
+        let mut packages = self.lock_packages();
+        // Two callers may have read it at the same time; the first one counts for both.
+        if let Some((_, first)) = packages.iter().find(|(other, _)| *other == key) {
+            return Ok(first.clone());
+        }
         packages.push((key, found.clone()));
         Ok(found)
+    }
+
+    fn read_before(&self, key: &SourceKey) -> Option<Found> {
+        let packages = self.lock_packages();
+        let (_, found) = packages.iter().find(|(other, _)| other == key)?;
+        Some(found.clone())
+    }
+
+    fn lock_packages(&self) -> std::sync::MutexGuard<'_, Vec<(SourceKey, Found)>> {
+        self.packages
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn lock_sources(&self) -> std::sync::MutexGuard<'_, Vec<(SourceKey, Arc<Source>)>> {
@@ -245,26 +262,46 @@ impl App {
         Some(Arc::clone(source))
     }
 
-    fn find_installed(&self, plugin: &PluginName, range: &VersionReq) -> Result<Found> {
-        match self.store.find(plugin, range) {
+    /// What is installed and granted.
+    ///
+    /// # Errors
+    /// Those of [`Registry::open`].
+    pub async fn registry(&self) -> Result<Registry> {
+        let mut open = self.registry.lock().await;
+        if let Some(registry) = &*open {
+            return Ok(registry.clone());
+        }
+        let registry = Registry::open(&self.paths.home).await?;
+        *open = Some(registry.clone());
+        Ok(registry)
+    }
+
+    /// Closes the database, if it is open, and ends the threads that serve it. It opens again when it is needed.
+    pub async fn release(&self) {
+        if let Some(registry) = self.registry.lock().await.take() {
+            registry.store().close().await;
+        }
+    }
+
+    async fn find_installed(&self, plugin: &PluginName, range: &VersionReq) -> Result<Found> {
+        match self.registry().await?.find(plugin, range).await {
             Ok(installed) => {
-                let artifact = self.store.artifact(&installed)?;
-                let file = self.store.blob_path(&installed.digest);
-                let package = Package::from_artifact(artifact, file)?;
+                let artifact = self.blobs.read(&installed.digest)?;
+                let file = self.blobs.path(&installed.digest);
                 Ok(Found {
-                    package,
+                    package: Package::from_artifact(artifact, file)?,
                     origin: Origin::Installed,
-                    snapshot: Some(installed.tools),
+                    installed: Some(installed),
                 })
             }
-            Err(error) if error.code() == Code::E3101 => {
+            Err(error) if matches!(error.code(), Code::E3101 | Code::E3107) => {
                 let Some(path) = self.on_search_path(plugin.as_str()) else {
-                    return Err(self.did_you_mean(plugin, error));
+                    return Err(self.did_you_mean(plugin, error).await);
                 };
                 Ok(Found {
                     package: Package::read(&path)?,
                     origin: Origin::File(path),
-                    snapshot: None,
+                    installed: None,
                 })
             }
             Err(error) => Err(error),
@@ -311,8 +348,11 @@ impl App {
         found
     }
 
-    fn did_you_mean(&self, plugin: &PluginName, error: Error) -> Error {
-        let installed = self.store.list().unwrap_or_default();
+    async fn did_you_mean(&self, plugin: &PluginName, error: Error) -> Error {
+        let installed = match self.registry().await {
+            Ok(registry) => registry.plugins().await.unwrap_or_default(),
+            Err(_) => Vec::new(),
+        };
         let near = installed
             .iter()
             .map(|other| {
@@ -324,8 +364,8 @@ impl App {
             .filter(|(likeness, _)| *likeness > 0.8)
             .max_by(|(a, _), (b, _)| a.total_cmp(b));
         match near {
-            Some((_, name)) => error.hint(format!("Did you mean `{name}`?")),
-            None => error,
+            Some((_, name)) if name != plugin => error.hint(format!("Did you mean `{name}`?")),
+            _ => error,
         }
     }
 }
@@ -384,14 +424,12 @@ fn unknown_tool(source: &Source, name: &str, names: &[&str]) -> Error {
 }
 
 impl Catalog for App {
-    fn resolve<'a>(
-        &'a self,
-        reference: &'a ToolRef,
-    ) -> BoxFuture<'a, Result<(Arc<Source>, Arc<Tool>)>> {
+    fn resolve<'a>(&'a self, reference: &'a ToolRef) -> BoxFuture<'a, Result<Known>> {
         Box::pin(async move {
             let source = self.source(reference).await?;
             let tool = choose_tool(&source, reference.tool())?;
-            Ok((source, tool))
+            let kept = self.kept_grants(&source).await?;
+            Ok(Known { source, tool, kept })
         })
     }
 }

@@ -1,15 +1,19 @@
 //! The command line: one verb a file, each with its arguments and a `run` that returns what to say. Only
 //! [`output::Printer`] says it.
 
+mod authority;
 mod cache;
 mod call;
 mod completions;
 mod config;
 mod doctor;
 mod explain;
+mod grant;
+mod grants;
 pub mod output;
 mod plugin;
 mod prompt;
+mod revoke;
 mod schema;
 mod table;
 mod text;
@@ -76,6 +80,9 @@ enum Command {
     Call(call::Args),
     Tools(tools::Args),
     Plugin(plugin::Args),
+    Grant(grant::Args),
+    Revoke(revoke::Args),
+    Grants(grants::Args),
     Cache(cache::Args),
     Config(config::Args),
     Doctor(doctor::Args),
@@ -141,6 +148,9 @@ fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
                 Command::Call(args) => return args.run(&app, printer),
                 Command::Tools(args) => args.run(&app)?,
                 Command::Plugin(args) => args.run(&app)?,
+                Command::Grant(args) => args.run(&app)?,
+                Command::Revoke(args) => args.run(&app)?,
+                Command::Grants(args) => args.run(&app)?,
                 Command::Cache(args) => args.run(&app)?,
                 Command::Config(args) => args.run(&app)?,
                 Command::Doctor(args) => args.run(&cli.global.flags())?,
@@ -184,6 +194,18 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> 
     let result = runtime.block_on(future);
     runtime.shutdown_background();
     result
+}
+
+/// The same on this thread alone, for what comes before a process confines itself.
+///
+/// # Errors
+/// As [`block_on`].
+pub(crate) fn block_on_here<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new(Code::E3405, "starting a runtime").caused_by(error))?;
+    runtime.block_on(future)
 }
 
 impl From<Color> for anstream::ColorChoice {

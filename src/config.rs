@@ -56,6 +56,8 @@ pub struct Config {
     pub yes: bool,
     /// Permissions that nobody is granted (`permissions.deny`).
     pub deny: BTreeSet<Kind>,
+    /// Who may decide without a terminal, with the SHA-256 of their credentials in hex (`approvers`).
+    pub approvers: BTreeMap<String, String>,
     /// The folder of compiled components (`cache.dir`).
     pub cache_dir: PathBuf,
     /// How many bytes it may hold (`cache.max_size`).
@@ -159,6 +161,7 @@ impl Config {
             allow_flag: true,
             yes: false,
             deny: BTreeSet::new(),
+            approvers: BTreeMap::new(),
             cache_dir: paths.home.join("cache"),
             cache_max_size: 2 << 30,
             plugins_enabled: true,
@@ -202,6 +205,14 @@ impl Config {
                 ("permissions.allow_flag", self.allow_flag.to_string()),
                 ("permissions.yes", self.yes.to_string()),
                 ("permissions.deny", deny.join(", ")),
+                (
+                    "approvers",
+                    self.approvers
+                        .keys()
+                        .cloned()
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                ),
                 ("cache.dir", self.cache_dir.display().to_string()),
                 ("cache.max_size", ByteSize(self.cache_max_size).to_string()),
                 ("plugins.enabled", self.plugins_enabled.to_string()),

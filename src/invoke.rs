@@ -6,7 +6,6 @@
 mod admit;
 mod authorise;
 mod check;
-mod grants;
 mod record;
 mod resolve;
 
@@ -19,21 +18,28 @@ use crate::error::{Error, Result};
 use crate::exec::{BoxFuture, EventSink, Events, Executor, Output, Usage};
 use crate::ids::{CallId, Digest, ToolId};
 use crate::manifest::{LimitRequest, Limits, Variables};
-use crate::permission::{Scope, Sensitive};
+use crate::permission::{Grants, Scope, Sensitive};
 use crate::registry::{Source, Tool};
 
 pub use admit::Permits;
 pub use authorise::{Authorised, Plan};
-pub use grants::{GrantedMount, Grants};
 pub use resolve::{Resolved, ToolRef};
 
 /// Finds tools. The front doors do not care where they come from.
 pub trait Catalog: Send + Sync {
-    /// Resolves a reference to pinned bytes and a descriptor.
-    fn resolve<'a>(
-        &'a self,
-        reference: &'a ToolRef,
-    ) -> BoxFuture<'a, Result<(Arc<Source>, Arc<Tool>)>>;
+    /// Resolves a reference to pinned bytes, a descriptor and what was granted to them.
+    fn resolve<'a>(&'a self, reference: &'a ToolRef) -> BoxFuture<'a, Result<Known>>;
+}
+
+/// What is known of a tool that somebody named.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Where it comes from.
+    pub source: Arc<Source>,
+    /// The tool.
+    pub tool: Arc<Tool>,
+    /// What a person granted its source for good; nothing where nobody ever did.
+    pub kept: Option<Arc<Grants>>,
 }
 
 /// What somebody asks for.

@@ -14,6 +14,7 @@ pub mod schema;
 
 pub mod exec;
 pub mod registry;
+pub mod store;
 
 pub mod dist;
 pub mod host;

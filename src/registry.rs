@@ -1,8 +1,11 @@
 //! The tools there are: what people list, show and search, and what a call is resolved to.
 
+mod given;
+mod installed;
+mod lifecycle;
 mod search;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value, json};
@@ -13,8 +16,36 @@ use crate::ids::ToolId;
 use crate::manifest::{Manifest, Risk, Variables};
 use crate::permission::{Kind, Request};
 use crate::schema::Validator;
+use crate::store::Store;
 
+pub use given::{Difference, Given};
+pub use installed::{Descriptor, Installed, Locked};
+pub use lifecycle::{Day, Lifecycle, Stage};
 pub use search::{Hit, search};
+
+/// What is installed and granted, as `store` keeps it.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    store: Store,
+}
+
+impl Registry {
+    /// Opens what is kept below `home`.
+    ///
+    /// # Errors
+    /// Those of [`Store::open`].
+    pub async fn open(home: &Path) -> crate::error::Result<Self> {
+        Ok(Self {
+            store: Store::open(home).await?,
+        })
+    }
+
+    /// The database itself, for what is no matter of tools: approvals, sessions, the head of the audit log.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+}
 
 /// One callable thing, as people and agents see it.
 #[derive(Debug, Clone)]
@@ -149,6 +180,8 @@ pub struct Source {
     pub manifest: Option<Arc<Manifest>>,
     /// The interfaces a component without a manifest imports; of one with a manifest, what it asks for is in there.
     pub imports: Vec<String>,
+    /// What whoever calls it should know, such as that it is deprecated.
+    pub notice: Option<String>,
     /// Its tools, in the order its author gave them.
     pub tools: Vec<Arc<Tool>>,
 }

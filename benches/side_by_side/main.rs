@@ -25,8 +25,9 @@ use toolhatch::app::App;
 use toolhatch::exec::{EventLimits, EventSink};
 use toolhatch::host::{EngineKind, engine_config};
 use toolhatch::ids::CallId;
-use toolhatch::invoke::{Grants, Pipeline, Request, ToolRef};
+use toolhatch::invoke::{Pipeline, Request, ToolRef};
 use toolhatch::manifest::LimitRequest;
+use toolhatch::permission::Grants;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -127,7 +128,7 @@ async fn first_load() {
         unsafe { std::env::set_var("TOOLHATCH_CACHE_DIR", home.path()) };
         let app = app();
         let reference = request(EventLimits::default()).tool;
-        let found = app.package(&reference).expect("read");
+        let found = app.package(&reference).await.expect("read");
         let host = app.host().expect("a host");
         let started = Instant::now();
         host.prepare(&found.package.artifact, false)
@@ -169,7 +170,7 @@ async fn warm_load(component: &Path, budget: &str) {
         let app = app();
         let host = app.host().expect("a host");
         let started = Instant::now();
-        let found = app.package(&tool).expect("read");
+        let found = app.package(&tool).await.expect("read");
         host.prepare(&found.package.artifact, false)
             .await
             .expect("loaded");

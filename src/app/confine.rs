@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::App;
 use crate::error::{Code, Error, Result};
-use crate::invoke::Grants;
-use crate::permission::{Access, Capability, Kind, Request, Scope};
+use crate::permission::{Access, Capability, Grants, Kind, Request, Scope};
 
 /// How far the confinement of a process goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +61,7 @@ struct Reachable {
 }
 
 fn reachable(app: &App, grants: &Grants, requests: &[Request]) -> Reachable {
-    let mut scope = grants.scope.clone();
+    let mut scope = grants.whole();
     if grants.all_requested {
         for request in requests {
             for capability in &request.capabilities {
@@ -85,9 +84,9 @@ fn reachable(app: &App, grants: &Grants, requests: &[Request]) -> Reachable {
         .filter(|path| path.is_file())
         .filter_map(|path| path.parent().map(Path::to_owned))
         .collect();
-    read.push(app.paths.home.clone());
     let mut write = of(Access::Write);
-    write.extend([app.config.cache_dir.clone(), app.paths.home.join("keys")]);
+    // The database makes files beside itself, and the log of calls is written while they run.
+    write.extend([app.paths.home.clone(), app.config.cache_dir.clone()]);
     Reachable {
         read,
         list,

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use crate::error::{Code, Error, Result};
-use crate::invoke::{GrantedMount, Grants};
-use crate::permission::{Access, Allow, AllowValue, Capability, FileScope, Kind};
+use crate::permission::{
+    Access, Allow, AllowValue, Capability, FileScope, GrantedMount, Grants, Kind,
+};
 
 /// Reads grants; relative paths are relative to `current`.
 ///

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::App;
-use crate::dist::{InstalledTool, Package};
+use super::{App, Found};
+use crate::dist::Package;
 use crate::error::{Code, Error, Result};
 use crate::exec::Entry;
 use crate::host::DescribedTool;
 use crate::ids::ToolId;
 use crate::manifest::{Manifest, Risk, ToolSpec};
-use crate::registry::{Origin, Source, Tool, Validators};
+use crate::registry::{Source, Stage, Tool, Validators};
 use crate::schema::{self, Function};
 
 /// What every component for our world exports.
@@ -20,20 +20,21 @@ const TOOLS_EXPORT: &str = "toolhatch:plugin/tools";
 /// How a manifest names our world.
 const PLUGIN_WORLD: &str = "toolhatch:plugin/plugin";
 
-/// Builds a source. `snapshot` holds the tools of an installed plugin as they were described when it was installed.
-pub(super) async fn build(
-    app: &App,
-    package: Package,
-    origin: Origin,
-    snapshot: Option<Vec<InstalledTool>>,
-) -> Result<Source> {
+/// Builds a source. The tools of an installed plugin are those that it described when it was installed.
+pub(super) async fn build(app: &App, found: Found) -> Result<Source> {
+    let Found {
+        package,
+        origin,
+        installed,
+    } = found;
     let name = package.name();
     let manifest = package.manifest.clone().map(Arc::new);
     let mut imports = Vec::new();
     let tools = if let Some(manifest) = manifest.as_deref().filter(|manifest| is_plugin(manifest)) {
-        match snapshot {
-            Some(snapshot) => snapshot
-                .into_iter()
+        match &installed {
+            Some(installed) => installed
+                .tools
+                .iter()
                 .map(|tool| tool.to_tool(&manifest.name))
                 .collect::<Result<_>>()?,
             None if is_complete(manifest) => manifest
@@ -71,6 +72,11 @@ pub(super) async fn build(
         artifact: package.artifact,
         manifest,
         imports,
+        notice: installed.and_then(|installed| {
+            let life = installed.lifecycle;
+            (life.stage == Stage::Deprecated)
+                .then(|| format!("{} {} {}", installed.name, installed.version, life.advice()))
+        }),
         tools: tools.into_iter().map(Arc::new).collect::<Vec<_>>(),
     })
 }

@@ -6,14 +6,15 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
+use super::block_on;
 use super::output::CommandOutput;
 use super::table::{Fit, table};
 use super::text::{ago, count, size};
 use crate::app::App;
-use crate::dist::Installed;
 use crate::error::Result;
 use crate::host::CachedComponent;
 use crate::manifest::ByteSize;
+use crate::registry::Installed;
 
 /// List and tidy the cache of compiled components.
 #[derive(Debug, clap::Args)]
@@ -62,7 +63,7 @@ fn list(app: &App) -> Result<CommandOutput> {
     let mut components = app.cache()?.list()?;
     sort(&mut components);
     // Names are a courtesy: without them the list is still right.
-    let installed = app.store.list().unwrap_or_default();
+    let installed = block_on(async { app.registry().await?.plugins().await }).unwrap_or_default();
     let total: u64 = components.iter().map(|component| component.size).sum();
     let text = if components.is_empty() {
         "The cache is empty.".to_owned()

@@ -8,17 +8,17 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::block_on;
 use super::output::Printer;
 use super::prompt::Terminal;
+use super::{block_on, block_on_here};
 use crate::app::{App, choose_tool, confine, read_grants};
 use crate::error::{Code, Error, Result};
 use crate::exec::{Event, EventLimits, EventSink, LogLevel};
 use crate::exit_code::Exit;
 use crate::ids::CallId;
-use crate::invoke::{GrantedMount, Grants, Request};
+use crate::invoke::Request;
 use crate::manifest::{ByteSize, HumanDuration, LimitRequest};
-use crate::permission::{Capability, Request as Asked};
+use crate::permission::{Capability, GrantedMount, Grants, Request as Asked};
 use crate::registry::importable;
 use crate::schema::read_component;
 
@@ -162,7 +162,16 @@ impl Args {
             .map(arguments::read_whole)
             .transpose()?;
         // Everything that is known before a thread starts: what the process itself may still do from here on.
-        let found = app.package(&tool)?;
+        let (found, kept) = block_on_here(async {
+            let found = app.package(&tool).await?;
+            let kept = match &found.installed {
+                Some(plugin) => app.kept_for(&plugin.name, &plugin.digest).await?,
+                None => None,
+            };
+            // The threads of the database would not be confined with this process.
+            app.release().await;
+            Ok((found, kept))
+        })?;
         let requests = match &found.package.manifest {
             Some(manifest) => manifest.requests(&app.paths.variables())?,
             // A component without a manifest asks for all that its imports can be used for.
@@ -173,11 +182,12 @@ impl Args {
             }
             None => Vec::new(),
         };
-        if grants.scope.is_empty() && !grants.all_requested && !self.dry_run && !printer.is_json() {
+        if grants.is_empty() && kept.is_none() && !self.dry_run && !printer.is_json() {
             ask(app, &found.package.name(), &requests, &mut grants)?;
         }
         if !self.common.no_landlock && !self.dry_run {
-            confine::one_shot(app, &grants, &requests)?;
+            let all = kept.map_or_else(|| grants.clone(), |kept| grants.and(&kept));
+            confine::one_shot(app, &all, &requests)?;
         }
         let common = self.common.clone();
         block_on(async {

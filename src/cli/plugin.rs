@@ -3,12 +3,12 @@
 pub(super) mod asks;
 mod check;
 mod convert;
+mod deprecate;
 mod examine;
 mod finding;
 mod inspect;
 mod install;
-pub(super) mod installed;
-mod list;
+pub(super) mod list;
 mod pack;
 mod remove;
 
@@ -37,6 +37,7 @@ enum Command {
     Convert(convert::Args),
     Install(install::Args),
     List(list::Args),
+    Deprecate(deprecate::Args),
     Remove(remove::Args),
 }
 
@@ -50,6 +51,7 @@ impl Args {
             Command::Convert(args) => args.run(),
             Command::Install(args) => args.run(app),
             Command::List(args) => args.run(app),
+            Command::Deprecate(args) => args.run(app),
             Command::Remove(args) => args.run(app),
         }
     }

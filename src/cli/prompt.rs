@@ -42,6 +42,30 @@ impl Terminal {
     }
 }
 
+impl Terminal {
+    /// Asks a question and takes a line.
+    ///
+    /// # Errors
+    /// E3213 where nobody is there any more.
+    pub(super) fn ask(&mut self, question: &str) -> Result<String> {
+        write!(self.writer, "{} ", without_controls(question))
+            .and_then(|()| self.writer.flush())
+            .map_err(|error| gone(&error))?;
+        let mut answer = String::new();
+        let read = self
+            .reader
+            .read_line(&mut answer)
+            .map_err(|error| gone(&error))?;
+        if read == 0 {
+            return Err(Error::new(
+                Code::E3213,
+                "the terminal was closed before the question was answered",
+            ));
+        }
+        Ok(answer)
+    }
+}
+
 fn gone(error: &std::io::Error) -> Error {
     Error::new(
         Code::E3213,

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use indicatif::HumanBytes;
 
 use crate::error::Error;
+use crate::registry::Day;
 
 /// The first line, without the blanks around it.
 pub(in crate::cli) fn first_line(text: &str) -> &str {
@@ -88,6 +89,12 @@ pub(in crate::cli) fn section(heading: &str, lines: &[String]) -> String {
         .map(|line| format!("  {line}"))
         .collect();
     format!("\n{heading}\n{}\n", indented.join("\n"))
+}
+
+/// A moment in milliseconds since 1970, to the minute: `2026-11-21 10:15`, in UTC.
+pub(in crate::cli) fn moment(ms: i64) -> String {
+    let minutes = ms.div_euclid(60_000).rem_euclid(24 * 60);
+    format!("{} {:02}:{:02}", Day::of_ms(ms), minutes / 60, minutes % 60)
 }
 
 #[cfg(test)]

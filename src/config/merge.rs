@@ -1,5 +1,6 @@
 //! Laying one layer over what is there: which values it may set, and which way it may move them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -62,6 +63,7 @@ impl Merge<'_> {
             self.set(key, value, Project::Lowers, Enforced::Caps, slot);
         }
         self.permissions(layer.permissions);
+        self.approvers(layer.approvers);
         let dir = layer.cache.dir.and_then(|dir| self.path("cache.dir", &dir));
         self.replace("cache.dir", dir, Project::Leaves, |config| {
             &mut config.cache_dir
@@ -175,6 +177,28 @@ impl Merge<'_> {
                 Err(error) => {
                     self.problem(&format!("permissions.deny[{index}]"), error.to_string())
                 }
+            }
+        }
+    }
+
+    fn approvers(&mut self, written: BTreeMap<String, String>) {
+        if !written.is_empty() && !self.is_enforced() {
+            let message = "only the operator can name approvers, under `[enforced.approvers]` in the system's file";
+            self.problem("approvers", message);
+            return;
+        }
+        for (name, digest) in written {
+            let is_digest = digest.len() == 64
+                && digest
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+            if is_digest {
+                self.config.approvers.insert(name, digest);
+                self.note("approvers");
+            } else {
+                let message =
+                    "expected the SHA-256 of a credential: 64 lower-case hexadecimal digits";
+                self.problem(&format!("approvers.{name}"), message);
             }
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! The doc comments are the descriptions that `toolhatch schema config` prints.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -39,6 +41,9 @@ pub struct Layer {
     /// What may be granted, and how. Projects can only take away.
     #[serde(default)]
     pub permissions: Permissions,
+    /// Who may decide without a terminal: names, each with the SHA-256 of a credential in hex. Only in `[enforced]`.
+    #[serde(default)]
+    pub approvers: BTreeMap<String, String>,
     /// The cache of compiled components.
     #[serde(default)]
     pub cache: Cache,

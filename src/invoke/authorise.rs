@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Grants, Request, Resolved, Rules};
-use crate::error::Result;
+use super::{Request, Resolved, Rules};
+use crate::error::{Code, Error, Result};
 use crate::exec::{Arguments, Mount};
 use crate::manifest::{LimitRequest, Limits};
 use crate::permission::{
-    Access, Capability, EnvScope, FileScope, Kind, Request as Asked, Scope, Sensitive,
+    Access, Capability, EnvScope, FileScope, Grants, Kind, Request as Asked, Scope, Sensitive,
 };
-use crate::registry::{Source, Tool};
+use crate::registry::{Origin, Source, Tool};
 
 /// Everything that was decided about a call before it runs.
 #[derive(Debug, Clone)]
@@ -55,10 +55,11 @@ impl Resolved {
     /// Checks the arguments and computes what the call may do.
     ///
     /// # Errors
-    /// E3301 where the arguments do not fit; E3105 where the source asks for something that cannot be read.
+    /// E3301 where the arguments do not fit; E3105 where the source asks for something that cannot be read; E3213 where an
+    /// installed plugin needs something, and nobody was ever asked.
     pub(super) fn authorise(self, rules: &Rules) -> Result<Authorised> {
         let arguments = self.tool.check_arguments(&self.request.arguments)?;
-        let plan = plan(&self.source, &self.request, rules)?;
+        let plan = plan(&self.source, &self.request, self.kept.as_deref(), rules)?;
         Ok(Authorised {
             request: self.request,
             source: self.source,
@@ -69,14 +70,19 @@ impl Resolved {
     }
 }
 
-fn plan(source: &Source, request: &Request, rules: &Rules) -> Result<Plan> {
-    let grants = &*request.grants;
+fn plan(source: &Source, request: &Request, kept: Option<&Grants>, rules: &Rules) -> Result<Plan> {
     let requests = source.requests(&rules.variables)?;
+    let of_call = &*request.grants;
+    if source.origin == Origin::Installed && kept.is_none() && of_call.is_empty() {
+        refuse_ungranted(source, &requests)?;
+    }
+    let merged = kept.map(|kept| of_call.and(kept));
+    let grants = merged.as_ref().unwrap_or(of_call);
     let requested: Scope = requests
         .iter()
         .flat_map(|request| request.capabilities.iter().cloned())
         .collect();
-    let mut granted = grants.scope.clone();
+    let mut granted = grants.whole();
     if grants.all_requested {
         for capability in requested.capabilities() {
             granted.insert(capability);
@@ -99,13 +105,37 @@ fn plan(source: &Source, request: &Request, rules: &Rules) -> Result<Plan> {
         environment: environment(&effective, grants, rules),
         // Only what the person named opens what is sensitive; accepting a manifest's list as a whole names nothing.
         sensitive: Arc::new(rules.sensitive.clone().naming(&grants.scope)),
-        warnings: warnings(grants, &requested, &effective, source),
+        warnings: warnings(of_call, &requested, &effective, source),
         limits,
         deterministic: request.deterministic
             || manifest.is_some_and(|manifest| manifest.permissions.deterministic),
         effective: Arc::new(effective),
         requests,
     })
+}
+
+/// What an installed plugin cannot do without is decided by a person, once, before its first call.
+fn refuse_ungranted(source: &Source, requests: &[Asked]) -> Result<()> {
+    let needed: Vec<String> = requests
+        .iter()
+        .filter(|request| !request.optional)
+        .map(Asked::in_plain_words)
+        .collect();
+    if needed.is_empty() {
+        return Ok(());
+    }
+    let name = &source.name;
+    Err(Error::new(
+        Code::E3213,
+        format!(
+            "{name} asks to {}, and nobody has decided about that",
+            needed.join("; to ")
+        ),
+    )
+    .hint(format!(
+        "Decide with `toolhatch grant {name}`, or allow this call something with `--allow`."
+    ))
+    .detail("plugin", name.clone()))
 }
 
 /// The caller's limits, or else the manifest's, or else the defaults; never more than the ceiling.
@@ -223,7 +253,7 @@ fn environment(effective: &Scope, grants: &Grants, rules: &Rules) -> Vec<(String
 }
 
 fn warnings(grants: &Grants, requested: &Scope, effective: &Scope, source: &Source) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> = source.notice.iter().cloned().collect();
     for capability in grants.scope.capabilities() {
         let one: Scope = std::iter::once(capability.clone()).collect();
         if requested.meet(&one).is_empty() {

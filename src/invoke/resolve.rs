@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use semver::VersionReq;
 
-use super::{Catalog, Request};
+use super::{Catalog, Known, Request};
 use crate::error::Result;
 use crate::ids::PluginName;
+use crate::permission::Grants;
 use crate::registry::{Source, Tool};
 
 /// How somebody names a tool.
@@ -69,6 +70,7 @@ pub struct Resolved {
     pub source: Arc<Source>,
     /// The tool.
     pub tool: Arc<Tool>,
+    pub(super) kept: Option<Arc<Grants>>,
 }
 
 impl Request {
@@ -77,11 +79,12 @@ impl Request {
     /// # Errors
     /// E3101 and E3102 where there is none; E3105, E3109 and E3111 where what is there cannot be used.
     pub(super) async fn resolve(self, catalog: &dyn Catalog) -> Result<Resolved> {
-        let (source, tool) = catalog.resolve(&self.tool).await?;
+        let Known { source, tool, kept } = catalog.resolve(&self.tool).await?;
         Ok(Resolved {
             request: self,
             source,
             tool,
+            kept,
         })
     }
 }

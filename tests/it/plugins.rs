@@ -91,7 +91,7 @@ fn a_plugin_is_installed_called_by_name_and_removed() {
     assert_eq!(found["hits"][0]["id"], "files.read", "{found}");
 
     let read = ["call", "files.read", "--arg", "path=/workspace/notes.txt"];
-    env.run(read).fails_with(3, "E3210");
+    env.run(read).fails_with(3, "E3213");
     let output = env
         .run(read.iter().chain(&["--allow", "file_read=.:/workspace"]))
         .ok();
@@ -102,9 +102,14 @@ fn a_plugin_is_installed_called_by_name_and_removed() {
     env.run(["plugin", "remove", "files"]).ok();
     let listed = env.run(["plugin", "list", "--json"]).ok().json();
     assert_eq!(listed["plugins"], json!([]), "{listed}");
-    env.run(read).fails_with(4, "E3101");
+    // What it was stays known, so that nothing else can take its place.
+    env.run(read).fails_with(4, "E3107");
+    let all = env.run(["plugin", "list", "--all", "--json"]).ok().json();
+    assert_eq!(all["plugins"][0]["stage"], "removed", "{all}");
     env.run(["plugin", "remove", "files"])
         .fails_with(4, "E3101");
+    install(&env, &shipped("files"));
+    env.run(read).fails_with(3, "E3213");
 }
 
 #[test]

@@ -13,9 +13,9 @@ use crate::error::{Code, Error, Result};
 use crate::exec::{Artifact, BoxFuture, Entry, EventLimits, EventSink};
 use crate::host::Host;
 use crate::ids::{CallId, ToolId};
-use crate::invoke::{Catalog, Grants, Permits, Pipeline, Request, Rules, ToolRef};
+use crate::invoke::{Catalog, Known, Permits, Pipeline, Request, Rules, ToolRef};
 use crate::manifest::{LimitRequest, Limits, Risk, Variables};
-use crate::permission::{Scope, Sensitive};
+use crate::permission::{Grants, Scope, Sensitive};
 use crate::registry::{Origin, Source, Tool, Validators};
 use crate::schema::{input_schema, read_component};
 
@@ -70,19 +70,21 @@ impl Guest {
             artifact,
             manifest: None,
             imports: Vec::new(),
+            notice: None,
             tools,
         })))
     }
 }
 
 impl Catalog for Guest {
-    fn resolve<'a>(
-        &'a self,
-        reference: &'a ToolRef,
-    ) -> BoxFuture<'a, Result<(Arc<Source>, Arc<Tool>)>> {
+    fn resolve<'a>(&'a self, reference: &'a ToolRef) -> BoxFuture<'a, Result<Known>> {
         Box::pin(async move {
             let tool = choose_tool(&self.0, reference.tool())?;
-            Ok((Arc::clone(&self.0), tool))
+            Ok(Known {
+                source: Arc::clone(&self.0),
+                tool,
+                kept: None,
+            })
         })
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::check::Check;
 use crate::app::App;
+use crate::cli::block_on;
 use crate::cli::text::{count, one_line};
 use crate::error::Result;
 use crate::fsx;
@@ -114,7 +115,12 @@ pub(super) fn cache(app: &App) -> Check {
 
 /// Whether the list of installed plugins can be read.
 pub(super) fn plugins(app: &App) -> Check {
-    match app.store.list() {
+    let whole = block_on(async {
+        let registry = app.registry().await?;
+        registry.store().check().await?;
+        registry.plugins().await
+    });
+    match whole {
         Ok(plugins) => Check::ok(
             "plugins",
             format!("{} installed", count(plugins.len(), "plugin")),

@@ -35,7 +35,7 @@ impl Args {
     /// Runs the command.
     pub fn run(self, app: &Arc<App>) -> Result<CommandOutput> {
         let reference = app.tool_ref(&self.target, None)?;
-        let package = app.package(&reference)?.package;
+        let package = block_on(app.package(&reference))?.package;
         let interface = read_component(&package.artifact.bytes, package.docs.as_ref())?;
         let mut warnings = interface.warnings.clone();
         // Whatever keeps its tools from being known, the rest can still be shown.

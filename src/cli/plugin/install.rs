@@ -1,29 +1,25 @@
 //! `toolhatch plugin install`.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use semver::Version;
 use serde_json::{Map, Value, json};
 
 use super::asks;
 use super::examine::examine;
-use super::installed;
-use crate::app::App;
+use crate::app::{App, Installation};
 use crate::cli::block_on;
 use crate::cli::output::CommandOutput;
-use crate::cli::text::{one_line, section};
-use crate::dist::{Installed, InstalledTool};
+use crate::cli::text::section;
 use crate::error::Result;
-use crate::ids::PluginName;
 use crate::invoke::ToolRef;
-use crate::manifest::{Candidate, Manifest, dependencies};
 use crate::permission::Request;
+use crate::registry::Stage;
 
 /// Install a plugin, so that its tools can be called by their names.
 ///
-/// Installing grants nothing: every call still needs what it is allowed.
+/// Installing grants nothing. A version that asks for more than the one that was granted something waits for a person,
+/// and the earlier one goes on.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   toolhatch plugin install plugins/dist/files.wasm
@@ -41,68 +37,33 @@ impl Args {
             path: self.path.clone(),
             tool: None,
         };
-        let package = app.package(&reference)?.package;
-        let mut warnings = Vec::new();
-        let mut needed = BTreeMap::new();
-        let mut tools = Vec::new();
-        let mut requests = Vec::new();
-        if let Some(manifest) = &package.manifest {
-            needed = resolve(app, manifest, &mut warnings)?;
-            let source = block_on(async {
+        let (installation, requests) = block_on(async {
+            let package = app.package(&reference).await?.package;
+            if let Some(manifest) = &package.manifest {
                 let findings = examine(app, &package).await?;
                 findings.into_result(&format!("installing {}", manifest.name))?;
-                app.source(&reference).await
-            })?;
-            tools = source
-                .tools
-                .iter()
-                .map(|tool| InstalledTool::of(tool))
-                .collect();
-            requests = manifest.requests(&app.paths.variables())?;
-        }
-        let (plugin, is_new) = app.store.install(&package, tools)?;
+            }
+            let source = app.source(&reference).await?;
+            let installation = app.install(&package, &source).await?;
+            Ok((installation, source.requests(&app.paths.variables())?))
+        })?;
         let output = CommandOutput::new(
-            text(&plugin, is_new, &requests),
-            to_json(&plugin, is_new, &requests, &needed, &warnings),
+            text(&installation, &requests),
+            to_json(&installation, &requests),
         );
-        Ok(CommandOutput { warnings, ..output })
+        Ok(CommandOutput {
+            warnings: installation.warnings,
+            ..output
+        })
     }
 }
 
-/// The installed versions that the plugin's dependencies come to.
-fn resolve(
-    app: &App,
-    manifest: &Manifest,
-    warnings: &mut Vec<String>,
-) -> Result<BTreeMap<PluginName, Version>> {
-    if manifest.dependencies.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let mut candidates: BTreeMap<PluginName, Vec<Candidate>> = BTreeMap::new();
-    for plugin in app.store.list()? {
-        match installed::manifest(&app.store, &plugin) {
-            Ok(other) => candidates.entry(plugin.name).or_default().push(Candidate {
-                version: plugin.version,
-                dependencies: other.dependencies,
-            }),
-            Err(error) => warnings.push(format!(
-                "{} {} is not considered: {}",
-                plugin.name,
-                plugin.version,
-                one_line(&error)
-            )),
-        }
-    }
-    dependencies::resolve(&manifest.name, &manifest.dependencies, &|name| {
-        candidates.get(name).cloned().unwrap_or_default()
-    })
-}
-
-fn text(plugin: &Installed, is_new: bool, requests: &[Request]) -> String {
-    let done = if is_new {
-        "Installed"
-    } else {
-        "Already installed:"
+fn text(installation: &Installation, requests: &[Request]) -> String {
+    let plugin = &installation.plugin;
+    let done = match (installation.is_new, plugin.lifecycle.stage) {
+        (true, Stage::Staged) => "Staged",
+        (true, _) => "Installed",
+        (false, _) => "Already installed:",
     };
     let tools: Vec<String> = plugin
         .tools
@@ -120,34 +81,66 @@ fn text(plugin: &Installed, is_new: bool, requests: &[Request]) -> String {
         return text;
     }
     text.push_str(&section("It asks for", &asked));
-    text.push_str(
-        "\nNothing of this is granted by installing it. Each call gets what you allow, with `--allow` or on the terminal.\n",
-    );
+    text.push('\n');
+    text.push_str(&what_next(installation));
     text
 }
 
-fn to_json(
-    plugin: &Installed,
-    is_new: bool,
-    requests: &[Request],
-    needed: &BTreeMap<PluginName, Version>,
-    warnings: &[String],
-) -> Value {
+/// What a person does about what it asks for.
+fn what_next(installation: &Installation) -> String {
+    let name = &installation.plugin.name;
+    match (&installation.compared_with, &installation.carried) {
+        (Some(before), _) if installation.plugin.lifecycle.stage == Stage::Staged => {
+            let new: Vec<String> = installation
+                .difference
+                .added
+                .iter()
+                .map(|capability| format!("  - {}", capability.in_plain_words()))
+                .collect();
+            format!(
+                "That is more than {before} asks for:\n{}\n\nUntil you decide with `toolhatch grant {name}`, {name} \
+                 {before} goes on answering.\n",
+                new.join("\n")
+            )
+        }
+        (Some(before), Some(_)) => {
+            format!("That is no more than {before} asks for: it has what that was granted.\n")
+        }
+        _ => format!(
+            "Nothing of this is granted by installing it. `toolhatch grant {name}` decides for good; `--allow` decides \
+             for one call.\n"
+        ),
+    }
+}
+
+fn to_json(installation: &Installation, requests: &[Request]) -> Value {
+    let plugin = &installation.plugin;
     let requests: Vec<Value> = requests.iter().map(asks::request_json).collect();
-    let needed: Map<String, Value> = needed
+    let needed: Map<String, Value> = installation
+        .locked
         .iter()
-        .map(|(name, version)| (name.to_string(), version.to_string().into()))
+        .map(|lock| (lock.needs.to_string(), lock.version.to_string().into()))
         .collect();
     let tools: Vec<&str> = plugin.tools.iter().map(|tool| tool.name.as_str()).collect();
+    let added: Vec<String> = installation
+        .difference
+        .added
+        .iter()
+        .map(|capability| format!("{}={capability}", capability.kind()))
+        .collect();
     json!({
         "name": plugin.name.to_string(),
         "version": plugin.version.to_string(),
         "digest": plugin.digest.to_string(),
         "size": plugin.size,
-        "new": is_new,
+        "new": installation.is_new,
+        "stage": plugin.lifecycle.stage.word(),
+        "compared_with": installation.compared_with.as_ref().map(ToString::to_string),
+        "asks_more": added,
+        "grant_carried": installation.carried.is_some(),
         "tools": tools,
         "requests": requests,
         "dependencies": needed,
-        "warnings": warnings,
+        "warnings": installation.warnings,
     })
 }

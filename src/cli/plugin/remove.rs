@@ -5,14 +5,14 @@ use std::sync::Arc;
 use semver::Version;
 use serde_json::{Value, json};
 
-use super::installed;
 use super::list::to_json;
 use crate::app::App;
+use crate::cli::block_on;
 use crate::cli::output::CommandOutput;
 use crate::cli::text::nearest;
-use crate::dist::Installed;
 use crate::error::{Code, Error, Result};
 use crate::ids::PluginName;
+use crate::registry::Installed;
 
 /// Remove an installed plugin: one version of it, or all of them.
 #[derive(Debug, clap::Args)]
@@ -29,10 +29,13 @@ impl Args {
     /// Runs the command.
     pub fn run(self, app: &Arc<App>) -> Result<CommandOutput> {
         let (name, version) = parse(&self.plugin)?;
-        check_installed(&app.store.list()?, &name, version.as_ref())?;
-        let mut removed = app.store.remove(&name, version.as_ref())?;
-        removed.sort_by(|a, b| b.version.cmp_precedence(&a.version));
-        let warnings = missed(app, &name)?;
+        let (removed, left) = block_on(async {
+            let registry = app.registry().await?;
+            check_installed(&registry.plugins().await?, &name, version.as_ref())?;
+            let removed = app.remove(&name, version.as_ref()).await?;
+            Ok((removed, registry.plugins().await?))
+        })?;
+        let warnings = missed(app, &left, &name);
         let lines: Vec<String> = removed
             .iter()
             .map(|plugin| format!("Removed {} {}", plugin.name, plugin.version))
@@ -92,12 +95,11 @@ fn check_installed(
 }
 
 /// The plugins that now miss what they need.
-fn missed(app: &App, name: &PluginName) -> Result<Vec<String>> {
-    let left = app.store.list()?;
+fn missed(app: &App, left: &[Installed], name: &PluginName) -> Vec<String> {
     let mut missed = Vec::new();
-    for plugin in &left {
+    for plugin in left {
         // What cannot be read cannot be called either, and says so then.
-        let Ok(manifest) = installed::manifest(&app.store, plugin) else {
+        let Ok(manifest) = app.installed_manifest(plugin) else {
             continue;
         };
         let Some(range) = manifest.dependencies.get(name) else {
@@ -113,13 +115,14 @@ fn missed(app: &App, name: &PluginName) -> Result<Vec<String>> {
             ));
         }
     }
-    Ok(missed)
+    missed
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ids::Digest;
+    use crate::registry::{Lifecycle, Stage};
 
     #[test]
     fn a_name_may_have_a_version() {
@@ -142,6 +145,8 @@ mod tests {
             digest: Digest::of(b""),
             size: 0,
             description: String::new(),
+            tags: Vec::new(),
+            lifecycle: Lifecycle::new(Stage::Active),
             tools: Vec::new(),
         }];
         let check = |text: &str| {

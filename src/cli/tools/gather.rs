@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::cli::text::{cut, one_line};
-use crate::dist::{Installed, MANIFEST_FILE};
+use crate::dist::MANIFEST_FILE;
 use crate::error::{Error, Result};
 use crate::ids::Digest;
 use crate::invoke::ToolRef;
-use crate::registry::{Origin, Source, Tool};
+use crate::registry::{Installed, Origin, Source, Tool};
 
 /// A tool with the source it belongs to.
 pub(super) struct Listed {
@@ -157,7 +157,8 @@ pub(super) async fn gather(app: &App, files: &[PathBuf]) -> Result<Gathered> {
         }
     }
     if files.is_empty() {
-        let installed = app.store.list()?;
+        let mut installed = app.registry().await?.plugins().await?;
+        installed.retain(|plugin| plugin.lifecycle.stage.runs());
         add_installed(&installed, &mut gathered);
         let is_new = |name: &str| !installed.iter().any(|plugin| plugin.name.as_str() == name);
         for path in app.search_path_entries() {
@@ -211,7 +212,7 @@ async fn add_file(
         tool: None,
     };
     // An installed plugin takes the place of one of the same name: that need not be compiled.
-    if !wanted(&app.package(&reference)?.package.name()) {
+    if !wanted(&app.package(&reference).await?.package.name()) {
         return Ok(());
     }
     let source = app.source(&reference).await?;

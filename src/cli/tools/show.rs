@@ -40,10 +40,10 @@ impl Args {
     pub fn run(self, app: &Arc<App>) -> Result<CommandOutput> {
         let reference = app.tool_ref(&self.target, self.tool.as_deref())?;
         let (source, tool) = block_on(async {
-            let source = app
-                .source(&reference)
-                .await
-                .map_err(|error| suggest(app, &reference, error))?;
+            let source = match app.source(&reference).await {
+                Ok(source) => source,
+                Err(error) => return Err(suggest(app, &reference, error).await),
+            };
             let tool = choose_tool(&source, reference.tool())?;
             Ok((source, tool))
         })?;
@@ -75,7 +75,7 @@ impl Args {
 }
 
 /// A person may name a tool without its plugin.
-fn suggest(app: &App, reference: &ToolRef, error: Error) -> Error {
+async fn suggest(app: &App, reference: &ToolRef, error: Error) -> Error {
     let ToolRef::Installed {
         plugin, tool: None, ..
     } = reference
@@ -90,7 +90,10 @@ fn suggest(app: &App, reference: &ToolRef, error: Error) -> Error {
     {
         return error;
     }
-    let installed = app.store.list().unwrap_or_default();
+    let installed = match app.registry().await {
+        Ok(registry) => registry.plugins().await.unwrap_or_default(),
+        Err(_) => return error,
+    };
     let tools: Vec<(&str, String)> = installed
         .iter()
         .flat_map(|plugin| {

@@ -98,6 +98,17 @@ impl Run {
         Terminal::new(running, controller)
     }
 
+    /// Starts the binary with these for its standard input and output, to talk to it line by line. Whoever starts it so
+    /// closes its input and waits for it.
+    pub fn spawn_with(mut self, stdin: Stdio, stdout: Stdio) -> Child {
+        self.command
+            .stdin(stdin)
+            .stdout(stdout)
+            .stderr(Stdio::null());
+        new_session(&mut self.command, None);
+        self.command.spawn().expect("started")
+    }
+
     /// Runs the binary to its end.
     #[must_use = "assert how it ended, with `ok` or `fails_with`"]
     pub fn output(self) -> Output {

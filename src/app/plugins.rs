@@ -1,0 +1,252 @@
+//! Installing and removing: bytes, facts and grants change together, or not at all.
+
+use std::collections::BTreeMap;
+
+use semver::Version;
+
+use super::App;
+use crate::dist::Package;
+use crate::error::{Code, Error, Result};
+use crate::ids::PluginName;
+use crate::manifest::{self, Candidate, Manifest, dependencies};
+use crate::permission::Grants;
+use crate::registry::{
+    Descriptor, Difference, Given, Installed, Lifecycle, Locked, Registry, Source, Stage,
+};
+
+/// What became of an installation.
+#[derive(Debug)]
+pub struct Installation {
+    /// The version.
+    pub plugin: Installed,
+    /// False where it was there already.
+    pub is_new: bool,
+    /// The version whose grant it was compared with.
+    pub compared_with: Option<Version>,
+    /// What it asks for beyond that.
+    pub difference: Difference,
+    /// The grant it took over because it asks for no more.
+    pub carried: Option<Given>,
+    /// What its dependencies were resolved to.
+    pub locked: Vec<Locked>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+}
+
+impl App {
+    /// Installs a package whose tools are known. Where an earlier version was granted something, one that asks for no more
+    /// takes the grant over, and one that asks for more waits for a person while the earlier one goes on.
+    ///
+    /// # Errors
+    /// E3105 where it has no manifest, E3103 where what it needs is not there, E3108 where that version is or was installed
+    /// with other bytes.
+    pub async fn install(&self, package: &Package, source: &Source) -> Result<Installation> {
+        let manifest = package.manifest.as_ref().ok_or_else(|| {
+            Error::new(
+                Code::E3105,
+                format!(
+                    "{} has no manifest, so it has no name and version to be installed under",
+                    package.file.display()
+                ),
+            )
+            .hint("Write a plugin.toml and pack it in with `toolhatch plugin pack`, or call the file by its path.")
+        })?;
+        let registry = self.registry().await?;
+        let lock = self.blobs.lock()?;
+        let mut warnings = Vec::new();
+        let locked = self
+            .lock_dependencies(&registry, manifest, &mut warnings)
+            .await?;
+        let versions = match registry.versions(&manifest.name).await {
+            Ok(versions) => versions,
+            Err(error) if error.code() == Code::E3101 => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let before = registry.granted_version(&versions).await?;
+        let difference = match &before {
+            Some((version, _)) => self.difference(version, manifest)?,
+            None => Difference::default(),
+        };
+        let mut plugin = Installed {
+            name: manifest.name.clone(),
+            version: manifest.version.clone(),
+            digest: package.artifact.digest,
+            size: package.artifact.bytes.len() as u64,
+            description: manifest.description.clone(),
+            tags: Vec::new(),
+            lifecycle: Lifecycle::new(if difference.asks_for_no_more() {
+                Stage::Active
+            } else {
+                Stage::Staged
+            }),
+            tools: source
+                .tools
+                .iter()
+                .map(|tool| Descriptor::of(tool))
+                .collect(),
+        };
+        self.blobs.put(&lock, &package.artifact)?;
+        let is_new = registry.add(&plugin, &locked).await?;
+        if !is_new && let Some(there) = versions.iter().find(|it| it.digest == plugin.digest) {
+            plugin.lifecycle = there.lifecycle.clone();
+        }
+        let mut carried = None;
+        if is_new
+            && plugin.lifecycle.stage == Stage::Active
+            && let Some((version, given)) = &before
+            && version.digest != plugin.digest
+        {
+            let requests = manifest.requests(&self.paths.variables())?;
+            carried = Some(
+                registry
+                    .give(
+                        &plugin.name,
+                        &plugin.digest,
+                        &given.grants,
+                        &requests,
+                        (&given.given_by, "carried"),
+                    )
+                    .await?,
+            );
+        }
+        Ok(Installation {
+            plugin,
+            is_new,
+            compared_with: before.map(|(version, _)| version.version),
+            difference,
+            carried,
+            locked,
+            warnings,
+        })
+    }
+
+    /// Removes a version, or all of them. Its name and version stay taken: whatever is installed as that version later has
+    /// to have the same bytes.
+    ///
+    /// # Errors
+    /// E3101 and E3102 where there is nothing to remove.
+    pub async fn remove(
+        &self,
+        name: &PluginName,
+        version: Option<&Version>,
+    ) -> Result<Vec<Installed>> {
+        let registry = self.registry().await?;
+        let lock = self.blobs.lock()?;
+        let removed: Vec<Installed> = registry
+            .plugins()
+            .await?
+            .into_iter()
+            .filter(|plugin| {
+                plugin.name == *name && version.is_none_or(|version| plugin.version == *version)
+            })
+            .collect();
+        for plugin in &removed {
+            let lifecycle = Lifecycle {
+                stage: Stage::Removed,
+                ..plugin.lifecycle.clone()
+            };
+            registry.set_lifecycle(plugin, lifecycle).await?;
+        }
+        let left = registry.plugins().await?;
+        for plugin in &removed {
+            if !left.iter().any(|other| other.digest == plugin.digest) {
+                self.blobs.remove(&lock, &plugin.digest);
+            }
+        }
+        Ok(removed)
+    }
+
+    /// The manifest of an installed plugin.
+    ///
+    /// # Errors
+    /// E3109 where its bytes are not the ones that were installed, or have lost their manifest.
+    pub fn installed_manifest(&self, plugin: &Installed) -> Result<Manifest> {
+        let artifact = self.blobs.read(&plugin.digest)?;
+        let origin = format!("the manifest of {} {}", plugin.name, plugin.version);
+        let text = manifest::extract(&artifact.bytes)?
+            .ok_or_else(|| Error::new(Code::E3109, format!("{origin} is gone")))?;
+        manifest::parse_toml(&text, &origin)
+    }
+
+    /// What a manifest asks for beyond what an installed version does.
+    ///
+    /// # Errors
+    /// E3109 where the installed version cannot be read; E3105 where a request cannot.
+    pub fn difference(&self, old: &Installed, new: &Manifest) -> Result<Difference> {
+        let variables = self.paths.variables();
+        let old = self.installed_manifest(old)?.requests(&variables)?;
+        Ok(Difference::between(&old, &new.requests(&variables)?))
+    }
+
+    /// Keeps a grant for an installed version, besides what it was granted before.
+    ///
+    /// # Errors
+    /// E3109 and E3105 where the version cannot be read; those of the store.
+    pub async fn give(
+        &self,
+        plugin: &Installed,
+        grants: &Grants,
+        replace: bool,
+        by: (&str, &str),
+    ) -> Result<Given> {
+        let registry = self.registry().await?;
+        let requests = self
+            .installed_manifest(plugin)?
+            .requests(&self.paths.variables())?;
+        let before = registry.given(&plugin.name, &plugin.digest).await?;
+        let grants = match before {
+            Some(before) if !replace => grants.and(&before.grants),
+            _ => grants.clone(),
+        };
+        registry
+            .give(&plugin.name, &plugin.digest, &grants, &requests, by)
+            .await
+    }
+
+    async fn lock_dependencies(
+        &self,
+        registry: &Registry,
+        manifest: &Manifest,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<Locked>> {
+        if manifest.dependencies.is_empty() {
+            return Ok(Vec::new());
+        }
+        let plugins = registry.plugins().await?;
+        let mut candidates: BTreeMap<PluginName, Vec<Candidate>> = BTreeMap::new();
+        for plugin in plugins.iter().filter(|it| it.lifecycle.stage.runs()) {
+            match self.installed_manifest(plugin) {
+                Ok(other) => candidates
+                    .entry(plugin.name.clone())
+                    .or_default()
+                    .push(Candidate {
+                        version: plugin.version.clone(),
+                        dependencies: other.dependencies,
+                    }),
+                Err(error) => warnings.push(format!(
+                    "{} {} is not considered: {error}",
+                    plugin.name, plugin.version
+                )),
+            }
+        }
+        let resolved = dependencies::resolve(&manifest.name, &manifest.dependencies, &|name| {
+            candidates.get(name).cloned().unwrap_or_default()
+        })?;
+        let locked = resolved.into_iter().filter_map(|(needs, version)| {
+            let found = plugins
+                .iter()
+                .find(|plugin| plugin.name == needs && plugin.version == version)?;
+            Some(Locked {
+                range: manifest
+                    .dependencies
+                    .get(&needs)
+                    .cloned()
+                    .unwrap_or_default(),
+                digest: found.digest,
+                needs,
+                version,
+            })
+        });
+        Ok(locked.collect())
+    }
+}

@@ -1,0 +1,54 @@
+//! What SQLite says, as an error of ours.
+
+use std::path::Path;
+
+use crate::error::{Code, Error};
+
+/// The error of an operation on the database at `path`. Primary result codes are those of `sqlite3.h`.
+pub(super) fn fault(doing: &str, path: &Path, error: sqlx::Error) -> Error {
+    const BUSY: i32 = 5;
+    const LOCKED: i32 = 6;
+    const READ_ONLY: i32 = 8;
+    const IO: i32 = 10;
+    const CORRUPT: i32 = 11;
+    const FULL: i32 = 13;
+    const CANNOT_OPEN: i32 = 14;
+    const NOT_A_DATABASE: i32 = 26;
+
+    let shown = path.display();
+    let code = error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .and_then(|code| code.parse::<i32>().ok())
+        .map(|extended| extended & 0xff);
+    let fault = match code {
+        Some(CORRUPT | NOT_A_DATABASE) => {
+            Error::new(Code::E3109, format!("{doing} {shown}: the file is damaged")).hint(format!(
+                "Move {shown} and its -wal and -shm away and restore a copy; without one, plugins have to be installed \
+                 and granted again."
+            ))
+        }
+        Some(BUSY | LOCKED) => Error::new(
+            Code::E3001,
+            format!("{doing} {shown}: another process keeps it locked"),
+        )
+        .hint("Try again; if it stays so, look for a Toolhatch process that hangs."),
+        Some(FULL) => Error::new(Code::E3001, format!("{doing} {shown}: the disk is full"))
+            .hint("Make room; nothing that was acknowledged is lost."),
+        Some(READ_ONLY) => Error::new(
+            Code::E3001,
+            format!("{doing} {shown}: it can only be read"),
+        )
+        .hint("Give this user the right to write to it and to its folder."),
+        Some(CANNOT_OPEN | IO) => Error::new(
+            Code::E3001,
+            format!("{doing} {shown}: the system does not let it be read or written"),
+        ),
+        _ if matches!(error, sqlx::Error::PoolTimedOut) => Error::new(
+            Code::E3001,
+            format!("{doing} {shown}: all connections to it are busy"),
+        ),
+        _ => Error::new(Code::E3000, format!("{doing} {shown}")),
+    };
+    fault.caused_by(error)
+}
