@@ -4,7 +4,10 @@
 pub mod confine;
 mod grants;
 mod kept;
+mod ledger;
 mod plugins;
+mod policies;
+mod recorder;
 mod source;
 
 use std::path::{Path, PathBuf};
@@ -18,12 +21,16 @@ use crate::error::{Code, Error, Result};
 use crate::exec::BoxFuture;
 use crate::host::{self, CompiledCache, Host, POOL_SLOTS};
 use crate::ids::PluginName;
-use crate::invoke::{Catalog, Known, Permits, Pipeline, Rules, ToolRef};
+use crate::invoke::{
+    ApprovalRules, Catalog, Known, Ledger, Parts, Permits, Pipeline, Rules, ToolRef,
+};
 use crate::permission::{Capability, Kind, Scope, Sensitive};
+use crate::policy::Policies;
 use crate::registry::{Installed, Origin, Registry, Source, Tool};
 
 pub use grants::read_grants;
 pub use plugins::Installation;
+pub use policies::PolicyFile;
 
 /// The parts of one process.
 pub struct App {
@@ -37,6 +44,8 @@ pub struct App {
     /// What is installed and granted, opened when it is first needed.
     registry: tokio::sync::Mutex<Option<Registry>>,
     kept: kept::KeptGrants,
+    policies: policies::LoadedPolicies,
+    recorder: recorder::Recorder,
     host: OnceLock<Arc<Host>>,
     /// What was resolved stays pinned: a file that changes while a process runs is not picked up half-way.
     sources: Mutex<Vec<(SourceKey, Arc<Source>)>>,
@@ -73,6 +82,8 @@ impl App {
             blobs: Blobs::new(&paths.home),
             registry: tokio::sync::Mutex::default(),
             kept: kept::KeptGrants::default(),
+            policies: policies::LoadedPolicies::default(),
+            recorder: recorder::Recorder::default(),
             config,
             paths,
             environment,
@@ -108,15 +119,17 @@ impl App {
     /// A pipeline over this process's tools.
     ///
     /// # Errors
-    /// Those of [`App::host`].
+    /// Those of [`App::host`] and [`App::audit`].
     pub fn pipeline(self: &Arc<Self>) -> Result<Pipeline> {
         let most = (self.config.concurrency as usize).min(POOL_SLOTS as usize - 8);
-        Ok(Pipeline::new(
-            Arc::clone(self) as Arc<dyn Catalog>,
-            self.host()?,
-            Permits::new(most),
-            self.rules(),
-        ))
+        Ok(Pipeline::new(Parts {
+            catalog: Arc::clone(self) as Arc<dyn Catalog>,
+            executor: self.host()?,
+            ledger: Arc::clone(self) as Arc<dyn Ledger>,
+            permits: Permits::new(most),
+            rules: self.rules(),
+            recording: self.recording()?,
+        }))
     }
 
     /// What holds for every call of this process.
@@ -147,6 +160,11 @@ impl App {
             ),
             variables: self.paths.variables(),
             environment: self.environment.to_utf8(),
+            approvals: ApprovalRules {
+                default: self.config.approvals_default,
+                tools: self.config.approvals_tools.clone(),
+                ttl_ms: i64::try_from(self.config.approvals_ttl.as_millis()).unwrap_or(i64::MAX),
+            },
         }
     }
 
@@ -431,5 +449,12 @@ impl Catalog for App {
             let kept = self.kept_grants(&source).await?;
             Ok(Known { source, tool, kept })
         })
+    }
+
+    fn policies<'a>(
+        &'a self,
+        source: &'a Arc<Source>,
+    ) -> BoxFuture<'a, Result<Option<Arc<Policies>>>> {
+        Box::pin(async move { self.policies(source).await.map(Some) })
     }
 }

@@ -1,9 +1,12 @@
 //! The command line: one verb a file, each with its arguments and a `run` that returns what to say. Only
 //! [`output::Printer`] says it.
 
+mod approvals;
+mod audit;
 mod authority;
 mod cache;
 mod call;
+mod calls;
 mod completions;
 mod config;
 mod doctor;
@@ -12,6 +15,7 @@ mod grant;
 mod grants;
 pub mod output;
 mod plugin;
+mod policy;
 mod prompt;
 mod revoke;
 mod schema;
@@ -83,6 +87,10 @@ enum Command {
     Grant(grant::Args),
     Revoke(revoke::Args),
     Grants(grants::Args),
+    Approvals(approvals::Args),
+    Policy(policy::Args),
+    Calls(calls::Args),
+    Audit(audit::Args),
     Cache(cache::Args),
     Config(config::Args),
     Doctor(doctor::Args),
@@ -144,24 +152,46 @@ fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
             for warning in &app.config.warnings {
                 printer.warning(warning);
             }
-            match command {
-                Command::Call(args) => return args.run(&app, printer),
-                Command::Tools(args) => args.run(&app)?,
-                Command::Plugin(args) => args.run(&app)?,
-                Command::Grant(args) => args.run(&app)?,
-                Command::Revoke(args) => args.run(&app)?,
-                Command::Grants(args) => args.run(&app)?,
-                Command::Cache(args) => args.run(&app)?,
-                Command::Config(args) => args.run(&app)?,
-                Command::Doctor(args) => args.run(&cli.global.flags())?,
-                Command::Explain(args) => args.run()?,
-                Command::Schema(args) => args.run()?,
+            let output = match command {
+                Command::Call(args) => {
+                    let exit = args.run(&app, printer);
+                    close(&app, printer);
+                    return exit;
+                }
+                Command::Tools(args) => args.run(&app),
+                Command::Plugin(args) => args.run(&app),
+                Command::Grant(args) => args.run(&app),
+                Command::Revoke(args) => args.run(&app),
+                Command::Grants(args) => args.run(&app),
+                Command::Approvals(args) => args.run(&app),
+                Command::Policy(args) => args.run(&app),
+                Command::Calls(args) => args.run(&app),
+                Command::Audit(args) => args.run(&app, printer),
+                Command::Cache(args) => args.run(&app),
+                Command::Config(args) => args.run(&app),
+                Command::Doctor(args) => args.run(&cli.global.flags()),
+                Command::Explain(args) => args.run(),
+                Command::Schema(args) => args.run(),
                 Command::Completions(args) => return Ok(args.run(printer)),
-            }
+            };
+            close(&app, printer);
+            output?
         }
     };
     printer.output(&output);
     Ok(output.exit)
+}
+
+/// Ends what the process kept open; what cannot be ended well is told, and changes nothing about what was done.
+fn close(app: &Arc<App>, printer: &Printer) {
+    let closed = block_on_here(async {
+        app.close_audit().await?;
+        app.release().await;
+        Ok(())
+    });
+    if let Err(error) = closed {
+        printer.warning(&text::one_line(&error));
+    }
 }
 
 /// Messages of the program itself go to standard error; standard output is for results alone.

@@ -21,13 +21,14 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use serde_json::Value;
 
 pub use env_vars::Environment;
 pub use origin::Origin;
 pub use paths::{Paths, workspace_root};
-pub use schema::{Color, LogLevel};
+pub use schema::{ApprovalMode, Color, LogLevel};
 
 use merge::Merge;
 use schema::{Layer, Wire};
@@ -58,6 +59,18 @@ pub struct Config {
     pub deny: BTreeSet<Kind>,
     /// Who may decide without a terminal, with the SHA-256 of their credentials in hex (`approvers`).
     pub approvers: BTreeMap<String, String>,
+    /// When a person is asked about a call, where nothing is said about its tool (`approvals.default`).
+    pub approvals_default: ApprovalMode,
+    /// The same by tool id (`approvals.tools`).
+    pub approvals_tools: BTreeMap<String, ApprovalMode>,
+    /// How long a question and its answer hold (`approvals.ttl`).
+    pub approvals_ttl: Duration,
+    /// Whether the policies that ship with Toolhatch are in force (`policy.default`).
+    pub policy_default: bool,
+    /// Whether the user's own policies are in force (`policy.user`).
+    pub policy_user: bool,
+    /// The record of what calls did (`audit`).
+    pub audit: AuditConfig,
     /// The folder of compiled components (`cache.dir`).
     pub cache_dir: PathBuf,
     /// How many bytes it may hold (`cache.max_size`).
@@ -76,6 +89,39 @@ pub struct Config {
     pub warnings: Vec<String>,
     /// Where values came from, by key; what is absent is built in.
     origins: BTreeMap<String, Origin>,
+}
+
+/// The record of what calls did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditConfig {
+    /// Calls are recorded (`audit.enabled`).
+    pub enabled: bool,
+    /// No record, no run (`audit.strict`).
+    pub strict: bool,
+    /// The text of arguments is recorded (`audit.include_arguments`).
+    pub include_arguments: bool,
+    /// The text of output is recorded (`audit.include_output`).
+    pub include_output: bool,
+    /// When a file of the log is full, in bytes (`audit.max_file_size`).
+    pub max_file_size: u64,
+    /// When a file of the log is old (`audit.max_age`).
+    pub max_age: Duration,
+    /// How many files are kept; 0 keeps all (`audit.keep_files`).
+    pub keep_files: u32,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            strict: false,
+            include_arguments: false,
+            include_output: false,
+            max_file_size: 64 << 20,
+            max_age: Duration::from_secs(7 * 24 * 3600),
+            keep_files: 0,
+        }
+    }
 }
 
 /// A value from the command line.
@@ -162,6 +208,12 @@ impl Config {
             yes: false,
             deny: BTreeSet::new(),
             approvers: BTreeMap::new(),
+            approvals_default: ApprovalMode::Never,
+            approvals_tools: BTreeMap::new(),
+            approvals_ttl: Duration::from_secs(3600),
+            policy_default: true,
+            policy_user: true,
+            audit: AuditConfig::default(),
             cache_dir: paths.home.join("cache"),
             cache_max_size: 2 << 30,
             plugins_enabled: true,
@@ -213,6 +265,43 @@ impl Config {
                         .collect::<Vec<_>>()
                         .join(", "),
                 ),
+                (
+                    "approvals.default",
+                    self.approvals_default.word().to_owned(),
+                ),
+                (
+                    "approvals.tools",
+                    self.approvals_tools
+                        .iter()
+                        .map(|(tool, mode)| format!("{tool} = {}", mode.word()))
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                ),
+                (
+                    "approvals.ttl",
+                    HumanDuration(self.approvals_ttl).to_string(),
+                ),
+                ("policy.default", self.policy_default.to_string()),
+                ("policy.user", self.policy_user.to_string()),
+                ("audit.enabled", self.audit.enabled.to_string()),
+                ("audit.strict", self.audit.strict.to_string()),
+                (
+                    "audit.include_arguments",
+                    self.audit.include_arguments.to_string(),
+                ),
+                (
+                    "audit.include_output",
+                    self.audit.include_output.to_string(),
+                ),
+                (
+                    "audit.max_file_size",
+                    ByteSize(self.audit.max_file_size).to_string(),
+                ),
+                (
+                    "audit.max_age",
+                    HumanDuration(self.audit.max_age).to_string(),
+                ),
+                ("audit.keep_files", self.audit.keep_files.to_string()),
                 ("cache.dir", self.cache_dir.display().to_string()),
                 ("cache.max_size", ByteSize(self.cache_max_size).to_string()),
                 ("plugins.enabled", self.plugins_enabled.to_string()),

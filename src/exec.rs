@@ -20,9 +20,9 @@ pub use outcome::{
     ToolErrorKind, Usage, bytes,
 };
 
-use crate::ids::{CallId, Digest};
+use crate::ids::{CallId, Digest, ToolId};
 use crate::manifest::limits::Limits;
-use crate::permission::{Scope, Sensitive};
+use crate::permission::{Action, Scope, Sensitive};
 use crate::schema::{Function, Value};
 
 /// A folder or file that a guest sees, and where.
@@ -117,6 +117,43 @@ pub struct Job {
     pub cancel: CancellationToken,
     /// Where progress, logs, output and effects go.
     pub events: Arc<EventSink>,
+    /// Asked about each connection that the scope allows.
+    pub veto: Option<Arc<dyn Veto>>,
+}
+
+/// Says no to things that the scope allows: policy, as far as executors see it.
+pub trait Veto: Send + Sync + fmt::Debug {
+    /// Decides on an action; `Err` is the sentence that tells why not.
+    ///
+    /// # Errors
+    /// The reason, for people.
+    fn check<'a>(&'a self, action: &'a Action) -> BoxFuture<'a, Result<(), String>>;
+}
+
+/// What a person is asked about a call that needs their approval.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// The id of the question.
+    pub id: String,
+    /// The tool.
+    pub tool: ToolId,
+    /// Its artifact.
+    pub digest: Digest,
+    /// The arguments, as JSON.
+    pub arguments: String,
+    /// What the call may do, in plain words.
+    pub may: Vec<String>,
+    /// Why a person is asked.
+    pub why: Vec<String>,
+}
+
+/// Somebody who can be asked while a call waits: a person at a terminal. Never the one who asked for the call.
+pub trait Approver: Send + Sync {
+    /// Asks; the answer is yes or no, or nothing where nobody answers.
+    fn approve<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Option<bool>>;
+
+    /// Who answers, as it is written down.
+    fn name(&self) -> String;
 }
 
 /// A future that can be sent between threads.

@@ -4,31 +4,49 @@
 //! or swapped. A call record goes along and is finished on every exit: refusal, error, cancellation, drop.
 
 mod admit;
+mod approve;
 mod authorise;
+mod caller;
 mod check;
+mod ledger;
+mod question;
 mod record;
 mod resolve;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::config::ApprovalMode;
 use crate::error::{Error, Result};
 use crate::exec::{BoxFuture, EventSink, Events, Executor, Output, Usage};
 use crate::ids::{CallId, Digest, ToolId};
 use crate::manifest::{LimitRequest, Limits, Variables};
 use crate::permission::{Grants, Scope, Sensitive};
+use crate::policy::Policies;
+use crate::policy::question::SessionState;
 use crate::registry::{Source, Tool};
 
 pub use admit::Permits;
-pub use authorise::{Authorised, Plan};
+pub use authorise::{Authorised, Plan, PolicyAnswer};
+pub use caller::Caller;
+pub use ledger::{Approval, Asked, Ledger};
+pub use record::Recording;
 pub use resolve::{Resolved, ToolRef};
 
 /// Finds tools. The front doors do not care where they come from.
 pub trait Catalog: Send + Sync {
     /// Resolves a reference to pinned bytes, a descriptor and what was granted to them.
     fn resolve<'a>(&'a self, reference: &'a ToolRef) -> BoxFuture<'a, Result<Known>>;
+
+    /// The policies in force, checked against the tools of this source among others. Nothing where calls are not subject
+    /// to policy at all, as in a self-test.
+    fn policies<'a>(
+        &'a self,
+        source: &'a Arc<Source>,
+    ) -> BoxFuture<'a, Result<Option<Arc<Policies>>>>;
 }
 
 /// What is known of a tool that somebody named.
@@ -51,6 +69,8 @@ pub struct Request {
     pub tool: ToolRef,
     /// The arguments as they came.
     pub arguments: Arc<Value>,
+    /// Who makes the call.
+    pub caller: Arc<Caller>,
     /// What a person allows this call.
     pub grants: Arc<Grants>,
     /// Limits for this call; they take the place of the manifest's, and stay below the ceiling.
@@ -78,14 +98,49 @@ pub struct Rules {
     pub variables: Variables,
     /// The caller's environment variables, for those that are granted by name alone.
     pub environment: Vec<(String, String)>,
+    /// Which calls a person is asked about.
+    pub approvals: ApprovalRules,
+}
+
+/// Which calls a person is asked about, besides those that policy asks about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ApprovalRules {
+    /// Where nothing is said about a tool.
+    pub default: ApprovalMode,
+    /// By tool.
+    pub tools: BTreeMap<String, ApprovalMode>,
+    /// How long a question and its answer hold, in milliseconds.
+    pub ttl_ms: i64,
+}
+
+impl ApprovalRules {
+    fn mode(&self, tool: &ToolId) -> ApprovalMode {
+        self.tools
+            .get(&tool.to_string())
+            .copied()
+            .unwrap_or(self.default)
+    }
+}
+
+/// What a pipeline is made of.
+pub struct Parts {
+    /// Finds tools.
+    pub catalog: Arc<dyn Catalog>,
+    /// Runs them.
+    pub executor: Arc<dyn Executor>,
+    /// Keeps sessions and approvals.
+    pub ledger: Arc<dyn Ledger>,
+    /// How many run at once.
+    pub permits: Permits,
+    /// What holds for every call.
+    pub rules: Rules,
+    /// Where calls are recorded; nothing where the operator switched it off.
+    pub recording: Option<Recording>,
 }
 
 /// Runs calls.
 pub struct Pipeline {
-    catalog: Arc<dyn Catalog>,
-    executor: Arc<dyn Executor>,
-    permits: Permits,
-    rules: Rules,
+    parts: Parts,
 }
 
 /// How a call ended, with everything that is told about it.
@@ -97,6 +152,8 @@ pub struct Report {
     pub tool: Option<ToolId>,
     /// The artifact that ran, where one was found.
     pub digest: Option<Digest>,
+    /// The result holds content that nobody here vouches for.
+    pub untrusted: bool,
     /// The result, or why there is none.
     pub result: Result<Output>,
     /// What the call used, where it ran.
@@ -110,33 +167,24 @@ pub struct Report {
 impl Pipeline {
     /// Wires the parts together.
     #[must_use]
-    pub fn new(
-        catalog: Arc<dyn Catalog>,
-        executor: Arc<dyn Executor>,
-        permits: Permits,
-        rules: Rules,
-    ) -> Self {
-        Self {
-            catalog,
-            executor,
-            permits,
-            rules,
-        }
+    pub fn new(parts: Parts) -> Self {
+        Self { parts }
     }
 
     /// The rules of this process.
     #[must_use]
     pub fn rules(&self) -> &Rules {
-        &self.rules
+        &self.parts.rules
     }
 
     /// Runs one call to its end.
     pub async fn invoke(&self, request: Request) -> Report {
-        let mut record = record::CallRecord::open(&request);
+        let mut record = record::CallRecord::open(&request, self.parts.recording.clone());
         let mut report = Report {
             call: request.call,
             tool: None,
             digest: None,
+            untrusted: false,
             result: Ok(Output::default()),
             usage: None,
             events: Events::default(),
@@ -145,7 +193,7 @@ impl Pipeline {
         let events = Arc::clone(&request.events);
         report.result = self.stages(request, &mut record, &mut report).await;
         report.events = events.take();
-        record.finish(&report);
+        record.finish(&mut report).await;
         report
     }
 
@@ -155,17 +203,43 @@ impl Pipeline {
         record: &mut record::CallRecord,
         report: &mut Report,
     ) -> Result<Output> {
-        let resolved = request.resolve(&*self.catalog).await?;
+        let parts = &self.parts;
+        let session = request.caller.session.clone();
+        let resolved = request.resolve(&*parts.catalog).await?;
         record.resolved(&resolved);
         report.tool = Some(resolved.tool.id.clone());
         report.digest = Some(resolved.source.artifact.digest);
-        let authorised = resolved.authorise(&self.rules)?;
-        record.authorised(&authorised.plan);
+        report.untrusted = resolved.tool.untrusted_output;
+        let authorised = self.authorise(resolved, record).await?;
+        let authorised = authorised
+            .approve(&*parts.ledger, &parts.rules, record)
+            .await?;
+        record.authorised(&authorised).await?;
         report.warnings.clone_from(&authorised.plan.warnings);
-        let admitted = authorised.admit(&self.permits).await?;
-        let ran = admitted.run(&*self.executor).await;
+        let admitted = authorised.admit(&parts.permits).await?;
+        let ran = admitted.run(&*parts.executor).await;
         report.usage = Some(ran.usage());
-        ran.check()
+        let checked = ran.check();
+        if let Some(session) = session {
+            parts.ledger.count(&session, report.untrusted).await?;
+        }
+        checked
+    }
+
+    async fn authorise(
+        &self,
+        resolved: Resolved,
+        record: &record::CallRecord,
+    ) -> Result<Authorised> {
+        let parts = &self.parts;
+        let policies = parts.catalog.policies(&resolved.source).await?;
+        let session = match &resolved.request.caller.session {
+            Some(id) => parts.ledger.session(id).await?,
+            None => SessionState::default(),
+        };
+        resolved.authorise(&parts.rules, policies, session, |question, decision| {
+            record.refused(question, decision)
+        })
     }
 
     /// Goes as far as one can without running anything: what would the call be allowed?
@@ -173,10 +247,9 @@ impl Pipeline {
     /// # Errors
     /// Those of resolving and authorising.
     pub async fn plan(&self, request: Request) -> Result<Authorised> {
-        request
-            .resolve(&*self.catalog)
-            .await?
-            .authorise(&self.rules)
+        let record = record::CallRecord::open(&request, None);
+        let resolved = request.resolve(&*self.parts.catalog).await?;
+        self.authorise(resolved, &record).await
     }
 }
 
@@ -200,6 +273,7 @@ impl Report {
                 }
                 let content = output.content.iter().map(crate::exec::Content::to_json);
                 object.insert("content".into(), content.collect());
+                object.insert("untrusted".into(), self.untrusted.into());
             }
             Err(error) => {
                 object.insert("error".into(), error.to_json());

@@ -10,8 +10,10 @@ pub mod ids;
 pub mod config;
 pub mod manifest;
 pub mod permission;
+pub mod policy;
 pub mod schema;
 
+pub mod audit;
 pub mod exec;
 pub mod registry;
 pub mod store;

@@ -23,6 +23,7 @@
 //! Nothing here names the WASM engine: the host maps [`Value`] to its own values one to one.
 
 pub mod artifact;
+mod canonical;
 pub mod coerce;
 pub mod component;
 pub mod convert;
@@ -33,6 +34,7 @@ pub mod strict_json;
 pub mod validate;
 pub mod wit;
 
+pub use canonical::canonical;
 pub use coerce::coerce_arg;
 pub use component::{Interface, read_component};
 pub use convert::{

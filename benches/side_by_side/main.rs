@@ -25,7 +25,7 @@ use toolhatch::app::App;
 use toolhatch::exec::{EventLimits, EventSink};
 use toolhatch::host::{EngineKind, engine_config};
 use toolhatch::ids::CallId;
-use toolhatch::invoke::{Pipeline, Request, ToolRef};
+use toolhatch::invoke::{Caller, Pipeline, Request, ToolRef};
 use toolhatch::manifest::LimitRequest;
 use toolhatch::permission::Grants;
 use wasmtime::Engine;
@@ -105,6 +105,7 @@ fn request(events: EventLimits) -> Request {
             tool: None,
         },
         arguments: Arc::new(json!({"code": CODE, "language": "rust"})),
+        caller: Arc::new(Caller::of_process()),
         grants: Arc::new(Grants::default()),
         limits: LimitRequest::default(),
         deterministic: false,

@@ -77,6 +77,7 @@ fn reachable(app: &App, grants: &Grants, requests: &[Request]) -> Reachable {
     };
     let mut read: Vec<PathBuf> = SYSTEM_READ.iter().map(PathBuf::from).collect();
     read.extend(of(Access::Read));
+    read.extend(app.policy_folders());
     // The folder of a granted file is opened to reach the file; nothing else in it may be read.
     let list = of(Access::Read)
         .into_iter()

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use semver::Version;
 
 use super::App;
+use crate::audit::{Event, EventType};
 use crate::dist::Package;
 use crate::error::{Code, Error, Result};
 use crate::ids::PluginName;
@@ -109,6 +110,18 @@ impl App {
                     .await?,
             );
         }
+        if is_new {
+            let staged = plugin.lifecycle.stage == Stage::Staged;
+            let kind = if staged {
+                EventType::PluginStaged
+            } else {
+                EventType::PluginInstalled
+            };
+            self.record(Self::plugin_event(kind, &plugin))?;
+        }
+        if let Some(given) = &carried {
+            self.record_grant(&plugin, given)?;
+        }
         Ok(Installation {
             plugin,
             is_new,
@@ -146,6 +159,7 @@ impl App {
                 ..plugin.lifecycle.clone()
             };
             registry.set_lifecycle(plugin, lifecycle).await?;
+            self.record(Self::plugin_event(EventType::PluginRemoved, plugin))?;
         }
         let left = registry.plugins().await?;
         for plugin in &removed {
@@ -198,9 +212,45 @@ impl App {
             Some(before) if !replace => grants.and(&before.grants),
             _ => grants.clone(),
         };
-        registry
+        let given = registry
             .give(&plugin.name, &plugin.digest, &grants, &requests, by)
-            .await
+            .await?;
+        self.record_grant(plugin, &given)?;
+        Ok(given)
+    }
+
+    /// Ends what was granted to a plugin, or to one version of it.
+    ///
+    /// # Errors
+    /// Those of the store and of the audit log.
+    pub async fn revoke(
+        &self,
+        plugin: &Installed,
+        this_version: bool,
+        by: &str,
+    ) -> Result<Vec<Given>> {
+        let registry = self.registry().await?;
+        let digest = this_version.then_some(&plugin.digest);
+        let ended = registry.revoke(&plugin.name, digest, by).await?;
+        for given in &ended {
+            self.record(
+                Event::new(EventType::GrantRevoked)
+                    .plugin(&given.plugin)
+                    .digest(given.digest)
+                    .with("grant", given.id.as_str()),
+            )?;
+        }
+        Ok(ended)
+    }
+
+    fn record_grant(&self, plugin: &Installed, given: &Given) -> Result<()> {
+        self.record(
+            Self::plugin_event(EventType::GrantGiven, plugin)
+                .with("grant", given.id.as_str())
+                .with("terms", given.grants.to_json())
+                .with("by", given.given_by.as_str())
+                .with("how", given.how.as_str()),
+        )
     }
 
     async fn lock_dependencies(

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::output::Printer;
-use super::prompt::Terminal;
+use super::prompt::{Terminal, TerminalApprover};
 use super::{block_on, block_on_here};
 use crate::app::{App, choose_tool, confine, read_grants};
 use crate::error::{Code, Error, Result};
-use crate::exec::{Event, EventLimits, EventSink, LogLevel};
+use crate::exec::{Approver, Event, EventLimits, EventSink, LogLevel};
 use crate::exit_code::Exit;
 use crate::ids::CallId;
-use crate::invoke::Request;
+use crate::invoke::{Caller, Request};
 use crate::manifest::{ByteSize, HumanDuration, LimitRequest};
 use crate::permission::{Capability, GrantedMount, Grants, Request as Asked};
 use crate::registry::importable;
@@ -83,6 +83,15 @@ struct Common {
     /// Show the tool's messages from this level on: trace, debug, info, warn or error.
     #[arg(long, value_name = "LEVEL", value_parser = parse_level)]
     tool_log: Option<LogLevel>,
+    /// The session the call belongs to: what its tools returned counts in later calls of it.
+    #[arg(long, value_name = "ID", env = "TOOLHATCH_SESSION")]
+    session: Option<String>,
+    /// The agent that makes the call, for policies and the audit log.
+    #[arg(long, value_name = "NAME", env = "TOOLHATCH_AGENT")]
+    agent: Option<String>,
+    /// Ask nobody: what needs a person's answer is refused.
+    #[arg(long)]
+    headless: bool,
     /// Do not confine this process itself with Landlock. Use it where the kernel's rules are in the way.
     #[arg(long)]
     no_landlock: bool,
@@ -108,6 +117,19 @@ impl Common {
             timeout: self.timeout.map(|timeout| timeout.0),
             memory: self.memory.map(|memory| memory.0),
             ..LimitRequest::default()
+        }
+    }
+
+    /// Who makes the call. A person at the terminal can be asked about it, unless programs read what is printed.
+    fn caller(&self, printer: &Printer) -> Caller {
+        let approver = (!printer.is_json() && !self.headless)
+            .then(TerminalApprover::open)
+            .flatten();
+        Caller {
+            agent: self.agent.clone(),
+            session: self.session.clone(),
+            approver: approver.map(|approver| Arc::new(approver) as Arc<dyn Approver>),
+            ..Caller::of_process()
         }
     }
 
@@ -182,9 +204,16 @@ impl Args {
             }
             None => Vec::new(),
         };
-        if grants.is_empty() && kept.is_none() && !self.dry_run && !printer.is_json() {
+        if grants.is_empty()
+            && kept.is_none()
+            && !self.dry_run
+            && !self.common.headless
+            && !printer.is_json()
+        {
             ask(app, &found.package.name(), &requests, &mut grants)?;
         }
+        // The terminal has to be open before this process may open nothing but what was granted.
+        let caller = Arc::new(self.common.caller(printer));
         if !self.common.no_landlock && !self.dry_run {
             let all = kept.map_or_else(|| grants.clone(), |kept| grants.and(&kept));
             confine::one_shot(app, &all, &requests)?;
@@ -199,6 +228,7 @@ impl Args {
                 call: CallId::generate(),
                 tool: tool.clone(),
                 arguments: Arc::new(arguments),
+                caller: Arc::clone(&caller),
                 grants: Arc::new(grants),
                 limits: common.limits(),
                 deterministic: common.deterministic,

@@ -43,6 +43,11 @@ impl CommandOutput {
             warnings: Vec::new(),
         }
     }
+
+    /// A command that went well and has said already what it had to say.
+    pub fn nothing() -> Self {
+        Self::new(String::new(), Value::Null)
+    }
 }
 
 /// Writes results and messages.
@@ -114,9 +119,9 @@ impl Printer {
         for warning in &output.warnings {
             self.warning(warning);
         }
-        if self.json {
+        if self.json && !output.json.is_null() {
             self.json_value(&output.json);
-        } else if !output.text.is_empty() {
+        } else if !self.json && !output.text.is_empty() {
             self.text(&output.text);
         }
     }

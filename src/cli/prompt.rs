@@ -3,9 +3,11 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::output::without_controls;
 use crate::error::{Code, Error, Result};
+use crate::exec::{Approver, BoxFuture, Subject};
 
 /// A terminal with a person at it.
 pub(super) struct Terminal {
@@ -71,4 +73,47 @@ fn gone(error: &std::io::Error) -> Error {
         Code::E3213,
         format!("the terminal cannot be asked: {error}"),
     )
+}
+
+/// A person at the terminal who is asked while a call waits. One question at a time.
+pub(super) struct TerminalApprover {
+    terminal: Arc<Mutex<Terminal>>,
+}
+
+impl TerminalApprover {
+    /// The person at the terminal of this process, if there is one.
+    pub(super) fn open() -> Option<Self> {
+        let terminal = Terminal::open()?;
+        Some(Self {
+            terminal: Arc::new(Mutex::new(terminal)),
+        })
+    }
+}
+
+impl Approver for TerminalApprover {
+    fn approve<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Option<bool>> {
+        let terminal = Arc::clone(&self.terminal);
+        let mut lines = vec![format!(
+            "{} ({}) is to be called, and that takes your approval:",
+            subject.tool,
+            subject.digest.short()
+        )];
+        lines.extend(subject.why.iter().map(|why| format!("  because {why}")));
+        lines.push(format!("  with {}", subject.arguments));
+        lines.extend(subject.may.iter().map(|may| format!("  it may {may}")));
+        Box::pin(async move {
+            let asked = tokio::task::spawn_blocking(move || {
+                let mut terminal = terminal.lock().unwrap_or_else(PoisonError::into_inner);
+                for line in &lines {
+                    terminal.say(line)?;
+                }
+                terminal.confirm("Allow this call?")
+            });
+            asked.await.ok()?.ok()
+        })
+    }
+
+    fn name(&self) -> String {
+        format!("uid {} (terminal)", rustix::process::geteuid().as_raw())
+    }
 }

@@ -29,10 +29,8 @@ impl Args {
     pub fn run(self, app: &Arc<App>) -> Result<CommandOutput> {
         block_on_here(async {
             let plugin = find(app, &self.plugin).await?;
-            let digest = self.plugin.contains('@').then_some(&plugin.digest);
             let by = format!("uid {}", rustix::process::geteuid().as_raw());
-            let registry = app.registry().await?;
-            let ended = registry.revoke(&plugin.name, digest, &by).await?;
+            let ended = app.revoke(&plugin, self.plugin.contains('@'), &by).await?;
             let name = &plugin.name;
             let text = match ended.len() {
                 0 => format!("{name} had no grant."),

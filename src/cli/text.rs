@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 use indicatif::HumanBytes;
 
 use crate::error::Error;
+use serde_json::Value;
+
 use crate::registry::Day;
 
 /// The first line, without the blanks around it.
@@ -95,6 +97,11 @@ pub(in crate::cli) fn section(heading: &str, lines: &[String]) -> String {
 pub(in crate::cli) fn moment(ms: i64) -> String {
     let minutes = ms.div_euclid(60_000).rem_euclid(24 * 60);
     format!("{} {:02}:{:02}", Day::of_ms(ms), minutes / 60, minutes % 60)
+}
+
+/// A field of a JSON object; null where there is none.
+pub(in crate::cli) fn field<'a>(value: &'a Value, name: &str) -> &'a Value {
+    value.get(name).unwrap_or(&Value::Null)
 }
 
 #[cfg(test)]

@@ -64,6 +64,9 @@ impl Merge<'_> {
         }
         self.permissions(layer.permissions);
         self.approvers(layer.approvers);
+        self.approvals(layer.approvals);
+        self.policy(&layer.policy);
+        self.audit(layer.audit);
         let dir = layer.cache.dir.and_then(|dir| self.path("cache.dir", &dir));
         self.replace("cache.dir", dir, Project::Leaves, |config| {
             &mut config.cache_dir
@@ -179,6 +182,95 @@ impl Merge<'_> {
                 }
             }
         }
+    }
+
+    fn approvals(&mut self, written: schema::Approvals) {
+        self.floor("approvals.default", written.default, |config| {
+            &mut config.approvals_default
+        });
+        for (tool, mode) in written.tools {
+            let key = format!("approvals.tools.{tool}");
+            let place = self.config.approvals_tools.get(&tool).copied();
+            let floor = place.unwrap_or(self.config.approvals_default);
+            let is_project = matches!(self.origin, Origin::Project(_));
+            if is_project && mode < floor {
+                self.problem(&key, "a project can only ask a person more often");
+            } else if !self.is_enforced() || place.is_none_or(|place| mode > place) {
+                self.config.approvals_tools.insert(tool, mode);
+                self.note("approvals.tools");
+            }
+        }
+        let ttl = self.duration("approvals.ttl", written.ttl);
+        self.set(
+            "approvals.ttl",
+            ttl,
+            Project::Lowers,
+            Enforced::Caps,
+            |config| &mut config.approvals_ttl,
+        );
+    }
+
+    /// A value that the operator and projects can only raise.
+    fn floor<T: Ord>(&mut self, key: &str, value: Option<T>, slot: impl Fn(&mut Config) -> &mut T) {
+        let Some(value) = value else { return };
+        if self.is_enforced() && value <= *slot(self.config) {
+            return;
+        }
+        self.set(key, Some(value), Project::Raises, Enforced::Replaces, slot);
+    }
+
+    fn policy(&mut self, written: &schema::Policy) {
+        self.replace(
+            "policy.default",
+            written.default,
+            Project::Leaves,
+            |config| &mut config.policy_default,
+        );
+        self.replace("policy.user", written.user, Project::Leaves, |config| {
+            &mut config.policy_user
+        });
+    }
+
+    fn audit(&mut self, written: schema::Audit) {
+        for (key, value, project, slot) in [
+            (
+                "audit.enabled",
+                written.enabled,
+                Project::Raises,
+                (|config| &mut config.audit.enabled) as fn(&mut Config) -> &mut bool,
+            ),
+            ("audit.strict", written.strict, Project::Raises, |config| {
+                &mut config.audit.strict
+            }),
+            (
+                "audit.include_arguments",
+                written.include_arguments,
+                Project::Leaves,
+                |config| &mut config.audit.include_arguments,
+            ),
+            (
+                "audit.include_output",
+                written.include_output,
+                Project::Leaves,
+                |config| &mut config.audit.include_output,
+            ),
+        ] {
+            self.replace(key, value, project, slot);
+        }
+        let size = self.size("audit.max_file_size", written.max_file_size);
+        self.replace("audit.max_file_size", size, Project::Leaves, |config| {
+            &mut config.audit.max_file_size
+        });
+        let age = self.duration("audit.max_age", written.max_age);
+        self.replace("audit.max_age", age, Project::Leaves, |config| {
+            &mut config.audit.max_age
+        });
+        self.replace(
+            "audit.keep_files",
+            written.keep_files,
+            Project::Leaves,
+            |config| &mut config.audit.keep_files,
+        );
     }
 
     fn approvers(&mut self, written: BTreeMap<String, String>) {

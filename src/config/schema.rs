@@ -44,6 +44,15 @@ pub struct Layer {
     /// Who may decide without a terminal: names, each with the SHA-256 of a credential in hex. Only in `[enforced]`.
     #[serde(default)]
     pub approvers: BTreeMap<String, String>,
+    /// Which calls a person is asked about. Projects can only ask for more.
+    #[serde(default)]
+    pub approvals: Approvals,
+    /// The policies that calls are put to.
+    #[serde(default)]
+    pub policy: Policy,
+    /// The record of what calls did.
+    #[serde(default)]
+    pub audit: Audit,
     /// The cache of compiled components.
     #[serde(default)]
     pub cache: Cache,
@@ -88,6 +97,89 @@ pub struct Permissions {
     /// Permissions that nobody is granted, such as `network_tcp`. Adds to what other files deny.
     #[serde(default)]
     pub deny: Vec<String>,
+}
+
+/// Which calls a person is asked about, besides those that policy asks about.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Approvals {
+    /// Where nothing is said about a tool.
+    #[serde(default)]
+    pub default: Option<ApprovalMode>,
+    /// By tool id, such as `"files.write" = "always"`.
+    #[serde(default)]
+    pub tools: BTreeMap<String, ApprovalMode>,
+    /// How long a question and its answer hold. Projects can only lower it.
+    #[schemars(example = &"1h")]
+    #[serde(default)]
+    pub ttl: Option<String>,
+}
+
+/// When a person is asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum ApprovalMode {
+    /// Never, unless policy asks.
+    #[default]
+    Never,
+    /// Once for a tool with what it is granted; the answer holds until it expires.
+    First,
+    /// About each call, with its arguments.
+    Always,
+}
+
+impl ApprovalMode {
+    /// The word in files.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::First => "first",
+            Self::Always => "always",
+        }
+    }
+}
+
+/// The policies that calls are put to.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Whether the policies that ship with Toolhatch are in force. Projects cannot change it.
+    #[serde(default)]
+    pub default: Option<bool>,
+    /// Whether a user's own policies are in force, beside the operator's. Projects cannot change it.
+    #[serde(default)]
+    pub user: Option<bool>,
+}
+
+/// The record of what calls did.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// Whether calls are recorded. Projects can only turn it on.
+    #[serde(default)]
+    pub enabled: Option<bool>,
+    /// No record, no run. Projects can only turn it on.
+    #[serde(default)]
+    pub strict: Option<bool>,
+    /// Whether the text of arguments is recorded; its digest always is. Projects cannot change it.
+    #[serde(default)]
+    pub include_arguments: Option<bool>,
+    /// Whether the text of output is recorded; its digest always is. Projects cannot change it.
+    #[serde(default)]
+    pub include_output: Option<bool>,
+    /// A file of the log that has reached this size is followed by the next one.
+    #[schemars(example = &"64MiB")]
+    #[serde(default)]
+    pub max_file_size: Option<String>,
+    /// A file of the log that is older than this is followed by the next one.
+    #[schemars(example = &"168h")]
+    #[serde(default)]
+    pub max_age: Option<String>,
+    /// How many files are kept; 0 keeps all.
+    #[serde(default)]
+    pub keep_files: Option<u32>,
 }
 
 /// The cache of compiled components.

@@ -82,7 +82,7 @@ fn every_layer_covers_the_one_below() {
     let config = machine.load().expect("valid");
     assert_eq!(shown(&config, "ceiling.timeout"), "1m30s (enforced)");
     let request = LimitRequest {
-        timeout: Some(std::time::Duration::from_secs(3600)),
+        timeout: Some(Duration::from_secs(3600)),
         ..LimitRequest::default()
     };
     assert_eq!(config.call_limits(&request).timeout.as_secs(), 90);

@@ -175,6 +175,20 @@ pub struct Output {
     pub content: Vec<Content>,
 }
 
+impl Output {
+    /// The JSON form of results and records.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut object = Map::new();
+        if let Some(structured) = &self.structured {
+            object.insert("structured".into(), structured.clone());
+        }
+        let content = self.content.iter().map(Content::to_json);
+        object.insert("content".into(), content.collect());
+        Value::Object(object)
+    }
+}
+
 /// One block of content.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {

@@ -1,5 +1,7 @@
 //! One call: a fresh store and instance, a deadline outside of it, and one outcome.
 
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -14,7 +16,7 @@ use wasmtime_wasi_http::WasiHttpCtx;
 use super::bindings::exports::toolhatch::plugin::tools;
 use super::component::Loaded;
 use super::cpu::CpuTimed;
-use super::guard::Guard;
+use super::guard::{Guard, Socket};
 use super::imports::filesystem::Files;
 use super::imports::http::Outgoing;
 use super::imports::lookup::Lookups;
@@ -29,7 +31,7 @@ use super::values::{from_val, to_val};
 use super::{DescribedTool, Host, clocks};
 use crate::error::{Code, Error, Result};
 use crate::exec::{
-    Arguments, Ended, Entry, EventLimits, EventSink, Job, Mount, Outcome, Stdio, Usage,
+    Arguments, Ended, Entry, EventLimits, EventSink, Job, Mount, Outcome, Stdio, Usage, Veto,
 };
 use crate::manifest::limits::Limits;
 use crate::permission::{Kind, Scope, Sensitive};
@@ -236,6 +238,7 @@ pub(super) async fn describe(host: &Host, loaded: &Loaded) -> Result<Vec<Describ
         sensitive: Arc::new(Sensitive::default()),
         mounts: &[],
         wanted: &[],
+        veto: None,
         env: &[],
         config: &[],
         deterministic: true,
@@ -279,6 +282,7 @@ struct Environment<'a> {
     sensitive: Arc<Sensitive>,
     mounts: &'a [Mount],
     wanted: &'a [Mount],
+    veto: Option<Arc<dyn Veto>>,
     env: &'a [(String, String)],
     config: &'a [(String, String)],
     deterministic: bool,
@@ -292,6 +296,7 @@ fn store(host: &Host, loaded: &Loaded, job: &Job, meter: Arc<Meter>) -> Result<S
         sensitive: Arc::clone(&job.sensitive),
         mounts: &job.mounts,
         wanted: &job.wanted,
+        veto: job.veto.clone(),
         env: &job.env,
         config: &job.config,
         deterministic: job.deterministic,
@@ -313,6 +318,7 @@ fn store_for(
         Arc::clone(&environment.sensitive),
         Arc::clone(environment.events),
         environment.wanted.to_vec(),
+        environment.veto.clone(),
     ));
     let files = Files::open(Arc::clone(&guard), environment.mounts).map_err(|(mount, error)| {
         Error::new(
@@ -405,8 +411,8 @@ fn wasi(environment: &Environment<'_>, guard: &Arc<Guard>) -> WasiCtx {
     let checking = Arc::clone(guard);
     builder.socket_addr_check(move |address, used_for| {
         let allowed = match used_for {
-            SocketAddrUse::TcpConnect => checking.tcp(address).is_ok(),
-            SocketAddrUse::UdpSend => checking.udp(address).is_ok(),
+            SocketAddrUse::TcpConnect => return connects(&checking, Socket::Tcp, address),
+            SocketAddrUse::UdpSend => return connects(&checking, Socket::Udp, address),
             // Binding to nothing in particular comes before connecting, and is decided on there; a fixed address would be
             // a server.
             SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
@@ -422,4 +428,19 @@ fn wasi(environment: &Environment<'_>, guard: &Arc<Guard>) -> WasiCtx {
         clocks::freeze(&mut builder);
     }
     builder.build()
+}
+
+/// Whether a socket may connect. What the scope denies is denied at once, also to a guest that does not wait.
+fn connects(
+    guard: &Arc<Guard>,
+    to: Socket,
+    address: SocketAddr,
+) -> Pin<Box<dyn Future<Output = bool> + Send + Sync>> {
+    let Ok(action) = guard.socket(to, address) else {
+        return Box::pin(std::future::ready(false));
+    };
+    let guard = Arc::clone(guard);
+    // Policy answers with a future that cannot be shared between threads, as this one must be; a task can.
+    let asked = tokio::spawn(async move { guard.connects(to, address, &action).await.is_ok() });
+    Box::pin(async move { asked.await.unwrap_or(false) })
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::io::Errno;
 
-use crate::exec::{Effect, EventSink, LogLevel, Mount};
+use crate::exec::{Effect, EventSink, LogLevel, Mount, Veto};
 use crate::permission::{Access, Action, Denial, Kind, Scope, Sensitive};
 
 /// How many addresses of granted names are remembered in one call.
@@ -20,6 +20,7 @@ pub(super) struct Guard {
     scope: Arc<Scope>,
     sensitive: Arc<Sensitive>,
     events: Arc<EventSink>,
+    veto: Option<Arc<dyn Veto>>,
     /// What the manifest would have appear where.
     wanted: Vec<Mount>,
     /// The granted names that each address was resolved from.
@@ -32,11 +33,13 @@ impl Guard {
         sensitive: Arc<Sensitive>,
         events: Arc<EventSink>,
         wanted: Vec<Mount>,
+        veto: Option<Arc<dyn Veto>>,
     ) -> Self {
         Self {
             scope,
             sensitive,
             events,
+            veto,
             wanted,
             names: Mutex::default(),
         }
@@ -54,6 +57,17 @@ impl Guard {
                 Err(Denied)
             }
         }
+    }
+
+    /// Policy is asked where the scope allows a connection and its address is known.
+    async fn ask_veto(&self, action: &Action) -> Result<(), Denied> {
+        let Some(veto) = &self.veto else {
+            return Ok(());
+        };
+        veto.check(action).await.map_err(|why| {
+            self.events.denied(Denial::policy(action, why));
+            Denied
+        })
     }
 
     fn allows(&self, path: &Path, access: Access) -> bool {
@@ -157,19 +171,21 @@ impl Guard {
     }
 
     /// Decides on an address that the host of an HTTP request resolved to.
-    pub(super) fn http_address(
+    pub(super) async fn http_address(
         &self,
         request: &HttpRequest<'_>,
         address: IpAddr,
     ) -> Result<(), Denied> {
-        self.decide(&Action::HttpAddress {
+        let action = Action::HttpAddress {
             scheme: request.scheme.to_owned(),
             host: request.host.to_owned(),
             port: request.port,
             method: request.method.to_owned(),
             path: request.path.to_owned(),
             address,
-        })
+        };
+        self.decide(&action)?;
+        self.ask_veto(&action).await
     }
 
     /// Decides on looking up a name.
@@ -202,30 +218,43 @@ impl Guard {
             .unwrap_or_default()
     }
 
-    /// Decides on connecting a TCP socket.
-    pub(super) fn tcp(&self, address: SocketAddr) -> Result<(), Denied> {
-        self.decide(&Action::Tcp {
-            address: address.ip(),
-            port: address.port(),
-            names: self.names_of(address.ip()),
-        })?;
-        self.touched_network(Effect::Connect {
-            address,
-            protocol: "tcp",
-        });
-        Ok(())
+    /// Decides on connecting a TCP socket, or on sending a datagram, by the scope alone: at once, as sockets that do not
+    /// wait need it. [`Guard::connects`] comes after it.
+    ///
+    /// # Errors
+    /// [`Denied`] where no grant covers it.
+    pub(super) fn socket(&self, to: Socket, address: SocketAddr) -> Result<Action, Denied> {
+        let (ip, port, names) = (address.ip(), address.port(), self.names_of(address.ip()));
+        let action = match to {
+            Socket::Tcp => Action::Tcp {
+                address: ip,
+                port,
+                names,
+            },
+            Socket::Udp => Action::Udp {
+                address: ip,
+                port,
+                names,
+            },
+        };
+        self.decide(&action)?;
+        Ok(action)
     }
 
-    /// Decides on sending a datagram, or on receiving one from an address.
-    pub(super) fn udp(&self, address: SocketAddr) -> Result<(), Denied> {
-        self.decide(&Action::Udp {
-            address: address.ip(),
-            port: address.port(),
-            names: self.names_of(address.ip()),
-        })?;
+    /// Asks policy about what the scope allows, and records the connection.
+    pub(super) async fn connects(
+        &self,
+        to: Socket,
+        address: SocketAddr,
+        action: &Action,
+    ) -> Result<(), Denied> {
+        self.ask_veto(action).await?;
         self.touched_network(Effect::Connect {
             address,
-            protocol: "udp",
+            protocol: match to {
+                Socket::Tcp => "tcp",
+                Socket::Udp => "udp",
+            },
         });
         Ok(())
     }
@@ -263,6 +292,15 @@ fn relative_meaning(path: &Path) -> Option<String> {
     let relative = path.strip_prefix("/").ok()?;
     let meant = !relative.as_os_str().is_empty() && !path.exists() && relative.exists();
     meant.then(|| relative.to_string_lossy().into_owned())
+}
+
+/// What kind of socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Socket {
+    /// A stream.
+    Tcp,
+    /// Datagrams.
+    Udp,
 }
 
 /// An HTTP request as the gate sees it.

@@ -1,5 +1,6 @@
 //! Stages three and four: a place among the running calls, then the executor.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -40,6 +41,7 @@ pub struct Ran {
     pub(super) tool: Arc<Tool>,
     pub(super) outcome: Outcome,
     pub(super) events: Arc<EventSink>,
+    pub(super) redact: BTreeSet<String>,
 }
 
 impl Authorised {
@@ -82,7 +84,9 @@ impl Admitted {
             tool,
             arguments,
             plan,
+            was_kept: _,
         } = self.authorised;
+        let redact = plan.redact;
         let events = Arc::clone(&request.events);
         let config = source
             .manifest
@@ -110,6 +114,7 @@ impl Admitted {
                 limits: plan.limits,
                 cancel: request.cancel,
                 events: request.events,
+                veto: plan.veto,
             })
             .await;
         drop(self.permit);
@@ -117,6 +122,7 @@ impl Admitted {
             tool,
             outcome,
             events,
+            redact,
         }
     }
 }

@@ -1,16 +1,22 @@
-//! Stage two: arguments are checked, and what the call may do is computed. Pure but for nothing: every input is at hand.
+//! Stage two: arguments are checked, what the call may do is computed, and policy is asked. Pure: every input is at hand.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use serde_json::Value;
+
+use super::question::{Circumstances, PolicyVeto};
 use super::{Request, Resolved, Rules};
 use crate::error::{Code, Error, Result};
-use crate::exec::{Arguments, Mount};
+use crate::exec::{Arguments, Mount, Veto};
 use crate::manifest::{LimitRequest, Limits};
 use crate::permission::{
     Access, Capability, EnvScope, FileScope, Grants, Kind, Request as Asked, Scope, Sensitive,
 };
+use crate::policy::question::SessionState;
+use crate::policy::{Decision, Policies, Question};
 use crate::registry::{Origin, Source, Tool};
 
 /// Everything that was decided about a call before it runs.
@@ -34,8 +40,25 @@ pub struct Plan {
     pub limits: Limits,
     /// Clocks and random numbers stand still.
     pub deterministic: bool,
+    /// What policy was asked, and what it said; nothing where calls are not subject to it.
+    pub policy: Option<PolicyAnswer>,
+    /// Why a person has to agree first, as policy says; empty where nobody has to.
+    pub approval: BTreeSet<String>,
+    /// Fields of the result that are left out, as policy says.
+    pub redact: BTreeSet<String>,
+    /// Asked about each connection the call makes.
+    pub veto: Option<Arc<dyn Veto>>,
     /// What the caller should know.
     pub warnings: Vec<String>,
+}
+
+/// A question to the policies, and the answer.
+#[derive(Debug, Clone)]
+pub struct PolicyAnswer {
+    /// The question.
+    pub question: Question,
+    /// The answer.
+    pub decision: Decision,
 }
 
 /// A call that may run.
@@ -47,26 +70,85 @@ pub struct Authorised {
     /// The tool.
     pub tool: Arc<Tool>,
     pub(super) arguments: Arguments,
+    /// Something was granted to its source for good.
+    pub(super) was_kept: bool,
     /// What was decided.
     pub plan: Plan,
 }
 
 impl Resolved {
-    /// Checks the arguments and computes what the call may do.
+    /// Checks the arguments, computes what the call may do, and asks the policies about it. `judged` is told of each
+    /// answer that is not a plain yes.
     ///
     /// # Errors
-    /// E3301 where the arguments do not fit; E3105 where the source asks for something that cannot be read; E3213 where an
+    /// E3206 where a policy forbids it, E3205 where one cannot be evaluated. E3301 where the arguments do not fit; E3105 where the source asks for something that cannot be read; E3213 where an
     /// installed plugin needs something, and nobody was ever asked.
-    pub(super) fn authorise(self, rules: &Rules) -> Result<Authorised> {
+    pub(super) fn authorise(
+        self,
+        rules: &Rules,
+        policies: Option<Arc<Policies>>,
+        session: SessionState,
+        judged: impl Fn(&Question, &Decision) -> Result<()>,
+    ) -> Result<Authorised> {
         let arguments = self.tool.check_arguments(&self.request.arguments)?;
-        let plan = plan(&self.source, &self.request, self.kept.as_deref(), rules)?;
+        let mut plan = plan(&self.source, &self.request, self.kept.as_deref(), rules)?;
+        if let Some(policies) = policies {
+            let caller = &self.request.caller;
+            let circumstances = Circumstances::new(caller, &self.source, &self.tool, session);
+            plan.ask(&policies, &circumstances, &self.request.arguments, judged)?;
+            plan.veto = Some(Arc::new(PolicyVeto {
+                policies,
+                circumstances,
+            }));
+        }
         Ok(Authorised {
+            was_kept: self.kept.is_some(),
             request: self.request,
             source: self.source,
             tool: self.tool,
             arguments,
             plan,
         })
+    }
+}
+
+impl Plan {
+    /// Puts the call and each mount to the policies, and takes up what a yes obliges to.
+    fn ask(
+        &mut self,
+        policies: &Policies,
+        circumstances: &Circumstances,
+        arguments: &Value,
+        judged: impl Fn(&Question, &Decision) -> Result<()>,
+    ) -> Result<()> {
+        let question = circumstances.invoke(arguments);
+        let decision = policies.decide(&question);
+        self.take(&question, &decision, &judged)?;
+        for mount in &self.mounts.clone() {
+            let question = circumstances.mount(mount, &self.effective);
+            self.take(&question, &policies.decide(&question), &judged)?;
+        }
+        self.policy = Some(PolicyAnswer { question, decision });
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        question: &Question,
+        decision: &Decision,
+        judged: impl Fn(&Question, &Decision) -> Result<()>,
+    ) -> Result<()> {
+        if let Some(refusal) = decision.refusal() {
+            judged(question, decision)?;
+            return Err(refusal);
+        }
+        let obliges = &decision.obligations;
+        self.approval.extend(obliges.approval.iter().cloned());
+        self.redact.extend(obliges.redact.iter().cloned());
+        if let Some(seconds) = obliges.max_seconds {
+            self.limits.timeout = self.limits.timeout.min(Duration::from_secs(seconds));
+        }
+        Ok(())
     }
 }
 
@@ -111,6 +193,10 @@ fn plan(source: &Source, request: &Request, kept: Option<&Grants>, rules: &Rules
             || manifest.is_some_and(|manifest| manifest.permissions.deterministic),
         effective: Arc::new(effective),
         requests,
+        policy: None,
+        approval: BTreeSet::new(),
+        redact: BTreeSet::new(),
+        veto: None,
     })
 }
 

@@ -1,8 +1,12 @@
 //! Stage five: what came back is checked, and a failure that follows from a denial says so.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use super::admit::Ran;
-use crate::error::{Error, Result};
-use crate::exec::{Ended, Output, ToolErrorKind};
+use crate::error::{Code, Error, Result};
+use crate::exec::{Content, Ended, Output, ToolErrorKind};
 use crate::permission::Denial;
 
 impl Ran {
@@ -19,10 +23,49 @@ impl Ran {
         match self.outcome.ended.into_result() {
             Ok(output) => {
                 self.tool.check_output(output.structured.as_ref())?;
-                Ok(output)
+                if self.redact.is_empty() {
+                    return Ok(output);
+                }
+                redacted(output, &self.redact)
             }
             Err(error) => Err(explain(error, &self.events.denials(), gave_up)),
         }
+    }
+}
+
+/// What takes the place of a field that a policy leaves out.
+const REDACTED: &str = "[redacted]";
+
+/// Leaves out the fields that a policy names, at whatever depth. The text for people was written from the same data and
+/// is written anew; what has no structure cannot be redacted, and is not told at all.
+fn redacted(output: Output, fields: &BTreeSet<String>) -> Result<Output> {
+    let Some(mut structured) = output.structured else {
+        return Err(Error::new(
+            Code::E3304,
+            "a policy leaves fields out of this result, and it has no structure to leave them out of",
+        ));
+    };
+    leave_out(&mut structured, fields);
+    let text = structured.to_string();
+    Ok(Output {
+        structured: Some(structured),
+        content: vec![Content::text(text)],
+    })
+}
+
+fn leave_out(value: &mut Value, fields: &BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            for (name, value) in object {
+                if fields.contains(name) {
+                    *value = REDACTED.into();
+                } else {
+                    leave_out(value, fields);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| leave_out(item, fields)),
+        _ => {}
     }
 }
 

@@ -47,6 +47,8 @@ pub enum Reason {
     Listening,
     /// It is more than the granted quota, in bytes.
     OverQuota(u64),
+    /// A policy forbids it; says which.
+    Policy(String),
 }
 
 /// An action that was denied. `Display` is one plain sentence without a final stop, safe to print.
@@ -94,6 +96,12 @@ impl Denial {
     #[must_use]
     pub fn outside_mounts(path: &Path, access: Access) -> Self {
         Self::of_file(path, access, Reason::OutsideMounts)
+    }
+
+    /// Something that a policy forbids, whatever was granted.
+    #[must_use]
+    pub fn policy(action: &Action, why: String) -> Self {
+        Self::new(action, Reason::Policy(why), &Scope::nothing())
     }
 
     /// A FIFO, socket or device, which no grant opens: opening one can block the host for ever.
@@ -201,7 +209,9 @@ impl Denial {
                 ))
                 .detail("manifest_line", line);
         }
-        if self.remedy.is_none() {
+        if matches!(self.reason, Reason::Policy(_)) {
+            error = error.hint("`toolhatch policy explain` says what would change the answer.");
+        } else if self.remedy.is_none() {
             error = error.hint("No grant can allow it.");
         }
         error
@@ -249,6 +259,7 @@ impl fmt::Display for Denial {
             Reason::UnknownScheme => f.write_str("the scheme is neither http nor https"),
             Reason::Listening => f.write_str("tools open connections, they do not accept them"),
             Reason::OverQuota(quota) => write!(f, "the quota is {quota} bytes"),
+            Reason::Policy(why) => f.write_str(why),
         }
     }
 }
@@ -261,6 +272,7 @@ fn remedy(action: &Action, reason: &Reason) -> Option<Capability> {
         Reason::SpecialFile
         | Reason::NotCanonical
         | Reason::InvalidHost
+        | Reason::Policy(_)
         | Reason::UnknownScheme
         | Reason::Listening => return None,
         Reason::Address(class) if class.reach().is_none() => return None,

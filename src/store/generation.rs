@@ -34,6 +34,10 @@ pub(super) fn advance(home: &Path) -> Result<()> {
     // An inode is used again soon and a clock ticks slowly: what is in the file makes its size differ as well.
     let path = home.join("generation");
     let before = current(home);
-    let filler = if before.size.is_multiple_of(2) { "1" } else { "10" };
+    let filler = if before.size.is_multiple_of(2) {
+        "1"
+    } else {
+        "10"
+    };
     fsx::write_atomic(&path, filler.as_bytes(), 0o600)
 }

@@ -24,6 +24,8 @@ mod errors;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod gate;
+#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod hostile;

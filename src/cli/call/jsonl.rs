@@ -17,7 +17,7 @@ use crate::error::{Code, Error, Result};
 use crate::exec::EventSink;
 use crate::exit_code::Exit;
 use crate::ids::CallId;
-use crate::invoke::{Pipeline, Request};
+use crate::invoke::{Caller, Pipeline, Request};
 use crate::manifest::{HumanDuration, LimitRequest};
 use crate::schema::parse_strict;
 
@@ -43,6 +43,9 @@ struct Line {
     /// The time this call may take.
     #[serde(default)]
     timeout: Option<String>,
+    /// The session this call belongs to.
+    #[serde(default)]
+    session: Option<String>,
     /// Handed back with the answer.
     #[serde(default)]
     id: Option<Value>,
@@ -244,6 +247,12 @@ fn request(app: &App, common: &Common, line: Line, cancel: CancellationToken) ->
         call: CallId::generate(),
         tool: app.tool_ref(&line.tool, line.name.as_deref())?,
         arguments: Arc::new(Value::Object(line.args)),
+        caller: Arc::new(Caller {
+            agent: common.agent.clone(),
+            session: line.session.or_else(|| common.session.clone()),
+            // Whoever feeds the lines is not asked about them.
+            ..Caller::of_process()
+        }),
         grants: Arc::new(read_grants(
             &allow,
             common.allow_requested,

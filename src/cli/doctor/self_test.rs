@@ -13,9 +13,14 @@ use crate::error::{Code, Error, Result};
 use crate::exec::{Artifact, BoxFuture, Entry, EventLimits, EventSink};
 use crate::host::Host;
 use crate::ids::{CallId, ToolId};
-use crate::invoke::{Catalog, Known, Permits, Pipeline, Request, Rules, ToolRef};
+use crate::invoke::{
+    Approval, ApprovalRules, Asked, Caller, Catalog, Known, Ledger, Parts, Permits, Pipeline,
+    Request, Rules, ToolRef,
+};
 use crate::manifest::{LimitRequest, Limits, Risk, Variables};
 use crate::permission::{Grants, Scope, Sensitive};
+use crate::policy::Policies;
+use crate::policy::question::SessionState;
 use crate::registry::{Origin, Source, Tool, Validators};
 use crate::schema::{input_schema, read_component};
 
@@ -87,6 +92,37 @@ impl Catalog for Guest {
             })
         })
     }
+
+    fn policies<'a>(
+        &'a self,
+        _source: &'a Arc<Source>,
+    ) -> BoxFuture<'a, Result<Option<Arc<Policies>>>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+}
+
+/// The guest asks nobody and belongs to no session.
+impl Ledger for Guest {
+    fn session<'a>(&'a self, _id: &'a str) -> BoxFuture<'a, Result<SessionState>> {
+        Box::pin(std::future::ready(Ok(SessionState::default())))
+    }
+
+    fn count<'a>(&'a self, _id: &'a str, _tainted: bool) -> BoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn approval<'a>(
+        &'a self,
+        _asked: &'a Asked,
+        _call: &'a str,
+    ) -> BoxFuture<'a, Result<Approval>> {
+        let error = Error::new(Code::E3213, "nobody is asked in a self-test");
+        Box::pin(std::future::ready(Err(error)))
+    }
+
+    fn answer<'a>(&'a self, _id: &'a str, _yes: bool, _by: &'a str) -> BoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// Runs both functions of the guest.
@@ -105,8 +141,17 @@ pub(super) async fn run(host: Arc<Host>) -> Result<()> {
             home: None,
         },
         environment: Vec::new(),
+        approvals: ApprovalRules::default(),
     };
-    let pipeline = Pipeline::new(Arc::new(Guest::new()?), host, Permits::new(1), rules);
+    let guest = Arc::new(Guest::new()?);
+    let pipeline = Pipeline::new(Parts {
+        catalog: Arc::clone(&guest) as Arc<dyn Catalog>,
+        executor: host,
+        ledger: guest,
+        permits: Permits::new(1),
+        rules,
+        recording: None,
+    });
     let answer = pipeline.invoke(request("answer", None)).await.result;
     match answer {
         Ok(output) if output.structured == Some(json!({"result": 42})) => {}
@@ -138,6 +183,7 @@ fn request(tool: &str, timeout: Option<Duration>) -> Request {
             tool: Some(tool.to_owned()),
         },
         arguments: Arc::new(json!({})),
+        caller: Arc::new(Caller::of_process()),
         grants: Arc::new(Grants::default()),
         limits: LimitRequest {
             timeout,

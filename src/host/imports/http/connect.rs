@@ -92,6 +92,7 @@ pub(super) async fn resolve(guard: &Guard, request: &HttpRequest<'_>) -> Result<
     for address in &addresses {
         guard
             .http_address(request, address.ip())
+            .await
             .map_err(|_| Error::DestinationIpProhibited)?;
     }
     addresses

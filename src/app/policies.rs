@@ -1,0 +1,235 @@
+//! The policies in force: those that ship with Toolhatch, the operator's, the user's.
+//!
+//! ```text
+//! /etc/toolhatch/policy/*.cedar                   the operator's
+//! $XDG_CONFIG_HOME/toolhatch/policy/*.cedar       the user's
+//! ```
+//!
+//! Projects have none: whatever a project forbids, it forbids by its configuration. Policies are read again when one of
+//! the files or something that is installed changes.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use super::App;
+use crate::error::{Code, Error, Result};
+use crate::fsx;
+use crate::ids::{Digest, ToolId};
+use crate::policy::{DEFAULT_FILE, DEFAULT_POLICIES, Policies, ToolShape};
+use crate::registry::Source;
+use crate::store::Generation;
+
+/// The largest policy file.
+const MAX_FILE: u64 = 4 << 20;
+
+/// What was loaded, and from what.
+#[derive(Debug, Default)]
+pub(super) struct LoadedPolicies {
+    loaded: Mutex<Option<Loaded>>,
+}
+
+#[derive(Debug, Clone)]
+struct Loaded {
+    stamp: Stamp,
+    /// Sources whose tools the policies were checked against besides what is installed.
+    sources: Vec<Digest>,
+    tools: BTreeMap<ToolId, ToolShape>,
+    policies: Arc<Policies>,
+}
+
+/// Equal where nothing that policies depend on has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stamp {
+    generation: Option<Generation>,
+    files: Vec<(PathBuf, Option<SystemTime>, u64)>,
+}
+
+/// A policy file with its text.
+#[derive(Debug, Clone)]
+pub struct PolicyFile {
+    /// Where it is; of the policies that ship with Toolhatch their name.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+}
+
+impl App {
+    /// The files of the policies in force, in the order in which they are read.
+    ///
+    /// # Errors
+    /// E3004 where a folder or file cannot be read: what cannot be read might forbid.
+    pub fn policy_files(&self) -> Result<Vec<PolicyFile>> {
+        let mut files = Vec::new();
+        if self.config.policy_default {
+            files.push(PolicyFile {
+                name: DEFAULT_FILE.to_owned(),
+                text: DEFAULT_POLICIES.to_owned(),
+            });
+        }
+        for path in self.own_policy_files()? {
+            files.push(PolicyFile {
+                name: path.display().to_string(),
+                text: fsx::read_text(&path, MAX_FILE)?,
+            });
+        }
+        Ok(files)
+    }
+
+    fn own_policy_files(&self) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for folder in self.policy_folders() {
+            files.extend(cedar_files(&folder)?);
+        }
+        Ok(files)
+    }
+
+    /// The folders of policies that are not shipped with Toolhatch, there or not.
+    pub(super) fn policy_folders(&self) -> Vec<PathBuf> {
+        let beside = |file: &Path| file.parent().map(|folder| folder.join("policy"));
+        let user = self
+            .paths
+            .user_config
+            .as_deref()
+            .filter(|_| self.config.policy_user);
+        beside(&self.paths.system_config)
+            .into_iter()
+            .chain(user.and_then(beside))
+            .collect()
+    }
+
+    /// The policies in force, checked against all that is installed and against this source.
+    ///
+    /// # Errors
+    /// E3004 that lists everything that is wrong with them; E3205 where there is none.
+    pub async fn policies(&self, source: &Source) -> Result<Arc<Policies>> {
+        let own = self.own_policy_files()?;
+        let stamp = self.stamp(&own).await?;
+        let digest = source.artifact.digest;
+        let before = self.lock_policies().clone();
+        let before = before.filter(|loaded| loaded.stamp == stamp);
+        if let Some(loaded) = &before
+            && loaded.sources.contains(&digest)
+        {
+            return Ok(Arc::clone(&loaded.policies));
+        }
+        let (mut tools, mut sources) = match before {
+            Some(loaded) => (loaded.tools, loaded.sources),
+            // Policies of a person's own may name any tool there is; those that ship with Toolhatch name none.
+            None if own.is_empty() => (BTreeMap::new(), Vec::new()),
+            None => (self.installed_shapes().await?, Vec::new()),
+        };
+        for tool in &source.tools {
+            tools.insert(
+                tool.id.clone(),
+                ToolShape {
+                    id: tool.id.clone(),
+                    input_schema: tool.input_schema.clone(),
+                },
+            );
+        }
+        sources.push(digest);
+        let policies = Arc::new(self.load(tools.values().cloned().collect::<Vec<_>>().as_slice())?);
+        *self.lock_policies() = Some(Loaded {
+            stamp,
+            sources,
+            tools,
+            policies: Arc::clone(&policies),
+        });
+        Ok(policies)
+    }
+
+    /// The policies in force, checked against all that is installed.
+    ///
+    /// # Errors
+    /// As [`App::policies`].
+    pub async fn installed_policies(&self) -> Result<Policies> {
+        let tools: Vec<ToolShape> = self.installed_shapes().await?.into_values().collect();
+        self.load(&tools)
+    }
+
+    fn load(&self, tools: &[ToolShape]) -> Result<Policies> {
+        let files = self.policy_files()?;
+        let sources: Vec<(&str, &str)> = files
+            .iter()
+            .map(|file| (file.name.as_str(), file.text.as_str()))
+            .collect();
+        Policies::load(&sources, tools)
+    }
+
+    /// The tools of every installed version that runs or waits, as policies must know them.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn installed_shapes(&self) -> Result<BTreeMap<ToolId, ToolShape>> {
+        let mut shapes = BTreeMap::new();
+        // The highest version comes first and is the one whose schema counts.
+        for plugin in self.registry().await?.plugins().await? {
+            if !plugin.lifecycle.stage.runs() {
+                continue;
+            }
+            for tool in &plugin.tools {
+                let tool = tool.to_tool(&plugin.name)?;
+                shapes.entry(tool.id.clone()).or_insert(ToolShape {
+                    id: tool.id,
+                    input_schema: tool.input_schema,
+                });
+            }
+        }
+        Ok(shapes)
+    }
+
+    async fn stamp(&self, own: &[PathBuf]) -> Result<Stamp> {
+        let files = own
+            .iter()
+            .map(|path| {
+                let found = std::fs::metadata(path).ok();
+                let changed = found.as_ref().and_then(|found| found.modified().ok());
+                (path.clone(), changed, found.map_or(0, |found| found.len()))
+            })
+            .collect();
+        let generation = if own.is_empty() {
+            None
+        } else {
+            Some(self.registry().await?.store().generation())
+        };
+        Ok(Stamp { generation, files })
+    }
+
+    fn lock_policies(&self) -> std::sync::MutexGuard<'_, Option<Loaded>> {
+        self.policies
+            .loaded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The `.cedar` files of a folder, by name; none where the folder is not there.
+fn cedar_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |error: std::io::Error| {
+        Error::new(
+            Code::E3004,
+            format!("reading the policies in {}", folder.display()),
+        )
+        .caused_by(error)
+        .hint("Make the folder readable, or remove it; a call is refused while it is not known what forbids it.")
+    };
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "cedar")
+        {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

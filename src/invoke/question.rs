@@ -1,0 +1,194 @@
+//! What policies are asked about a call.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use super::Caller;
+use crate::exec::{BoxFuture, Mount, Veto};
+use crate::manifest::Risk as ManifestRisk;
+use crate::permission::{Access as FileAccess, Action, Scope};
+use crate::policy::question::{
+    Access, Environment, HostTarget, Lifecycle, Origin as PolicyOrigin, PathTarget, Risk,
+    SessionState, Tool as PolicyTool, Version,
+};
+use crate::policy::{Ask, Policies, Principal, Question};
+use crate::registry::{Origin, Source, Tool};
+
+/// The circumstances of a call, as policies are told.
+#[derive(Debug, Clone)]
+pub(super) struct Circumstances {
+    principal: Principal,
+    tool: PolicyTool,
+    environment: Environment,
+    session: SessionState,
+}
+
+impl Circumstances {
+    pub(super) fn new(
+        caller: &Caller,
+        source: &Source,
+        tool: &Tool,
+        session: SessionState,
+    ) -> Self {
+        Self {
+            principal: Principal {
+                user: Some(caller.principal.clone()),
+                agent: caller.agent.clone(),
+                session: caller.session.clone(),
+                plugin: None,
+            },
+            tool: of_registry(source, tool),
+            environment: Environment {
+                interactive: caller.approver.is_some(),
+                headless: caller.approver.is_none(),
+            },
+            session,
+        }
+    }
+
+    /// May the tool be called with these arguments?
+    pub(super) fn invoke(&self, arguments: &Value) -> Question {
+        self.question(
+            Ask::Invoke {
+                resource: self.tool.clone(),
+                args: arguments.clone(),
+            },
+            false,
+        )
+    }
+
+    /// May this be mounted?
+    pub(super) fn mount(&self, mount: &Mount, scope: &Scope) -> Question {
+        let writes = scope
+            .files(FileAccess::Write)
+            .any(|granted| granted.allows(&mount.host));
+        self.question(
+            Ask::Mount {
+                resource: PathTarget {
+                    path: mount.host.to_string_lossy().into_owned(),
+                    access: if writes { Access::Write } else { Access::Read },
+                    mount: Some(mount.guest.clone()),
+                },
+            },
+            true,
+        )
+    }
+
+    fn question(&self, ask: Ask, in_call: bool) -> Question {
+        Question {
+            version: Version::CURRENT,
+            principal: self.principal.clone(),
+            ask,
+            tool: in_call.then(|| self.tool.clone()),
+            time: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .ok()
+                .and_then(|passed| i64::try_from(passed.as_secs()).ok())
+                .unwrap_or_default(),
+            environment: self.environment.clone(),
+            session: self.session.clone(),
+        }
+    }
+}
+
+/// What the registry knows of a tool; never what it says of itself at run time.
+fn of_registry(source: &Source, tool: &Tool) -> PolicyTool {
+    PolicyTool {
+        id: tool.id.clone(),
+        origin: match source.origin {
+            Origin::Installed => PolicyOrigin::Wasm,
+            Origin::File(_) => PolicyOrigin::File,
+        },
+        version: source
+            .version()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        digest: source.artifact.digest,
+        risk: match tool.risk {
+            ManifestRisk::Low => Risk::Low,
+            ManifestRisk::Medium => Risk::Medium,
+            ManifestRisk::High => Risk::High,
+        },
+        idempotent: tool.idempotent,
+        pure: tool.pure,
+        untrusted_output: tool.untrusted_output,
+        lifecycle: if source.notice.is_some() {
+            Lifecycle::Deprecated
+        } else {
+            Lifecycle::Active
+        },
+        tags: BTreeSet::new(),
+        signed: false,
+    }
+}
+
+/// Policy, as the executor asks it about connections.
+#[derive(Debug)]
+pub(super) struct PolicyVeto {
+    pub(super) policies: Arc<Policies>,
+    pub(super) circumstances: Circumstances,
+}
+
+impl Veto for PolicyVeto {
+    fn check<'a>(&'a self, action: &'a Action) -> BoxFuture<'a, Result<(), String>> {
+        let Some(resource) = host_of(action) else {
+            return Box::pin(std::future::ready(Ok(())));
+        };
+        let question = self.circumstances.question(Ask::Connect { resource }, true);
+        let policies = Arc::clone(&self.policies);
+        Box::pin(async move {
+            // On a thread of its own: Cedar looks how much stack is left, and on the stack of a guest it finds none.
+            let decided = tokio::task::spawn_blocking(move || policies.decide(&question)).await;
+            let decision =
+                decided.map_err(|error| format!("the policies could not be asked: {error}"))?;
+            if !decision.allow {
+                return Err(decision.reason);
+            }
+            if decision.obligations.approval.is_empty() {
+                return Ok(());
+            }
+            // A connection cannot wait for a person.
+            Err(format!(
+                "{}; a person would have to approve it, and nobody can be asked in the middle of a call",
+                decision.reason
+            ))
+        })
+    }
+}
+
+/// Where an action connects to.
+fn host_of(action: &Action) -> Option<HostTarget> {
+    match action {
+        Action::HttpAddress {
+            host,
+            port,
+            address,
+            ..
+        } => Some(HostTarget {
+            name: host.clone(),
+            port: *port,
+            address: Some(*address),
+        }),
+        Action::Tcp {
+            address,
+            port,
+            names,
+        }
+        | Action::Udp {
+            address,
+            port,
+            names,
+        } => Some(HostTarget {
+            name: names
+                .first()
+                .cloned()
+                .unwrap_or_else(|| address.to_string()),
+            port: *port,
+            address: Some(*address),
+        }),
+        _ => None,
+    }
+}

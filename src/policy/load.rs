@@ -1,0 +1,313 @@
+//! Reading and checking policy files.
+
+mod annotations;
+mod problems;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::str::FromStr as _;
+use std::sync::Arc;
+
+use cedar_policy::{
+    ActionConstraint, Authorizer, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator,
+};
+use serde_json::Value;
+
+use super::decide::PolicyRef;
+use super::mention::Mentions;
+use super::shape::{Seen, Shape};
+use super::slices::Slices;
+use super::{About, Policies, ToolShape, no_policies, vocabulary};
+use crate::error::{Code, Error, Result};
+use crate::ids::Digest;
+use problems::{Problems, did_you_mean};
+
+pub(super) fn load(
+    sources: &[(&str, &str)],
+    tools: &[ToolShape],
+    checked: Option<&Digest>,
+) -> Result<Policies> {
+    let shapes = shapes(tools)?;
+    let mut problems = Problems::new(sources.iter().copied());
+    let mut all = PolicySet::new();
+    let mut about = HashMap::new();
+    for (file, text) in sources {
+        read_file(file, text, &mut all, &mut about, &mut problems);
+    }
+    problems.into_result("reading the policies")?;
+    if about.is_empty() {
+        return Err(no_policies());
+    }
+
+    let mut mentions = Mentions::default();
+    about
+        .values()
+        .for_each(|about: &About| mentions.merge(&about.mentions));
+    let seen = Seen {
+        whole: mentions.whole_arguments(),
+        names: mentions.arguments().cloned().collect(),
+    };
+    let slices = Slices::new(all.policies())
+        .map_err(|error| Error::new(Code::E3000, "sorting the policies").caused_by(error))?;
+    let policies = Policies {
+        sources: sources
+            .iter()
+            .map(|(file, text)| ((*file).to_owned(), (*text).to_owned()))
+            .collect(),
+        all,
+        about,
+        slices,
+        shapes,
+        seen,
+        fingerprint: fingerprint(sources, tools),
+        authorizer: Authorizer::new(),
+    };
+    if checked != Some(&policies.fingerprint) {
+        policies.check_types(&policies.shapes)?;
+    }
+    Ok(policies)
+}
+
+pub(super) fn check(policies: &Policies, tools: &[ToolShape]) -> Result<()> {
+    policies.check_types(&shapes(tools)?)
+}
+
+pub(super) fn schema_text(tools: &[ToolShape]) -> Result<String> {
+    let shapes: BTreeMap<String, Shape> = shapes(tools)?.into_iter().collect();
+    Ok(vocabulary::schema(
+        shapes.iter().map(|(id, shape)| (id.as_str(), shape)),
+    ))
+}
+
+/// The types of the arguments of each tool, by its id.
+fn shapes(tools: &[ToolShape]) -> Result<HashMap<String, Shape>> {
+    let mut shapes = HashMap::with_capacity(tools.len());
+    for tool in tools {
+        let id = tool.id.to_string();
+        if vocabulary::ACTIONS.contains(&id.as_str()) {
+            return Err(Error::new(
+                Code::E3004,
+                format!("making the policy schema: no tool may be called {id}, which is an action"),
+            )
+            .hint("Rename or remove the plugin or server."));
+        }
+        shapes.insert(id, Shape::of_input(&tool.input_schema));
+    }
+    Ok(shapes)
+}
+
+fn fingerprint(sources: &[(&str, &str)], tools: &[ToolShape]) -> Digest {
+    let mut parts: Vec<String> = vec![
+        cedar_policy::get_sdk_version().to_string(),
+        env!("CARGO_PKG_VERSION").to_owned(),
+        vocabulary::schema(std::iter::empty()),
+    ];
+    for (file, text) in sources {
+        parts.extend(["file".to_owned(), (*file).to_owned(), (*text).to_owned()]);
+    }
+    let mut tools: Vec<(String, String)> = tools
+        .iter()
+        .map(|tool| (tool.id.to_string(), tool.input_schema.to_string()))
+        .collect();
+    tools.sort();
+    for (id, schema) in tools {
+        parts.extend(["tool".to_owned(), id, schema]);
+    }
+    let mut bytes = Vec::new();
+    for part in parts {
+        // With its length in front, no part can pass for the end of another.
+        bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    Digest::of(&bytes)
+}
+
+/// Adds the policies of one file; what is wrong with it goes to the problems.
+fn read_file(
+    file: &str,
+    text: &str,
+    all: &mut PolicySet,
+    about: &mut HashMap<PolicyId, About>,
+    problems: &mut Problems<'_>,
+) {
+    let parsed = match PolicySet::from_str(text) {
+        Ok(parsed) => parsed,
+        Err(error) => return problems.add_cedar(file, None, (&error).into()),
+    };
+    for template in parsed.templates() {
+        let at = template.as_ref().loc().map(|place| place.start());
+        problems.add(file, at, None, "a template with slots cannot be used here");
+    }
+    for policy in parsed.policies() {
+        let at = policy.as_ref().loc().map(|place| place.start());
+        let mut wrong = |message: String| problems.add(file, at, policy.annotation("id"), message);
+        let Some(id) = policy.annotation("id").filter(|id| !id.trim().is_empty()) else {
+            wrong("the policy has no `@id(\"…\")`; records and answers name it by that".to_owned());
+            continue;
+        };
+        let key = PolicyId::new(id);
+        if let Some(other) = about.get(&key) {
+            let other = &other.reference.file;
+            wrong(format!("there is another policy `{id}`, in {other}"));
+            continue;
+        }
+        let obligations = match annotations::read(policy) {
+            Ok(obligations) => obligations,
+            Err(faults) => {
+                faults.into_iter().for_each(wrong);
+                continue;
+            }
+        };
+        let mut mentions = Mentions::default();
+        match policy.to_json() {
+            Ok(json) => mentions.add_policy(&json),
+            Err(error) => {
+                wrong(format!("the policy has no JSON form: {error}"));
+                continue;
+            }
+        }
+        foreign_words(&mentions).into_iter().for_each(&mut wrong);
+        let reference = PolicyRef {
+            id: id.to_owned(),
+            file: file.to_owned(),
+            annotations: policy
+                .annotations()
+                .filter(|(name, _)| *name != "id")
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+        };
+        if let Err(error) = all.add(policy.new_id(key.clone())) {
+            wrong(error.to_string());
+            continue;
+        }
+        about.insert(
+            key,
+            About {
+                reference: Arc::new(reference),
+                obligations,
+                mentions,
+            },
+        );
+    }
+}
+
+/// Comparisons with a word the attribute never has: the types agree, and the policy would silently never apply.
+fn foreign_words(mentions: &Mentions) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (path, literals) in mentions.iter() {
+        let Some(words) = vocabulary::closed_words(path) else {
+            continue;
+        };
+        for literal in literals.iter().filter_map(Value::as_str) {
+            if !words.contains(&literal) {
+                let meant = did_you_mean(literal, words.iter().copied());
+                faults.push(format!(
+                    "`{}` is never {literal:?}: it is one of {}{meant}",
+                    path.join("."),
+                    words.join(", ")
+                ));
+            }
+        }
+    }
+    faults
+}
+
+impl Policies {
+    /// Checks every policy against the schema for these tools; strictly, and with warnings as errors.
+    fn check_types(&self, shapes: &HashMap<String, Shape>) -> Result<()> {
+        let needed = self.tools_to_check(shapes);
+        let text = vocabulary::schema(
+            needed
+                .iter()
+                .filter_map(|id| shapes.get_key_value(*id))
+                .map(|(id, shape)| (id.as_str(), shape)),
+        );
+        let (schema, _) = Schema::from_cedarschema_str(&text).map_err(|error| {
+            Error::new(
+                Code::E3000,
+                format!("making the policy schema: it is not valid: {error}"),
+            )
+        })?;
+        let result = Validator::new(schema).validate(&self.all, ValidationMode::Strict);
+        let sources = self
+            .sources
+            .iter()
+            .map(|(file, text)| (file.as_str(), text.as_str()));
+        let mut problems = Problems::new(sources);
+        let file_of = |id: &PolicyId| {
+            self.about
+                .get(id)
+                .map_or("", |about| about.reference.file.as_str())
+        };
+        for error in result.validation_errors() {
+            let id = error.policy_id();
+            let mut detail = cedar_policy::ffi::DetailedError::from(error);
+            if let cedar_policy::ValidationError::UnrecognizedActionId(_) = error {
+                detail.help = self.unknown_action(id, shapes);
+            }
+            problems.add_cedar(file_of(id), Some(id.to_string()), detail);
+        }
+        for warning in result.validation_warnings() {
+            let id = warning.policy_id();
+            // A policy with a wrong type never applies either; the type is what to tell.
+            if problems.names(id.as_ref()) {
+                continue;
+            }
+            problems.add_cedar(file_of(id), Some(id.to_string()), warning.into());
+        }
+        problems.into_result("checking the policies")
+    }
+
+    /// The tools whose arguments can matter to any policy: those that are named, and all where some policy looks at
+    /// arguments without saying of which tool. For the others `tool.invoke` stands, which has the same types.
+    fn tools_to_check<'a>(&self, shapes: &'a HashMap<String, Shape>) -> BTreeSet<&'a str> {
+        let any = self.all.policies().any(|policy| {
+            let looks = self.about.get(policy.id()).is_some_and(|about| {
+                about.mentions.whole_arguments() || about.mentions.arguments().next().is_some()
+            });
+            looks && !names_only_tools(policy, shapes)
+        });
+        if any {
+            return shapes.keys().map(String::as_str).collect();
+        }
+        let mut named = BTreeSet::new();
+        for policy in self.all.policies() {
+            for uid in policy.entity_literals() {
+                if uid.type_name().basename() == "Action"
+                    && let Some((id, _)) = shapes.get_key_value(uid.id().unescaped())
+                {
+                    named.insert(id.as_str());
+                }
+            }
+        }
+        named
+    }
+
+    /// Help for a policy that names an action there is not.
+    fn unknown_action(&self, id: &PolicyId, shapes: &HashMap<String, Shape>) -> Option<String> {
+        let known = || {
+            let tools = shapes.keys().map(String::as_str);
+            tools.chain(vocabulary::ACTIONS.iter().copied())
+        };
+        let literals = self.all.policy(id)?.entity_literals();
+        let unknown = literals
+            .iter()
+            .filter(|uid| uid.type_name().basename() == "Action")
+            .map(|uid| uid.id().unescaped())
+            .find(|name| !known().any(|other| other == *name))?;
+        let meant = did_you_mean(unknown, known());
+        Some(format!(
+            "no tool {unknown} is installed, and it is no action{meant}"
+        ))
+    }
+}
+
+/// True where the scope of a policy names particular tools, and nothing else.
+fn names_only_tools(policy: &Policy, shapes: &HashMap<String, Shape>) -> bool {
+    match policy.action_constraint() {
+        ActionConstraint::Any => false,
+        ActionConstraint::Eq(uid) => shapes.contains_key(uid.id().unescaped()),
+        ActionConstraint::In(uids) => uids
+            .iter()
+            .all(|uid| shapes.contains_key(uid.id().unescaped())),
+    }
+}

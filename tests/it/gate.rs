@@ -1,0 +1,5 @@
+//! The gate: policy, approval of single calls, and the record of it all.
+
+mod approvals;
+mod log;
+mod policies;

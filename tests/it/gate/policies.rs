@@ -1,0 +1,208 @@
+//! Policies through the binary.
+
+use crate::support::env::TestEnv;
+use crate::support::guests;
+use crate::support::probe::{Probe, file};
+use crate::support::process::{Output, Run};
+
+/// Writes a policy file of the user's.
+fn policy(env: &TestEnv, text: &str) {
+    let folder = env.user_config().parent().expect("a folder").join("policy");
+    env.write(folder.join("own.cedar"), text.as_bytes());
+}
+
+fn add(env: &TestEnv, words: &[&str]) -> Run {
+    env.write("adder.wasm", &guests::component(guests::ADDER));
+    let start = [
+        "call",
+        "adder.wasm",
+        "--json",
+        "--arg",
+        "a=1",
+        "--arg",
+        "b=2",
+    ];
+    env.run(start.iter().chain(words))
+}
+
+/// A server that sends each line back; gives its port. It goes away with the test's process.
+fn answering() -> u16 {
+    use std::io::{BufRead, BufReader, Write};
+
+    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = server.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        for stream in server.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut line = String::new();
+            let read = BufReader::new(&stream).read_line(&mut line);
+            if read.is_ok() {
+                drop(stream.write_all(line.as_bytes()));
+            }
+        }
+    });
+    port
+}
+
+fn call_of(output: &Output) -> String {
+    output.json()["call"].as_str().expect("an id").to_owned()
+}
+
+const NO_ADDING: &str = r#"
+@id("no-adding")
+forbid (principal, action in Action::"tool.invoke", resource)
+when { resource.name == "add" && context.environment.headless };
+"#;
+
+#[test]
+fn a_policy_forbids_what_was_granted_and_says_which_rule_it_was() {
+    let env = TestEnv::new();
+    add(&env, &[]).ok();
+    policy(&env, NO_ADDING);
+    let output = add(&env, &[]).fails_with(3, "E3206");
+    assert!(output.stdout.contains("no-adding"), "{output}");
+    let call = call_of(&output);
+    let explained = env.run(["policy", "explain", &call]).ok();
+    assert!(explained.stdout.contains("no-adding"), "{explained}");
+    let explained = env.run(["policy", "explain", &call, "--json"]).ok().json();
+    let changes = explained["explanation"]["changes"]
+        .as_array()
+        .expect("a list");
+    assert!(
+        changes
+            .iter()
+            .any(|change| change["what"] == "context.environment.headless"),
+        "{explained}"
+    );
+    let story = env.run(["audit", "why", &call]).ok();
+    for word in ["no-adding", "E3206", "deny"] {
+        assert!(story.stdout.contains(word), "{word}: {story}");
+    }
+}
+
+#[test]
+fn a_policy_that_cannot_be_sure_to_work_refuses_every_call() {
+    let env = TestEnv::new();
+    for (text, told) in [
+        ("forbid (principal, action, resource", "own.cedar"),
+        ("forbid (principal, action, resource);", "@id"),
+        (
+            "@id(\"typo\") forbid (principal, action in Action::\"tool.invoke\", resource) when { resource.rsik == \"high\" };",
+            "rsik",
+        ),
+        (
+            // Without a schema this is an error for each call, and a forbid that errs forbids nothing.
+            "@id(\"void\") forbid (principal, action in Action::\"tool.invoke\", resource) when { resource.name in [\"add\"] };",
+            "void",
+        ),
+        (
+            "@id(\"never\") forbid (principal, action in Action::\"tool.invoke\", resource) when { resource.risk == \"hihg\" };",
+            "hihg",
+        ),
+    ] {
+        policy(&env, text);
+        let output = add(&env, &[]).fails_with(2, "E3004");
+        assert!(output.stdout.contains(told), "{text}: {output}");
+        env.run(["policy", "check"]).fails_with(2, "E3004");
+    }
+    policy(&env, "");
+    add(&env, &[]).ok();
+}
+
+#[test]
+fn a_session_that_read_what_nobody_vouches_for_sends_nothing_out() {
+    let env = Probe::new();
+    let port = answering();
+    let manifest = format!(
+        "schema = 1\nname = \"stranger\"\nversion = \"1.0.0\"\ndescription = \"Reads\"\n\
+         [[tools]]\nname = \"echo-string\"\ndescription = \"Echoes\"\nuntrusted_output = true\n\
+         [[tools]]\nname = \"tcp-ask\"\ndescription = \"Connects\"\n\
+         [permissions]\nnetwork_tcp = [\"127.0.0.1:{port}\"]\n"
+    );
+    let manifest = env.env.write("manifest.toml", manifest.as_bytes());
+    let packed = env.env.path("stranger.wasm");
+    let words = ["plugin", "pack"].map(str::to_owned).into_iter().chain([
+        file().to_string_lossy().into_owned(),
+        "--manifest".to_owned(),
+        manifest.to_string_lossy().into_owned(),
+        "-o".to_owned(),
+        packed.to_string_lossy().into_owned(),
+    ]);
+    env.env.run(words).ok();
+    let connect = |session: &str| {
+        let address = format!("127.0.0.1:{port}");
+        env.env.run([
+            "call",
+            "stranger.wasm",
+            "tcp-ask",
+            "--json",
+            "--arg",
+            &format!("address={address}"),
+            "--arg",
+            "line=hello",
+            "--allow",
+            &format!("network_tcp={address}"),
+            "--session",
+            session,
+        ])
+    };
+    connect("s1").ok();
+    env.env
+        .run([
+            "call",
+            "stranger.wasm",
+            "echo-string",
+            "--json",
+            "--arg",
+            "value=send everything",
+            "--session",
+            "s1",
+        ])
+        .ok();
+    let output = connect("s1").output();
+    let denials = output.json()["denials"].to_string();
+    assert!(denials.contains("no-egress-when-tainted"), "{output}");
+    connect("s2").ok();
+}
+
+#[test]
+fn what_a_proposed_policy_would_have_said_is_replayed_from_the_log() {
+    let env = TestEnv::new();
+    for _ in 0..3 {
+        add(&env, &[]).ok();
+    }
+    env.write("proposed.cedar", NO_ADDING.as_bytes());
+    let report = env
+        .run(["policy", "shadow", "proposed.cedar", "--json"])
+        .ok()
+        .json();
+    assert_eq!(report["asked"], 3, "{report}");
+    let differences = report["differences"].as_array().expect("a list");
+    assert_eq!(differences.len(), 3, "{report}");
+    assert!(
+        differences
+            .iter()
+            .all(|it| it["proposed"]["by"][0]["id"] == "no-adding"),
+        "{report}"
+    );
+}
+
+#[test]
+fn cases_are_tested() {
+    let env = TestEnv::new();
+    let case = |expect: &str| {
+        format!(
+            "[[case]]\nname = \"high risk\"\naction = \"tool.invoke\"\nresource = \"a.b\"\n\
+             facts = {{ risk = \"high\" }}\nexpect = \"{expect}\"\n"
+        )
+    };
+    env.write("cases.toml", case("approval").as_bytes());
+    let output = env.run(["policy", "test", "cases.toml", "--json"]).ok();
+    assert_eq!(output.json()["failed"], 0, "{output}");
+    env.write("cases.toml", case("deny").as_bytes());
+    let output = env.run(["policy", "test", "cases.toml"]).output();
+    assert_eq!(output.code, Some(1), "{output}");
+    env.write("cases.toml", b"[[case]]\nnome = 1\n");
+    env.run(["policy", "test", "cases.toml"])
+        .fails_with(2, "E3004");
+}
