@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use semver::VersionReq;
 
+use crate::audit::{Event, EventType};
 use crate::config::{Config, Environment, Flag, Paths};
 use crate::dist::{Blobs, Package};
 use crate::error::{Code, Error, Result};
@@ -22,7 +23,7 @@ use crate::exec::BoxFuture;
 use crate::host::{self, CompiledCache, Host, POOL_SLOTS};
 use crate::ids::PluginName;
 use crate::invoke::{
-    ApprovalRules, Catalog, Known, Ledger, Parts, Permits, Pipeline, Rules, ToolRef,
+    Admission, ApprovalRules, Catalog, Known, Ledger, Parts, Pipeline, Rules, Sharing, ToolRef,
 };
 use crate::permission::{Capability, Kind, Scope, Sensitive};
 use crate::policy::Policies;
@@ -126,10 +127,42 @@ impl App {
             catalog: Arc::clone(self) as Arc<dyn Catalog>,
             executor: self.host()?,
             ledger: Arc::clone(self) as Arc<dyn Ledger>,
-            permits: Permits::new(most),
+            admission: self.admission(most)?,
             rules: self.rules(),
             recording: self.recording()?,
         }))
+    }
+
+    /// What calls have to pass before they run. Breakers that open and close are recorded.
+    fn admission(&self, total: usize) -> Result<Admission> {
+        let log = self.audit()?;
+        let config = &self.config;
+        let sharing = Sharing {
+            total,
+            per_caller: (config.per_caller as usize).min(total),
+            queue: config.queue as usize,
+            rate: Some(config.per_minute).filter(|limit| *limit < u32::MAX),
+            attempts: config.attempts,
+            breaker: config.breaker,
+        };
+        Ok(Admission::new(
+            sharing,
+            Arc::new(move |tool, transition| {
+                tracing::warn!(
+                    tool,
+                    from = transition.from.word(),
+                    to = transition.to.word(),
+                    "a breaker changed"
+                );
+                let event = Event::new(EventType::BreakerChanged)
+                    .subject(tool)
+                    .with("from", transition.from.word())
+                    .with("to", transition.to.word());
+                if let Some(Err(error)) = log.as_ref().map(|log| log.append(event)) {
+                    tracing::error!(%error, "could not record that a breaker changed");
+                }
+            }),
+        ))
     }
 
     /// What holds for every call of this process.

@@ -49,6 +49,16 @@ pub struct Config {
     pub ceiling: Limits,
     /// How many calls run at once (`calls.concurrency`).
     pub concurrency: u32,
+    /// How many of these one caller may have (`calls.per_caller`).
+    pub per_caller: u32,
+    /// How many calls may wait for their turn (`calls.queue`).
+    pub queue: u32,
+    /// How many calls of one tool a caller may begin a minute (`calls.per_minute`); the most there is means no limit.
+    pub per_minute: u32,
+    /// How often a call that may be repeated is tried (`calls.attempts`).
+    pub attempts: u32,
+    /// Whether a tool that keeps failing is left alone for a while (`calls.breaker`).
+    pub breaker: bool,
     /// How many threads compile components (`calls.compile_jobs`).
     pub compile_jobs: u32,
     /// Whether `--allow` and `--allow-requested` may be used (`permissions.allow_flag`).
@@ -202,6 +212,11 @@ impl Config {
             limits: Limits::default(),
             ceiling: Limits::most(),
             concurrency: 64,
+            per_caller: 10_000,
+            queue: 100_000,
+            per_minute: u32::MAX,
+            attempts: 3,
+            breaker: true,
             // They are polite threads: calls come first wherever both want a core.
             compile_jobs: u32::try_from(cores).unwrap_or(1),
             allow_flag: true,
@@ -253,6 +268,17 @@ impl Config {
         values.extend(
             [
                 ("calls.concurrency", self.concurrency.to_string()),
+                ("calls.per_caller", self.per_caller.to_string()),
+                ("calls.queue", self.queue.to_string()),
+                (
+                    "calls.per_minute",
+                    match self.per_minute {
+                        u32::MAX => "no limit".to_owned(),
+                        limit => limit.to_string(),
+                    },
+                ),
+                ("calls.attempts", self.attempts.to_string()),
+                ("calls.breaker", self.breaker.to_string()),
                 ("calls.compile_jobs", self.compile_jobs.to_string()),
                 ("permissions.allow_flag", self.allow_flag.to_string()),
                 ("permissions.yes", self.yes.to_string()),

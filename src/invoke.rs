@@ -12,6 +12,7 @@ mod ledger;
 mod question;
 mod record;
 mod resolve;
+mod scribe;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ApprovalMode;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::exec::{BoxFuture, EventSink, Events, Executor, Output, Usage};
 use crate::ids::{CallId, Digest, ToolId};
 use crate::manifest::{LimitRequest, Limits, Variables};
@@ -28,13 +29,16 @@ use crate::permission::{Grants, Scope, Sensitive};
 use crate::policy::Policies;
 use crate::policy::question::SessionState;
 use crate::registry::{Source, Tool};
+use crate::resilience::idempotency::{Begun, RequestKey};
+use crate::schema::canonical;
 
-pub use admit::Permits;
+pub use admit::{Admission, Sharing};
 pub use authorise::{Authorised, Plan, PolicyAnswer};
 pub use caller::Caller;
 pub use ledger::{Approval, Asked, Ledger};
 pub use record::Recording;
 pub use resolve::{Resolved, ToolRef};
+pub use scribe::Scribe;
 
 /// Finds tools. The front doors do not care where they come from.
 pub trait Catalog: Send + Sync {
@@ -75,6 +79,8 @@ pub struct Request {
     pub grants: Arc<Grants>,
     /// Limits for this call; they take the place of the manifest's, and stay below the ceiling.
     pub limits: LimitRequest,
+    /// Tells this request apart from others of the same caller: made again with the same key, it is not run again.
+    pub idempotency: Option<String>,
     /// Freezes clocks and random numbers, also where the manifest does not.
     pub deterministic: bool,
     /// Cancels the call.
@@ -130,8 +136,8 @@ pub struct Parts {
     pub executor: Arc<dyn Executor>,
     /// Keeps sessions and approvals.
     pub ledger: Arc<dyn Ledger>,
-    /// How many run at once.
-    pub permits: Permits,
+    /// What calls have to pass before they run.
+    pub admission: Admission,
     /// What holds for every call.
     pub rules: Rules,
     /// Where calls are recorded; nothing where the operator switched it off.
@@ -141,6 +147,33 @@ pub struct Parts {
 /// Runs calls.
 pub struct Pipeline {
     parts: Parts,
+}
+
+/// The end of a request that a caller may make again.
+#[derive(Debug)]
+pub struct Recorded(std::result::Result<Output, (Code, String)>);
+
+impl Recorded {
+    fn of(result: &Result<Output>) -> Self {
+        Self(match result {
+            Ok(output) => Ok(output.clone()),
+            Err(error) => Err((error.code(), error.to_string())),
+        })
+    }
+
+    fn result(&self) -> Result<Output> {
+        match &self.0 {
+            Ok(output) => Ok(output.clone()),
+            Err((code, message)) => Err(Error::new(*code, message.clone())),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match &self.0 {
+            Ok(output) => output.to_json().to_string().len(),
+            Err((_, message)) => message.len(),
+        }
+    }
 }
 
 /// How a call ended, with everything that is told about it.
@@ -154,6 +187,8 @@ pub struct Report {
     pub digest: Option<Digest>,
     /// The result holds content that nobody here vouches for.
     pub untrusted: bool,
+    /// The tool did not run again: the result is that of the same request, or of the same computation, before.
+    pub repeated: bool,
     /// The result, or why there is none.
     pub result: Result<Output>,
     /// What the call used, where it ran.
@@ -185,6 +220,7 @@ impl Pipeline {
             tool: None,
             digest: None,
             untrusted: false,
+            repeated: false,
             result: Ok(Output::default()),
             usage: None,
             events: Events::default(),
@@ -216,12 +252,64 @@ impl Pipeline {
             .await?;
         record.authorised(&authorised).await?;
         report.warnings.clone_from(&authorised.plan.warnings);
-        let admitted = authorised.admit(&parts.permits).await?;
-        let ran = admitted.run(&*parts.executor).await;
-        report.usage = Some(ran.usage());
-        let checked = ran.check();
+        let result = self.once(authorised, report).await;
         if let Some(session) = session {
             parts.ledger.count(&session, report.untrusted).await?;
+        }
+        result
+    }
+
+    /// Runs the call, unless the same request ran before or runs now, or its result is known.
+    async fn once(&self, authorised: Authorised, report: &mut Report) -> Result<Output> {
+        let admission = &self.parts.admission;
+        let Some(key) = authorised.request.idempotency.clone() else {
+            return self.run(authorised, report).await;
+        };
+        let arguments = canonical(&authorised.request.arguments);
+        let key = RequestKey {
+            principal: authorised.request.caller.principal.clone(),
+            tool: authorised.tool.id.to_string(),
+            key,
+        };
+        match admission
+            .requests
+            .begin(key, Digest::of(arguments.as_bytes()))
+            .await?
+        {
+            Begun::Known(recorded) => {
+                report.repeated = true;
+                recorded.result()
+            }
+            Begun::Run(runner) => {
+                let result = self.run(authorised, report).await;
+                let recorded = Recorded::of(&result);
+                let bytes = recorded.bytes();
+                runner.finish(Arc::new(recorded), bytes);
+                result
+            }
+        }
+    }
+
+    async fn run(&self, authorised: Authorised, report: &mut Report) -> Result<Output> {
+        let parts = &self.parts;
+        let known = authorised.cache_key();
+        if let Some(output) = known
+            .as_ref()
+            .and_then(|key| parts.admission.results.get(key))
+        {
+            report.repeated = true;
+            return Ok(Output::clone(&output));
+        }
+        let admitted = authorised.admit(&parts.admission).await?;
+        let mut ran = admitted.run(&*parts.executor, &parts.admission).await;
+        report.usage = Some(ran.usage());
+        let code = ran.code();
+        ran.settle(code);
+        let checked = ran.check();
+        if let (Some(key), Ok(output)) = (known, &checked) {
+            let bytes = output.to_json().to_string().len();
+            let results = &parts.admission.results;
+            results.put(key, Arc::new(output.clone()), bytes, None);
         }
         checked
     }
@@ -274,6 +362,9 @@ impl Report {
                 let content = output.content.iter().map(crate::exec::Content::to_json);
                 object.insert("content".into(), content.collect());
                 object.insert("untrusted".into(), self.untrusted.into());
+                if self.repeated {
+                    object.insert("repeated".into(), true.into());
+                }
             }
             Err(error) => {
                 object.insert("error".into(), error.to_json());

@@ -11,6 +11,7 @@ pub mod config;
 pub mod manifest;
 pub mod permission;
 pub mod policy;
+pub mod resilience;
 pub mod schema;
 
 pub mod audit;

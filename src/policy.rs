@@ -15,6 +15,7 @@ pub mod explain;
 mod load;
 mod mention;
 pub mod question;
+mod remembered;
 pub mod shadow;
 pub mod shape;
 mod slices;
@@ -38,6 +39,7 @@ pub use question::{Ask, Principal, Question, Tool};
 use crate::error::{Code, Error, Result};
 use crate::ids::{Digest, ToolId};
 use mention::Mentions;
+use remembered::Remembered;
 use shape::{Seen, Shape};
 use slices::Slices;
 
@@ -66,6 +68,7 @@ pub struct Policies {
     slices: Slices,
     shapes: HashMap<String, Shape>,
     seen: Seen,
+    remembered: Remembered,
     fingerprint: Digest,
     authorizer: Authorizer,
 }

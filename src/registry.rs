@@ -21,7 +21,7 @@ use crate::store::Store;
 pub use given::{Difference, Given};
 pub use installed::{Descriptor, Installed, Locked};
 pub use lifecycle::{Day, Lifecycle, Stage};
-pub use search::{Hit, search};
+pub use search::{Document, Embedder, Found, Hit, ToolSearch};
 
 /// What is installed and granted, as `store` keeps it.
 #[derive(Debug, Clone)]

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! TOOLHATCH_HOME/state.db      SQLite in WAL mode, 0600; its version is the pragma `user_version`
+//! TOOLHATCH_HOME/index.db      the search index: derived, and made anew where it is damaged or older
 //! TOOLHATCH_HOME/generation    a number that changes with every change that calls have to notice
 //! ```
 
@@ -13,6 +14,7 @@ mod fault;
 mod generation;
 mod grants;
 mod heads;
+mod index;
 mod plugins;
 mod schema;
 mod sessions;
@@ -29,6 +31,9 @@ pub use approvals::{ApprovalRow, Settled};
 pub use generation::Generation;
 pub use grants::GrantRow;
 pub use heads::HeadRow;
+#[cfg(test)]
+pub(crate) use index::PlainIndex;
+pub use index::{FIELDS, Index, Term, ToolKey, ToolText};
 pub use plugins::{LockRow, PluginRow, ToolRow};
 pub use sessions::SessionRow;
 
@@ -38,6 +43,8 @@ use fault::fault;
 
 /// How long a process waits for another one's change. Changes take milliseconds; whoever waits this long is told.
 const BUSY: Duration = Duration::from_secs(5);
+/// How often opening is tried while somebody else opens it.
+const OPENINGS: u32 = 100;
 /// Readers of one process; there is one writer at a time whatever this is.
 const CONNECTIONS: u32 = 4;
 
@@ -81,7 +88,15 @@ impl Store {
             home: home.to_owned(),
             path,
         };
-        schema::migrate(&store).await?;
+        // Changing to WAL does not wait for others who do the same at the same moment, as two first calls would.
+        let mut tries = 0;
+        while let Err(error) = schema::migrate(&store).await {
+            if error.code() != Code::E3001 || tries == OPENINGS {
+                return Err(error);
+            }
+            tries += 1;
+            tokio::time::sleep(BUSY / OPENINGS).await;
+        }
         Ok(store)
     }
 

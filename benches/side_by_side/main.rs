@@ -108,6 +108,7 @@ fn request(events: EventLimits) -> Request {
         caller: Arc::new(Caller::of_process()),
         grants: Arc::new(Grants::default()),
         limits: LimitRequest::default(),
+        idempotency: None,
         deterministic: false,
         cancel: CancellationToken::new(),
         events: Arc::new(EventSink::new(events)),

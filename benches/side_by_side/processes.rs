@@ -164,11 +164,20 @@ impl Drop for Lines {
 /// What a process takes that waits for the next call, and what one takes whose guest fills its memory.
 pub(crate) fn memory(root: &Path, home: &Path) {
     let mut lines = Lines::open(root, home);
+    // A line that is no call is answered once everything is ready, and runs nothing.
+    let answer = lines.call(&json!({"no": "call"}));
+    assert_eq!(answer["ok"], false, "{answer}");
+    let idle = lines.memory("VmRSS:") / 1024;
+    println!("| idle `call --jsonl`, ready for its first call | {idle} MiB | – | – | ≤ 30 MB |");
     let arguments = json!({"code": CODE, "language": "rust"});
     let answer = lines.call(&json!({"tool": PLUGIN, "args": arguments}));
     assert_eq!(answer["ok"], true, "{answer}");
-    let idle = lines.memory("VmRSS:") / 1024;
-    println!("| idle `call --jsonl` after one call | {idle} MiB | – | – | ≤ 30 MB |");
+    let (all, own) = (lines.memory("VmRSS:"), lines.memory("RssAnon:"));
+    println!(
+        "| the same after one call, and of that not pages of the program | {} MiB, {} MiB | – | – | – |",
+        all / 1024,
+        own / 1024
+    );
     drop(lines);
 
     let guests = tempfile::tempdir().expect("a temporary folder");

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::App;
 use crate::audit::{AuditLog, Event, EventType, Options, Outlets};
 use crate::error::Result;
-use crate::invoke::Recording;
+use crate::invoke::{Recording, Scribe};
 use crate::store::HeadRow;
 
 /// The log, opened when it is first needed.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     log: Mutex<Option<Arc<AuditLog>>>,
+    scribe: Mutex<Option<Arc<Scribe>>>,
 }
 
 impl App {
@@ -72,8 +73,22 @@ impl App {
     /// Those of [`App::audit`].
     pub(super) fn recording(&self) -> Result<Option<Recording>> {
         let config = &self.config.audit;
-        Ok(self.audit()?.map(|log| Recording {
+        let Some(log) = self.audit()? else {
+            return Ok(None);
+        };
+        let mut scribe = self
+            .recorder
+            .scribe
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let started = match &*scribe {
+            Some(started) => Arc::clone(started),
+            None => Arc::new(Scribe::start(Arc::clone(&log))?),
+        };
+        *scribe = Some(Arc::clone(&started));
+        Ok(Some(Recording {
             log,
+            scribe: started,
             strict: config.strict || self.config.strict,
             arguments: config.include_arguments,
             output: config.include_output,
@@ -115,6 +130,17 @@ impl App {
             open.take()
         };
         let Some(log) = log else { return Ok(()) };
+        let scribe = {
+            let mut scribe = self
+                .recorder
+                .scribe
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            scribe.take()
+        };
+        if let Some(scribe) = scribe {
+            scribe.close();
+        }
         log.close()?;
         let head = log.head();
         let row = HeadRow {

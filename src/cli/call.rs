@@ -45,7 +45,7 @@ pub struct Args {
     /// One argument: `name=value` is read by the type the tool's schema gives it, `name:=JSON` is taken as JSON.
     #[arg(long = "arg", value_name = "NAME=VALUE|NAME:=JSON")]
     arg: Vec<String>,
-    /// Read one call a line from standard input, as JSON: {"tool", "name", "args", "allow", "timeout", "id"}.
+    /// Read one call a line from standard input, as JSON: {"tool", "name", "args", "allow", "timeout", "session", "key", "id"}.
     #[arg(long, conflicts_with_all = ["target", "args", "arg", "dry_run"])]
     jsonl: bool,
     /// With --jsonl: print answers as they come instead of in order.
@@ -231,6 +231,8 @@ impl Args {
                 caller: Arc::clone(&caller),
                 grants: Arc::new(grants),
                 limits: common.limits(),
+                // One call of one process: there is nothing it could be a repetition of.
+                idempotency: None,
                 deterministic: common.deterministic,
                 cancel: cancel.clone(),
                 events: Arc::new(EventSink::new(common.event_limits(app))),

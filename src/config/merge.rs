@@ -56,12 +56,25 @@ impl Merge<'_> {
                 calls.concurrency,
                 (|config| &mut config.concurrency) as fn(&mut Config) -> &mut u32,
             ),
+            ("calls.per_caller", calls.per_caller, |config| {
+                &mut config.per_caller
+            }),
+            ("calls.queue", calls.queue, |config| &mut config.queue),
+            ("calls.per_minute", calls.per_minute, |config| {
+                &mut config.per_minute
+            }),
+            ("calls.attempts", calls.attempts, |config| {
+                &mut config.attempts
+            }),
             ("calls.compile_jobs", calls.compile_jobs, |config| {
                 &mut config.compile_jobs
             }),
         ] {
             self.set(key, value, Project::Lowers, Enforced::Caps, slot);
         }
+        self.replace("calls.breaker", calls.breaker, Project::Raises, |config| {
+            &mut config.breaker
+        });
         self.permissions(layer.permissions);
         self.approvers(layer.approvers);
         self.approvals(layer.approvals);

@@ -78,6 +78,25 @@ pub struct Calls {
     #[schemars(range(min = 1, max = 10000))]
     #[serde(default)]
     pub concurrency: Option<u32>,
+    /// How many of these one caller may have. Projects can only lower it.
+    #[schemars(range(min = 1, max = 10000))]
+    #[serde(default)]
+    pub per_caller: Option<u32>,
+    /// How many calls may wait for their turn. Projects can only lower it.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    #[serde(default)]
+    pub queue: Option<u32>,
+    /// How many calls of one tool a caller may begin a minute. Without it there is no limit.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    #[serde(default)]
+    pub per_minute: Option<u32>,
+    /// How often a call is tried whose tool says that it failed and may work later, where calling it twice does no harm.
+    #[schemars(range(min = 1, max = 10))]
+    #[serde(default)]
+    pub attempts: Option<u32>,
+    /// Whether a tool that keeps crashing or running out of time is left alone for a while.
+    #[serde(default)]
+    pub breaker: Option<bool>,
     /// How many threads compile components. Projects can only lower it.
     #[schemars(range(min = 1, max = 1024))]
     #[serde(default)]

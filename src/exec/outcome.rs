@@ -404,6 +404,22 @@ impl std::fmt::Display for Frame {
 }
 
 impl Ended {
+    /// The code of the error this ending stands for; nothing where there is a result.
+    #[must_use]
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Self::Complete(_) => None,
+            Self::NeedsInput { .. } => Some(Code::E3213),
+            Self::Failed(error) => Some(tool_code(error.kind).0),
+            Self::Crashed { .. } => Some(Code::E3404),
+            Self::Exited(_) => Some(Code::E3410),
+            Self::LimitReached { limit, .. } => Some(limit.code()),
+            Self::TimedOut(_) => Some(Code::E3402),
+            Self::Cancelled => Some(Code::E3703),
+            Self::NotRun(error) => Some(error.code()),
+        }
+    }
+
     /// The result, or the error this ending stands for.
     ///
     /// # Errors
@@ -448,15 +464,20 @@ impl Ended {
     }
 }
 
-fn tool_error(error: ToolError) -> Error {
-    let (code, said) = match error.kind {
+/// What each kind of error of a tool's own is to the caller.
+fn tool_code(kind: ToolErrorKind) -> (Code, &'static str) {
+    match kind {
         ToolErrorKind::InvalidArguments => (Code::E3301, "the tool does not accept the arguments"),
         ToolErrorKind::NotPermitted => (Code::E3206, "the tool was not permitted to go on"),
         ToolErrorKind::UnknownTool => (Code::E3101, "the plugin has no such tool"),
         ToolErrorKind::NotFound => (Code::E3401, "the tool did not find what it was asked for"),
         ToolErrorKind::Failed => (Code::E3401, "the tool failed"),
         ToolErrorKind::Retryable(_) => (Code::E3401, "the tool failed and may work later"),
-    };
+    }
+}
+
+fn tool_error(error: ToolError) -> Error {
+    let (code, said) = tool_code(error.kind);
     let mut result =
         Error::new(code, format!("{said}: {}", error.message)).detail("kind", error.kind.name());
     if let ToolErrorKind::Retryable(Some(after)) = error.kind {

@@ -41,7 +41,7 @@ pub struct Plan {
     /// Clocks and random numbers stand still.
     pub deterministic: bool,
     /// What policy was asked, and what it said; nothing where calls are not subject to it.
-    pub policy: Option<PolicyAnswer>,
+    pub policy: Option<Arc<PolicyAnswer>>,
     /// Why a person has to agree first, as policy says; empty where nobody has to.
     pub approval: BTreeSet<String>,
     /// Fields of the result that are left out, as policy says.
@@ -128,7 +128,7 @@ impl Plan {
             let question = circumstances.mount(mount, &self.effective);
             self.take(&question, &policies.decide(&question), &judged)?;
         }
-        self.policy = Some(PolicyAnswer { question, decision });
+        self.policy = Some(Arc::new(PolicyAnswer { question, decision }));
         Ok(())
     }
 

@@ -33,6 +33,13 @@ impl Ran {
     }
 }
 
+impl Ran {
+    /// The code of the error the call ended with, before its result is looked at.
+    pub(super) fn code(&self) -> Option<Code> {
+        self.outcome.ended.code()
+    }
+}
+
 /// What takes the place of a field that a policy leaves out.
 const REDACTED: &str = "[redacted]";
 

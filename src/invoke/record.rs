@@ -5,18 +5,20 @@
 //! end too. Dropping a record unfinished, as a cancelled future does, writes that the call was abandoned.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::authorise::Authorised;
 use super::ledger::Asked;
-use super::{Caller, Report, Request, Resolved};
+use super::scribe::Scribe;
+use super::{Caller, PolicyAnswer, Report, Request, Resolved};
 use crate::audit::{AuditLog, Event, EventType};
 use crate::error::{Code, Error, Result};
-use crate::exec::Effect;
+use crate::exec::{Effect, Output, Usage};
 use crate::ids::{CallId, Digest, ToolId};
+use crate::permission::{Denial, Scope};
 use crate::policy::{Decision, Question};
 use crate::schema::canonical;
 
@@ -28,6 +30,8 @@ const TEXT: usize = 64 << 10;
 pub struct Recording {
     /// The log.
     pub log: Arc<AuditLog>,
+    /// The thread that makes records off the path of the calls.
+    pub scribe: Arc<Scribe>,
     /// No record, no run: the start is on the disk before the call runs, the end before its result is told.
     pub strict: bool,
     /// The text of arguments is recorded, not only its digest.
@@ -36,259 +40,21 @@ pub struct Recording {
     pub output: bool,
 }
 
-/// What is known of a call so far.
-#[derive(Debug)]
-pub(super) struct CallRecord {
-    recording: Option<Recording>,
+/// What every record of a call says.
+#[derive(Debug, Clone)]
+struct Facts {
     call: CallId,
     caller: Arc<Caller>,
-    named: String,
     tool: Option<ToolId>,
     plugin: Option<String>,
     digest: Option<Digest>,
-    started: Instant,
-    is_open: bool,
-    finished: bool,
 }
 
-impl CallRecord {
-    pub(super) fn open(request: &Request, recording: Option<Recording>) -> Self {
-        tracing::debug!(call = %request.call, tool = %request.tool, "call requested");
-        Self {
-            recording,
-            call: request.call,
-            caller: Arc::clone(&request.caller),
-            named: request.tool.to_string(),
-            tool: None,
-            plugin: None,
-            digest: None,
-            started: Instant::now(),
-            is_open: false,
-            finished: false,
-        }
-    }
-
-    pub(super) fn resolved(&mut self, resolved: &Resolved) {
-        let digest = resolved.source.artifact.digest;
-        tracing::debug!(call = %self.call, tool = %resolved.tool.id, %digest, "call resolved");
-        self.tool = Some(resolved.tool.id.clone());
-        self.plugin = Some(resolved.source.name.clone());
-        self.digest = Some(digest);
-    }
-
-    /// Writes that the call begins, and what it may do. In strict mode it waits until the disk has both.
-    pub(super) async fn authorised(&mut self, authorised: &Authorised) -> Result<()> {
-        let plan = &authorised.plan;
-        tracing::debug!(call = %self.call, scope = %plan.effective, "call authorised");
-        let Some(recording) = &self.recording else {
-            return Ok(());
-        };
-        let arguments = canonical(&authorised.request.arguments);
-        let mut start = self
-            .event(EventType::ExecutionStart)
-            .with("tool", self.named.as_str())
-            .with("arguments_sha256", sha256(arguments.as_bytes()))
-            .with("timeout_ms", milliseconds(plan.limits.timeout))
-            .with("memory_bytes", plan.limits.memory);
-        if recording.arguments {
-            start = start.with("arguments", cut(&arguments));
-        }
-        let scopes: Vec<String> = plan
-            .effective
-            .entries()
-            .into_iter()
-            .map(|(kind, scope)| format!("{kind}={scope}"))
-            .collect();
-        let mut decided = self
-            .event(EventType::PermissionDecided)
-            .with("effective", scopes)
-            .with("granted_for_good", authorised.was_kept);
-        if let Some(policy) = &plan.policy {
-            decided = with_policy(
-                decided,
-                &policy.question,
-                &policy.decision,
-                recording.arguments,
-            );
-        }
-        recording.log.append(start)?;
-        if recording.strict {
-            durable(&recording.log, decided).await?;
-        } else {
-            recording.log.append(decided)?;
-        }
-        self.is_open = true;
-        Ok(())
-    }
-
-    pub(super) fn approval_requested(&self, id: &str, asked: &Asked) -> Result<()> {
-        self.append(
-            self.event(EventType::ApprovalRequested)
-                .with("approval", id)
-                .with("binding", asked.binding.as_str())
-                .with("once", asked.once)
-                .with("why", asked.subject.why.clone()),
-        )
-    }
-
-    pub(super) fn approval_decided(&self, id: &str, yes: bool, by: &str) -> Result<()> {
-        self.append(
-            self.event(EventType::ApprovalDecided)
-                .with("approval", id)
-                .with("decision", if yes { "allowed" } else { "denied" })
-                .with("by", by),
-        )
-    }
-
-    /// The call uses an answer that was given before.
-    pub(super) fn approved(&self, id: &str, by: &str) -> Result<()> {
-        self.append(
-            self.event(EventType::ApprovalDecided)
-                .with("approval", id)
-                .with("decision", "used")
-                .with("by", by),
-        )
-    }
-
-    /// Policy said no: what it was asked and which rule decided. One that could not be evaluated says no as well.
-    pub(super) fn refused(&self, question: &Question, decision: &Decision) -> Result<()> {
-        let Some(recording) = &self.recording else {
-            return Ok(());
-        };
-        for error in &decision.errors {
-            let mut event = self
-                .event(EventType::PolicyError)
-                .with("message", error.message.as_str());
-            if let Some(policy) = &error.policy {
-                event = event.with("policy", policy.as_str());
-            }
-            self.append(event)?;
-        }
-        let event = self.event(EventType::PermissionDecided);
-        self.append(with_policy(event, question, decision, recording.arguments))
-    }
-
-    /// Writes everything that is known at the end. In strict mode it waits until the disk has it.
-    pub(super) async fn finish(mut self, report: &mut Report) {
-        self.finished = true;
-        let duration = self.started.elapsed();
-        match report.error() {
-            None => tracing::debug!(call = %self.call, ?duration, "call complete"),
-            Some(error) => {
-                tracing::debug!(call = %self.call, ?duration, code = %error.code(), %error, "call failed");
-            }
-        }
-        for denial in &report.events.denials {
-            tracing::debug!(call = %self.call, code = %denial.code(), %denial, "denied");
-        }
-        let Some(recording) = &self.recording else {
-            return;
-        };
-        let written = self.write_end(recording, report, duration).await;
-        if let Err(error) = written {
-            if recording.strict {
-                // The call ran, and nobody can show how it ended: its result is not told.
-                report.result = Err(error.while_doing("recording how the call ended"));
-            } else {
-                report
-                    .warnings
-                    .push(format!("how the call ended was not recorded: {error}"));
-            }
-        }
-    }
-
-    async fn write_end(
-        &self,
-        recording: &Recording,
-        report: &Report,
-        duration: Duration,
-    ) -> Result<()> {
-        let log = &recording.log;
-        if !self.is_open {
-            log.append(
-                self.event(EventType::ExecutionStart)
-                    .with("tool", self.named.as_str())
-                    .with("refused", true),
-            )?;
-        }
-        for denial in &report.events.denials {
-            log.append(
-                self.event(EventType::PermissionDenied)
-                    .with("permission", denial.kind().name())
-                    .with("code", denial.code().name())
-                    .with("message", denial.to_string()),
-            )?;
-        }
-        for effect in &report.events.effects {
-            let kind = match effect {
-                Effect::File { .. } => EventType::FileTouched,
-                Effect::Http { .. } | Effect::Connect { .. } | Effect::Lookup(_) => {
-                    EventType::NetworkTouched
-                }
-            };
-            let mut event = self.event(kind);
-            if let Value::Object(data) = effect.to_json() {
-                event = event.data(data);
-            }
-            log.append(event)?;
-        }
-        if let Ok(output) = &report.result {
-            let text = output.to_json().to_string();
-            let mut captured = self
-                .event(EventType::OutputCaptured)
-                .with("sha256", sha256(text.as_bytes()))
-                .with("bytes", text.len());
-            if recording.output {
-                captured = captured.with("text", cut(&text));
-            }
-            log.append(captured)?;
-        }
-        let mut end = self
-            .event(EventType::ExecutionEnd)
-            .with("duration_ms", milliseconds(duration))
-            .with("denials", report.events.denials.len())
-            .with("effects", report.events.effects.len());
-        if let Some(usage) = &report.usage {
-            end = end.with("usage", usage.to_json());
-        }
-        for (name, count) in [
-            ("denials_dropped", report.events.denials_dropped),
-            ("effects_dropped", report.events.effects_dropped),
-        ] {
-            if count > 0 {
-                end = end.with(name, count);
-            }
-        }
-        end = match report.error() {
-            None => end.with("outcome", "ok"),
-            Some(error) => {
-                log.append(
-                    self.event(EventType::ErrorOccurred)
-                        .with("code", error.code().name())
-                        .with("message", error.to_string()),
-                )?;
-                end.with("outcome", "error")
-                    .with("code", error.code().name())
-                    .with("exit", error.exit().number())
-            }
-        };
-        if recording.strict {
-            durable(log, end).await
-        } else {
-            log.append(end)
-        }
-    }
-
-    fn append(&self, event: Event) -> Result<()> {
-        match &self.recording {
-            Some(recording) => recording.log.append(event),
-            None => Ok(()),
-        }
-    }
-
-    fn event(&self, kind: EventType) -> Event {
+impl Facts {
+    fn event(&self, kind: EventType, at: SystemTime) -> Event {
         let caller = &self.caller;
         let mut event = Event::new(kind)
+            .at(at)
             .call(self.call)
             .principal(&caller.principal);
         if let Some(tool) = &self.tool {
@@ -310,23 +76,362 @@ impl CallRecord {
     }
 }
 
+/// What is known of a call so far.
+#[derive(Debug)]
+pub(super) struct CallRecord {
+    recording: Option<Recording>,
+    facts: Facts,
+    named: String,
+    started: Instant,
+    is_open: bool,
+    finished: bool,
+}
+
+impl CallRecord {
+    pub(super) fn open(request: &Request, recording: Option<Recording>) -> Self {
+        tracing::debug!(call = %request.call, tool = %request.tool, "call requested");
+        Self {
+            recording,
+            facts: Facts {
+                call: request.call,
+                caller: Arc::clone(&request.caller),
+                tool: None,
+                plugin: None,
+                digest: None,
+            },
+            named: request.tool.to_string(),
+            started: Instant::now(),
+            is_open: false,
+            finished: false,
+        }
+    }
+
+    pub(super) fn resolved(&mut self, resolved: &Resolved) {
+        let digest = resolved.source.artifact.digest;
+        tracing::debug!(call = %self.facts.call, tool = %resolved.tool.id, %digest, "call resolved");
+        self.facts.tool = Some(resolved.tool.id.clone());
+        self.facts.plugin = Some(resolved.source.name.clone());
+        self.facts.digest = Some(digest);
+    }
+
+    /// Writes that the call begins, and what it may do. In strict mode it waits until the disk has both.
+    pub(super) async fn authorised(&mut self, authorised: &Authorised) -> Result<()> {
+        let plan = &authorised.plan;
+        tracing::debug!(call = %self.facts.call, scope = %plan.effective, "call authorised");
+        let Some(recording) = self.recording.clone() else {
+            return Ok(());
+        };
+        let beginning = Beginning {
+            facts: self.facts.clone(),
+            at: SystemTime::now(),
+            named: self.named.clone(),
+            arguments: Arc::clone(&authorised.request.arguments),
+            with_arguments: recording.arguments,
+            timeout: plan.limits.timeout,
+            memory: plan.limits.memory,
+            effective: Arc::clone(&plan.effective),
+            was_kept: authorised.was_kept,
+            policy: plan.policy.clone(),
+        };
+        self.write(&recording, move || beginning.events()).await?;
+        self.is_open = true;
+        Ok(())
+    }
+
+    /// Hands records over; in strict mode makes them now, and waits until the disk has them.
+    async fn write(
+        &self,
+        recording: &Recording,
+        make: impl FnOnce() -> Vec<Event> + Send + 'static,
+    ) -> Result<()> {
+        if !recording.strict {
+            return recording.scribe.write(make);
+        }
+        let mut events = make();
+        let Some(last) = events.pop() else {
+            return Ok(());
+        };
+        for event in events {
+            recording.log.append(event)?;
+        }
+        durable(&recording.log, last).await
+    }
+
+    pub(super) fn approval_requested(&self, id: &str, asked: &Asked) -> Result<()> {
+        self.append(|event| {
+            event(EventType::ApprovalRequested)
+                .with("approval", id)
+                .with("binding", asked.binding.as_str())
+                .with("once", asked.once)
+                .with("why", asked.subject.why.clone())
+        })
+    }
+
+    pub(super) fn approval_decided(&self, id: &str, yes: bool, by: &str) -> Result<()> {
+        self.append(|event| {
+            event(EventType::ApprovalDecided)
+                .with("approval", id)
+                .with("decision", if yes { "allowed" } else { "denied" })
+                .with("by", by)
+        })
+    }
+
+    /// The call uses an answer that was given before.
+    pub(super) fn approved(&self, id: &str, by: &str) -> Result<()> {
+        self.append(|event| {
+            event(EventType::ApprovalDecided)
+                .with("approval", id)
+                .with("decision", "used")
+                .with("by", by)
+        })
+    }
+
+    /// Policy said no: what it was asked and which rule decided. One that could not be evaluated says no as well.
+    pub(super) fn refused(&self, question: &Question, decision: &Decision) -> Result<()> {
+        for error in &decision.errors {
+            self.append(|event| {
+                let event = event(EventType::PolicyError).with("message", error.message.as_str());
+                match &error.policy {
+                    Some(policy) => event.with("policy", policy.as_str()),
+                    None => event,
+                }
+            })?;
+        }
+        let arguments = self.recording.as_ref().is_some_and(|it| it.arguments);
+        self.append(|event| {
+            with_policy(
+                event(EventType::PermissionDecided),
+                question,
+                decision,
+                arguments,
+            )
+        })
+    }
+
+    /// Writes a record now, in its place among those that were handed over.
+    fn append(&self, make: impl FnOnce(&dyn Fn(EventType) -> Event) -> Event) -> Result<()> {
+        let Some(recording) = &self.recording else {
+            return Ok(());
+        };
+        let now = SystemTime::now();
+        let event = make(&|kind| self.facts.event(kind, now));
+        if recording.strict {
+            recording.log.append(event)
+        } else {
+            recording.scribe.write(move || vec![event])
+        }
+    }
+
+    /// Writes everything that is known at the end. In strict mode it waits until the disk has it.
+    pub(super) async fn finish(mut self, report: &mut Report) {
+        self.finished = true;
+        let duration = self.started.elapsed();
+        match report.error() {
+            None => tracing::debug!(call = %self.facts.call, ?duration, "call complete"),
+            Some(error) => {
+                tracing::debug!(call = %self.facts.call, ?duration, code = %error.code(), %error, "call failed");
+            }
+        }
+        for denial in &report.events.denials {
+            tracing::debug!(call = %self.facts.call, code = %denial.code(), %denial, "denied");
+        }
+        let Some(recording) = self.recording.clone() else {
+            return;
+        };
+        let ending = Ending {
+            facts: self.facts.clone(),
+            at: SystemTime::now(),
+            refused: (!self.is_open).then(|| self.named.clone()),
+            denials: report.events.denials.clone(),
+            denials_dropped: report.events.denials_dropped,
+            effects: report.events.effects.clone(),
+            effects_dropped: report.events.effects_dropped,
+            result: match &report.result {
+                Ok(output) => Ok(output.clone()),
+                Err(error) => Err((error.code(), error.to_string())),
+            },
+            with_output: recording.output,
+            usage: report.usage,
+            duration,
+            repeated: report.repeated,
+        };
+        if let Err(error) = self.write(&recording, move || ending.events()).await {
+            if recording.strict {
+                // The call ran, and nobody can show how it ended: its result is not told.
+                report.result = Err(error.while_doing("recording how the call ended"));
+            } else {
+                report
+                    .warnings
+                    .push(format!("how the call ended was not recorded: {error}"));
+            }
+        }
+    }
+}
+
 impl Drop for CallRecord {
     fn drop(&mut self) {
         if self.finished {
             return;
         }
         let duration = self.started.elapsed();
-        tracing::debug!(call = %self.call, ?duration, "call abandoned");
+        tracing::debug!(call = %self.facts.call, ?duration, "call abandoned");
         if !self.is_open {
             return;
         }
-        let end = self
-            .event(EventType::ExecutionEnd)
-            .with("outcome", "abandoned")
-            .with("duration_ms", milliseconds(duration));
-        if let Err(error) = self.append(end) {
+        let written = self.append(|event| {
+            event(EventType::ExecutionEnd)
+                .with("outcome", "abandoned")
+                .with("duration_ms", milliseconds(duration))
+        });
+        if let Err(error) = written {
             tracing::warn!(%error, "could not record that a call was abandoned");
         }
+    }
+}
+
+/// What is recorded when a call begins.
+struct Beginning {
+    facts: Facts,
+    at: SystemTime,
+    named: String,
+    arguments: Arc<Value>,
+    with_arguments: bool,
+    timeout: Duration,
+    memory: u64,
+    effective: Arc<Scope>,
+    was_kept: bool,
+    policy: Option<Arc<PolicyAnswer>>,
+}
+
+impl Beginning {
+    fn events(self) -> Vec<Event> {
+        let arguments = canonical(&self.arguments);
+        let mut start = self
+            .facts
+            .event(EventType::ExecutionStart, self.at)
+            .with("tool", self.named.as_str())
+            .with("arguments_sha256", sha256(arguments.as_bytes()))
+            .with("timeout_ms", milliseconds(self.timeout))
+            .with("memory_bytes", self.memory);
+        if self.with_arguments {
+            start = start.with("arguments", cut(&arguments));
+        }
+        let scopes: Vec<String> = self
+            .effective
+            .entries()
+            .into_iter()
+            .map(|(kind, scope)| format!("{kind}={scope}"))
+            .collect();
+        let mut decided = self
+            .facts
+            .event(EventType::PermissionDecided, self.at)
+            .with("effective", scopes)
+            .with("granted_for_good", self.was_kept);
+        if let Some(policy) = &self.policy {
+            decided = with_policy(
+                decided,
+                &policy.question,
+                &policy.decision,
+                self.with_arguments,
+            );
+        }
+        vec![start, decided]
+    }
+}
+
+/// What is recorded when a call has ended.
+struct Ending {
+    facts: Facts,
+    at: SystemTime,
+    /// What was asked for, where the call was refused before it began.
+    refused: Option<String>,
+    denials: Vec<Denial>,
+    denials_dropped: u64,
+    effects: Vec<Effect>,
+    effects_dropped: u64,
+    result: std::result::Result<Output, (Code, String)>,
+    with_output: bool,
+    usage: Option<Usage>,
+    duration: Duration,
+    repeated: bool,
+}
+
+impl Ending {
+    fn events(self) -> Vec<Event> {
+        let event = |kind| self.facts.event(kind, self.at);
+        let mut events = Vec::new();
+        if let Some(named) = &self.refused {
+            events.push(
+                event(EventType::ExecutionStart)
+                    .with("tool", named.as_str())
+                    .with("refused", true),
+            );
+        }
+        for denial in &self.denials {
+            events.push(
+                event(EventType::PermissionDenied)
+                    .with("permission", denial.kind().name())
+                    .with("code", denial.code().name())
+                    .with("message", denial.to_string()),
+            );
+        }
+        for effect in &self.effects {
+            let kind = match effect {
+                Effect::File { .. } => EventType::FileTouched,
+                Effect::Http { .. } | Effect::Connect { .. } | Effect::Lookup(_) => {
+                    EventType::NetworkTouched
+                }
+            };
+            let touched = event(kind);
+            events.push(match effect.to_json() {
+                Value::Object(data) => touched.data(data),
+                _ => touched,
+            });
+        }
+        let mut end = event(EventType::ExecutionEnd)
+            .with("duration_ms", milliseconds(self.duration))
+            .with("denials", self.denials.len())
+            .with("effects", self.effects.len());
+        if let Some(usage) = &self.usage {
+            end = end.with("usage", usage.to_json());
+        }
+        if self.repeated {
+            end = end.with("repeated", true);
+        }
+        for (name, count) in [
+            ("denials_dropped", self.denials_dropped),
+            ("effects_dropped", self.effects_dropped),
+        ] {
+            if count > 0 {
+                end = end.with(name, count);
+            }
+        }
+        match &self.result {
+            Ok(output) => {
+                let text = output.to_json().to_string();
+                let mut captured = event(EventType::OutputCaptured)
+                    .with("sha256", sha256(text.as_bytes()))
+                    .with("bytes", text.len());
+                if self.with_output {
+                    captured = captured.with("text", cut(&text));
+                }
+                events.push(captured);
+                end = end.with("outcome", "ok");
+            }
+            Err((code, message)) => {
+                events.push(
+                    event(EventType::ErrorOccurred)
+                        .with("code", code.name())
+                        .with("message", message.as_str()),
+                );
+                end = end
+                    .with("outcome", "error")
+                    .with("code", code.name())
+                    .with("exit", code.exit().number());
+            }
+        }
+        events.push(end);
+        events
     }
 }
 

@@ -191,6 +191,11 @@ impl Policies {
     /// Answers a question. Never fails: what cannot be answered is a no whose `errors` say why.
     #[must_use]
     pub fn decide(&self, question: &Question) -> Decision {
+        self.remembered
+            .answer(question, || self.decide_anew(question))
+    }
+
+    fn decide_anew(&self, question: &Question) -> Decision {
         self.decide_by(question, |put| {
             let mut votes = Votes::default();
             for policies in self.slices.matching(question, &put.request, &put.entities) {

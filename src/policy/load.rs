@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::decide::PolicyRef;
 use super::mention::Mentions;
+use super::remembered::Remembered;
 use super::shape::{Seen, Shape};
 use super::slices::Slices;
 use super::{About, Policies, ToolShape, no_policies, vocabulary};
@@ -42,6 +43,7 @@ pub(super) fn load(
     about
         .values()
         .for_each(|about: &About| mentions.merge(&about.mentions));
+    let remembered = Remembered::of(sources);
     let seen = Seen {
         whole: mentions.whole_arguments(),
         names: mentions.arguments().cloned().collect(),
@@ -57,6 +59,7 @@ pub(super) fn load(
         about,
         slices,
         shapes,
+        remembered,
         seen,
         fingerprint: fingerprint(sources, tools),
         authorizer: Authorizer::new(),

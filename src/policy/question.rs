@@ -71,7 +71,7 @@ impl TryFrom<u32> for Version {
 }
 
 /// Who asks. The most specific of plugin, session, agent and user is the principal; the others are its parents.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Principal {
     /// The person the work is done for.
@@ -89,7 +89,7 @@ pub struct Principal {
 }
 
 /// A plugin that calls.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Caller {
     /// Its name.
@@ -182,7 +182,7 @@ impl fmt::Display for Ask {
 }
 
 /// What the registry knows of a tool.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tool {
     /// Its id; the source is `resource.plugin`, the rest `resource.name`.
@@ -345,7 +345,7 @@ pub struct ServerTarget {
 }
 
 /// What surrounds a call.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Environment {
     /// A person is there and can be asked.
@@ -355,7 +355,7 @@ pub struct Environment {
 }
 
 /// What the session has seen and done so far.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SessionState {
     /// A tool whose output nobody vouches for has run.

@@ -1,151 +1,377 @@
-//! Finding tools by words.
+//! Finding tools by what they are to do.
+//!
+//! ```text
+//! query ─ words, wanted action ─ forms of each word ─ candidates (FTS5, BM25) ─ order (rank) ─┐
+//!       └ vector, where there is a model ─ order by cosine ───────────────────────────────────┴ reciprocal rank fusion
+//! ```
+//!
+//! The index is derived: where it cannot be used it is made anew, and where that does not work either it is kept in memory.
+//! Nobody is refused an answer for its sake.
 
-use std::sync::Arc;
+mod document;
+mod expand;
+mod query;
+mod rank;
+mod synonyms;
+mod vectors;
+mod words;
 
-use super::Tool;
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-/// A tool that was found, and how well it fits.
-#[derive(Debug, Clone)]
+pub use document::Document;
+pub use vectors::Embedder;
+
+use crate::error::{Code, Error, Result};
+use crate::ids::ToolId;
+use crate::store::{Index, ToolKey, ToolText};
+use query::Query;
+use vectors::{cosine, embedded, fused};
+
+/// How many tools the index gives to be put in order, and the most that are ever found.
+const CANDIDATES: u32 = 200;
+/// Among this many tools, a word that one in eight has finds nothing when it only stands for another.
+const MANY: u64 = 1000;
+const COMMON: f64 = 2.0;
+/// How long a model may think about a query before it is answered without.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How many texts a model is given at once.
+const BATCH: usize = 64;
+
+/// A tool that was found.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
     /// The tool.
-    pub tool: Arc<Tool>,
-    /// The sum of what each word of the query found; higher fits better.
+    pub id: ToolId,
+    /// How well it fits; more is better, and only numbers of one answer can be compared.
     pub score: f64,
 }
 
-/// What a word is worth by where it stands: the name says most, a parameter least.
-const NAME: f64 = 4.0;
-const SOURCE: f64 = 2.0;
-const DESCRIPTION: f64 = 1.0;
-const PARAMETER: f64 = 0.5;
-/// A word that only begins like the one asked for counts this much of a whole one.
-const PREFIX: f64 = 0.5;
+/// An answer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Found {
+    /// The tools that fit, the best first: at most as many as were asked for, and never more than 200.
+    pub hits: Vec<Hit>,
+    /// What could not be used to find them, as sentences for people.
+    pub warnings: Vec<String>,
+}
 
-/// Ranks tools by the words of `query`; tools that none of them fits are left out.
-///
-/// Each word counts by how rare it is among the tools (its inverse document frequency) and by where it stands.
-#[must_use]
-pub fn search(tools: &[Arc<Tool>], query: &str) -> Vec<Hit> {
-    let words = words(query);
-    let fields: Vec<_> = tools.iter().map(|tool| fields(tool)).collect();
-    let mut scores = vec![0.0; tools.len()];
-    for word in &words {
-        let found: Vec<f64> = fields.iter().map(|fields| weight(fields, word)).collect();
-        let matching = found.iter().filter(|weight| **weight > 0.0).count();
-        if matching == 0 {
-            continue;
-        }
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "there are fewer than 2^52 tools"
-        )]
-        let rarity = (1.0 + tools.len() as f64 / matching as f64).ln();
-        for (score, weight) in scores.iter_mut().zip(found) {
-            *score += weight * rarity;
+type Vectors = Arc<Vec<(ToolId, Vec<f32>)>>;
+
+/// The search over a set of tools.
+#[derive(Debug)]
+pub struct ToolSearch {
+    index: Index,
+    embedder: Option<Arc<dyn Embedder>>,
+    /// How long the model may think about a query.
+    patience: Duration,
+    /// The vectors of the indexed tools, once they were read.
+    vectors: Mutex<Option<Vectors>>,
+}
+
+impl ToolSearch {
+    /// Opens the search whose index lies below `home`.
+    ///
+    /// # Errors
+    /// Those of [`Index::open`].
+    pub async fn open(home: &Path) -> Result<Self> {
+        Ok(Self::over(Index::open(home).await?))
+    }
+
+    /// A search over a set that is not kept, such as the tools of a file.
+    ///
+    /// # Errors
+    /// Those of [`Index::in_memory`].
+    pub async fn in_memory() -> Result<Self> {
+        Ok(Self::over(Index::in_memory().await?))
+    }
+
+    fn over(index: Index) -> Self {
+        Self {
+            index,
+            embedder: None,
+            patience: PATIENCE,
+            vectors: Mutex::default(),
         }
     }
-    let mut hits: Vec<Hit> = tools
-        .iter()
-        .zip(scores)
-        .filter(|(_, score)| *score > 0.0)
-        .map(|(tool, score)| Hit {
-            tool: Arc::clone(tool),
-            score,
-        })
-        .collect();
-    hits.sort_by(|a, b| {
-        b.score
-            .total_cmp(&a.score)
-            .then_with(|| a.tool.id.cmp(&b.tool.id))
-    });
-    hits
-}
 
-fn words(text: &str) -> Vec<String> {
-    text.split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect()
-}
+    /// Looks for what texts mean as well, with vectors that this model makes.
+    #[must_use]
+    pub fn with_embedder(mut self, embedder: Arc<dyn Embedder>) -> Self {
+        self.embedder = Some(embedder);
+        self.forget_vectors();
+        self
+    }
 
-fn fields(tool: &Tool) -> Vec<(f64, Vec<String>)> {
-    let parameters: String = tool
-        .input_schema
-        .get("properties")
-        .and_then(|properties| properties.as_object())
-        .map(|properties| {
-            properties
-                .keys()
-                .map(String::as_str)
-                .collect::<Vec<_>>()
-                .join(" ")
-        })
-        .unwrap_or_default();
-    vec![
-        (NAME, words(tool.id.tool())),
-        (SOURCE, words(tool.id.source())),
-        (DESCRIPTION, words(&tool.description)),
-        (PARAMETER, words(&parameters)),
-    ]
-}
+    /// The index below it.
+    #[must_use]
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
 
-fn weight(fields: &[(f64, Vec<String>)], word: &str) -> f64 {
-    fields
-        .iter()
-        .filter_map(|(weight, words)| {
-            if words.iter().any(|other| other == word) {
-                return Some(*weight);
+    /// Ends its threads.
+    pub async fn close(&self) {
+        self.index.close().await;
+    }
+
+    /// Makes the tools that can be found exactly these. Cheap where nothing changed.
+    ///
+    /// # Errors
+    /// E3000 where not even memory can be used.
+    pub async fn sync(&mut self, documents: &[Document]) -> Result<()> {
+        let keys: Vec<ToolKey> = documents
+            .iter()
+            .map(|document| ToolKey {
+                id: document.id.to_string(),
+                digest: document.digest(),
+            })
+            .collect();
+        let words = |at: usize| documents.get(at).map(Document::words).unwrap_or_default();
+        for _ in 0..2 {
+            match self.index.sync_tools(&keys, words).await {
+                Ok(changed) => {
+                    if changed {
+                        self.forget_vectors();
+                    }
+                    return Ok(());
+                }
+                Err(error) => self.replace_index(error).await?,
             }
-            let begins = word.len() >= 3 && words.iter().any(|other| other.starts_with(word));
-            begins.then_some(*weight * PREFIX)
-        })
-        .sum()
+        }
+        self.index.sync_tools(&keys, words).await.map(drop)
+    }
+
+    /// Makes the vectors that are still missing, of indexed tools among these; gives how many. Nothing without a model.
+    ///
+    /// # Errors
+    /// Those of the model, and of keeping vectors. What was made before an error is kept.
+    pub async fn embed(&self, documents: &[Document]) -> Result<usize> {
+        let Some(embedder) = &self.embedder else {
+            return Ok(0);
+        };
+        let missing: HashSet<String> = self
+            .index
+            .tools_without_vector(embedder.model())
+            .await?
+            .into_iter()
+            .collect();
+        let missing: Vec<&Document> = documents
+            .iter()
+            .filter(|document| missing.contains(&document.id.to_string()))
+            .collect();
+        for batch in missing.chunks(BATCH) {
+            let texts: Vec<String> = batch.iter().map(|document| document.for_model()).collect();
+            let vectors = embedded(embedder.as_ref(), &texts).await?;
+            let kept: Vec<_> = batch
+                .iter()
+                .map(|document| document.digest())
+                .zip(vectors)
+                .collect();
+            self.index
+                .keep_tool_vectors(embedder.model(), &kept)
+                .await?;
+            self.forget_vectors();
+        }
+        Ok(missing.len())
+    }
+
+    /// Finds tools, among `allowed` where that is given.
+    ///
+    /// # Errors
+    /// Those of reading the index; [`ToolSearch::search`] has none of these.
+    pub async fn find(
+        &self,
+        query: &str,
+        allowed: Option<&HashSet<ToolId>>,
+        limit: usize,
+    ) -> Result<Found> {
+        let by_words = self.by_words(&Query::parse(query), allowed).await?;
+        let mut found = Found::default();
+        match self.by_meaning(query, allowed).await {
+            Ok(None) => found.hits = by_words,
+            Ok(Some(by_meaning)) => {
+                let by_words = by_words.into_iter().map(|hit| hit.id).collect();
+                found.hits = fused(&[by_words, by_meaning])
+                    .into_iter()
+                    .map(|(id, score)| Hit { id, score })
+                    .collect();
+            }
+            Err(error) => {
+                found.warnings.push(format!(
+                    "Searched by words only: {}",
+                    std::iter::once(error.to_string())
+                        .chain(error.causes())
+                        .collect::<Vec<_>>()
+                        .join(": ")
+                ));
+                found.hits = by_words;
+            }
+        }
+        found.hits.truncate(limit.min(CANDIDATES as usize));
+        Ok(found)
+    }
+
+    /// Finds tools among exactly these documents, whatever becomes of the index.
+    ///
+    /// # Errors
+    /// E3000 where not even memory can be used.
+    pub async fn search(
+        &mut self,
+        documents: &[Document],
+        query: &str,
+        limit: usize,
+    ) -> Result<Found> {
+        self.sync(documents).await?;
+        match self.find(query, None, limit).await {
+            Err(error) if self.index.is_kept() => {
+                self.replace_index(error).await?;
+                self.sync(documents).await?;
+                self.find(query, None, limit).await
+            }
+            found => found,
+        }
+    }
+
+    /// Another index in the place of one that failed: made anew where it was damaged, else in memory.
+    async fn replace_index(&mut self, error: Error) -> Result<()> {
+        if !self.index.is_kept() {
+            return Err(error);
+        }
+        let damaged = matches!(error.code(), Code::E3109 | Code::E3000);
+        let spare = Index::in_place_of(error).await?;
+        let failed = std::mem::replace(&mut self.index, spare);
+        if damaged {
+            self.index = failed.rebuilt().await?;
+        } else {
+            failed.close().await;
+        }
+        self.forget_vectors();
+        Ok(())
+    }
+
+    async fn by_words(&self, query: &Query, allowed: Option<&HashSet<ToolId>>) -> Result<Vec<Hit>> {
+        let all = self.index.tool_count().await?;
+        let groups = expand::expand(&self.index, query, all).await?;
+        let mut sought: Vec<String> = Vec::new();
+        for form in groups.iter().flat_map(|group| &group.forms) {
+            let common = all >= MANY && form.weight < 1.0 && form.rarity < COMMON;
+            if !common && !sought.contains(&form.stem) {
+                sought.push(form.stem.clone());
+            }
+        }
+        let candidates = self.candidates(&sought, allowed, all).await?;
+        let known = self.index.terms(&name_words(&candidates)).await?;
+        let fits = rank::fits(&groups, query.action, &known, all, &candidates);
+        let mut hits: Vec<Hit> = candidates
+            .iter()
+            .zip(fits)
+            .filter(|(_, score)| *score > 0.0)
+            .filter_map(|(tool, score)| {
+                let id = tool.id.parse().ok()?;
+                Some(Hit { id, score })
+            })
+            .collect();
+        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.id.cmp(&b.id)));
+        Ok(hits)
+    }
+
+    /// The tools with any of these words, those that fit best by BM25 first.
+    async fn candidates(
+        &self,
+        words: &[String],
+        allowed: Option<&HashSet<ToolId>>,
+        all: u64,
+    ) -> Result<Vec<ToolText>> {
+        let Some(allowed) = allowed else {
+            return self.index.tools_with(words, None, CANDIDATES).await;
+        };
+        let allowed: HashSet<String> = allowed.iter().map(ToString::to_string).collect();
+        // Where many are allowed, it is quicker to leave out the others than to look for each.
+        if allowed.len() as u64 * 4 >= all {
+            let mut candidates = self.index.tools_with(words, None, CANDIDATES * 4).await?;
+            candidates.retain(|tool| allowed.contains(&tool.id));
+            if candidates.len() >= CANDIDATES as usize {
+                candidates.truncate(CANDIDATES as usize);
+                return Ok(candidates);
+            }
+        }
+        let among: Vec<&str> = allowed.iter().map(String::as_str).collect();
+        self.index.tools_with(words, Some(&among), CANDIDATES).await
+    }
+
+    /// The tools whose texts mean something near the query, the nearest first; nothing without a model or its vectors.
+    async fn by_meaning(
+        &self,
+        query: &str,
+        allowed: Option<&HashSet<ToolId>>,
+    ) -> Result<Option<Vec<ToolId>>> {
+        let Some(embedder) = &self.embedder else {
+            return Ok(None);
+        };
+        let vectors = self.vectors(embedder.model()).await?;
+        if vectors.is_empty() {
+            return Ok(None);
+        }
+        let texts = [query.to_owned()];
+        let asked = tokio::time::timeout(self.patience, embedded(embedder.as_ref(), &texts));
+        let asked = asked.await.map_err(|_| {
+            Error::new(
+                Code::E3402,
+                format!(
+                    "asking model {} for a vector: no answer within {} s",
+                    embedder.model(),
+                    self.patience.as_secs()
+                ),
+            )
+        })??;
+        let asked = asked.into_iter().next().unwrap_or_default();
+        let mut near: Vec<(f32, &ToolId)> = vectors
+            .iter()
+            .filter(|(id, _)| allowed.is_none_or(|allowed| allowed.contains(id)))
+            .map(|(id, vector)| (cosine(&asked, vector), id))
+            .filter(|(cosine, _)| *cosine > 0.0)
+            .collect();
+        near.sort_by(|(a, one), (b, other)| b.total_cmp(a).then_with(|| one.cmp(other)));
+        near.truncate(CANDIDATES as usize);
+        Ok(Some(near.into_iter().map(|(_, id)| id.clone()).collect()))
+    }
+
+    async fn vectors(&self, model: &str) -> Result<Vectors> {
+        if let Some(vectors) = self.lock_vectors().clone() {
+            return Ok(vectors);
+        }
+        let rows = self.index.tool_vectors(model).await?;
+        let vectors: Vectors = Arc::new(
+            rows.into_iter()
+                .filter_map(|(id, vector)| Some((id.parse().ok()?, vector)))
+                .collect(),
+        );
+        *self.lock_vectors() = Some(Arc::clone(&vectors));
+        Ok(vectors)
+    }
+
+    fn forget_vectors(&self) {
+        *self.lock_vectors() = None;
+    }
+
+    fn lock_vectors(&self) -> std::sync::MutexGuard<'_, Option<Vectors>> {
+        self.vectors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The distinct words of the names of these tools.
+fn name_words(tools: &[ToolText]) -> Vec<String> {
+    let mut words: Vec<&str> = tools
+        .iter()
+        .flat_map(|tool| tool.fields.first())
+        .flat_map(|name| name.split_ascii_whitespace())
+        .collect();
+    words.sort_unstable();
+    words.dedup();
+    words.into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::exec::Entry;
-    use crate::manifest::Risk;
-
-    fn tool(id: &str, description: &str) -> Arc<Tool> {
-        Arc::new(Tool {
-            id: id.parse().expect("an id"),
-            description: description.into(),
-            input_schema: json!({"properties": {"path": {}}}),
-            output_schema: None,
-            entry: Entry::Plugin { tool: id.into() },
-            idempotent: false,
-            pure: false,
-            risk: Risk::Low,
-            untrusted_output: false,
-            validators: crate::registry::Validators::default(),
-        })
-    }
-
-    #[test]
-    fn the_name_counts_more_than_the_description() {
-        let tools = [
-            tool("a.read", "Gives the text of a file"),
-            tool("b.list", "Lists what one could read"),
-            tool("c.other", "Nothing of the kind"),
-        ];
-        let hits = search(&tools, "read");
-        let ids: Vec<String> = hits.iter().map(|hit| hit.tool.id.to_string()).collect();
-        assert_eq!(ids, ["a.read", "b.list"]);
-    }
-
-    #[test]
-    fn rare_words_count_more_than_common_ones() {
-        let tools = [
-            tool("a.x", "file file"),
-            tool("b.x", "file regex"),
-            tool("c.x", "file"),
-        ];
-        let hits = search(&tools, "file regex");
-        assert_eq!(hits[0].tool.id.to_string(), "b.x");
-        assert!(search(&tools, "nothing").is_empty());
-    }
-}
+mod tests;

@@ -3,3 +3,4 @@
 mod approvals;
 mod log;
 mod policies;
+mod resilience;

@@ -46,6 +46,9 @@ struct Line {
     /// The session this call belongs to.
     #[serde(default)]
     session: Option<String>,
+    /// Made again with the same key, the call is not run again: it gets the answer of the first.
+    #[serde(default)]
+    key: Option<String>,
     /// Handed back with the answer.
     #[serde(default)]
     id: Option<Value>,
@@ -262,6 +265,7 @@ fn request(app: &App, common: &Common, line: Line, cancel: CancellationToken) ->
             timeout: timeout.map(|timeout| timeout.0).or(common.limits().timeout),
             ..common.limits()
         },
+        idempotency: line.key,
         deterministic: common.deterministic,
         cancel,
         events: Arc::new(EventSink::new(common.event_limits(app))),

@@ -14,8 +14,8 @@ use crate::exec::{Artifact, BoxFuture, Entry, EventLimits, EventSink};
 use crate::host::Host;
 use crate::ids::{CallId, ToolId};
 use crate::invoke::{
-    Approval, ApprovalRules, Asked, Caller, Catalog, Known, Ledger, Parts, Permits, Pipeline,
-    Request, Rules, ToolRef,
+    Admission, Approval, ApprovalRules, Asked, Caller, Catalog, Known, Ledger, Parts, Pipeline,
+    Request, Rules, Sharing, ToolRef,
 };
 use crate::manifest::{LimitRequest, Limits, Risk, Variables};
 use crate::permission::{Grants, Scope, Sensitive};
@@ -144,11 +144,19 @@ pub(super) async fn run(host: Arc<Host>) -> Result<()> {
         approvals: ApprovalRules::default(),
     };
     let guest = Arc::new(Guest::new()?);
+    let sharing = Sharing {
+        total: 1,
+        per_caller: 1,
+        queue: 1,
+        rate: None,
+        attempts: 1,
+        breaker: false,
+    };
     let pipeline = Pipeline::new(Parts {
         catalog: Arc::clone(&guest) as Arc<dyn Catalog>,
         executor: host,
         ledger: guest,
-        permits: Permits::new(1),
+        admission: Admission::new(sharing, Arc::new(|_, _| {})),
         rules,
         recording: None,
     });
@@ -189,6 +197,7 @@ fn request(tool: &str, timeout: Option<Duration>) -> Request {
             timeout,
             ..LimitRequest::default()
         },
+        idempotency: None,
         deterministic: false,
         cancel: CancellationToken::new(),
         events: Arc::new(EventSink::new(EventLimits::default())),

@@ -12,7 +12,10 @@ use crate::cli::output::CommandOutput;
 use crate::cli::table::{Fit, table};
 use crate::cli::text::{count, nearest};
 use crate::error::Result;
-use crate::registry;
+use crate::registry::{Document, ToolSearch};
+
+/// How many tools are ranked at most.
+const MOST: usize = 200;
 
 /// Search tools by words in their names, descriptions and parameters.
 #[derive(Debug, clap::Args)]
@@ -35,22 +38,37 @@ pub struct Args {
 impl Args {
     /// Runs the command.
     pub fn run(self, app: &Arc<App>) -> Result<CommandOutput> {
-        let gathered = block_on(gather(app, &self.files))?;
-        let tools: Vec<_> = gathered
-            .tools
-            .iter()
-            .map(|listed| Arc::clone(&listed.tool))
-            .collect();
-        let hits = registry::search(&tools, &self.words.join(" "));
-        let total = hits.len();
-        let found: Vec<(&Listed, f64)> = hits
+        let (gathered, found) = block_on(async {
+            let gathered = gather(app, &self.files).await?;
+            let documents: Vec<Document> = gathered
+                .tools
+                .iter()
+                .map(|listed| Document::of(&listed.tool, &[]))
+                .collect();
+            // What is named on the command line is nobody's installation, and is not kept.
+            let mut search = if self.files.is_empty() {
+                ToolSearch::open(&app.paths.home).await?
+            } else {
+                ToolSearch::in_memory().await?
+            };
+            let found = search
+                .search(&documents, &self.words.join(" "), MOST)
+                .await?;
+            search.close().await;
+            Ok((gathered, found))
+        })?;
+        let total = found.hits.len();
+        let mut warnings = gathered.warnings();
+        warnings.extend(found.warnings);
+        let found: Vec<(&Listed, f64)> = found
+            .hits
             .iter()
             .take(self.limit)
             .filter_map(|hit| {
                 let listed = gathered
                     .tools
                     .iter()
-                    .find(|listed| Arc::ptr_eq(&listed.tool, &hit.tool))?;
+                    .find(|listed| listed.tool.id == hit.id)?;
                 Some((listed, hit.score))
             })
             .collect();
@@ -78,7 +96,7 @@ impl Args {
             .collect();
         let json = json!({"hits": hits, "total": total, "left_out": gathered.left_out()});
         Ok(CommandOutput {
-            warnings: gathered.warnings(),
+            warnings,
             ..CommandOutput::new(text, json)
         })
     }

@@ -1,0 +1,116 @@
+//! Writes records of calls down, off the path of the calls.
+//!
+//! Making a record costs more than many a call: digests, texts, JSON. A call hands over what it knows, and one thread makes
+//! the records and gives them to the log, in the order in which they came. Nothing is dropped: where the thread cannot keep
+//! up, callers wait.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::audit::{AuditLog, Event};
+use crate::error::{Code, Error, Result};
+
+/// How many calls may wait to be written down.
+const WAITING: usize = 4096;
+/// How long records may wait for others to be written with.
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// Makes the records of one moment of a call.
+type Make = Box<dyn FnOnce() -> Vec<Event> + Send>;
+
+/// The thread that writes.
+#[derive(Debug)]
+pub struct Scribe {
+    queue: Mutex<Option<SyncSender<Make>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    failed: Arc<AtomicBool>,
+    closing: Arc<AtomicBool>,
+}
+
+impl Scribe {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// E3801 where it cannot be started.
+    pub fn start(log: Arc<AuditLog>) -> Result<Self> {
+        let (queue, waiting) = sync_channel::<Make>(WAITING);
+        let failed = Arc::new(AtomicBool::new(false));
+        let fails = Arc::clone(&failed);
+        let closing = Arc::new(AtomicBool::new(false));
+        let closes = Arc::clone(&closing);
+        let thread = std::thread::Builder::new()
+            .name("scribe".to_owned())
+            .spawn(move || {
+                while let Ok(first) = waiting.recv() {
+                    // Calls are not woken for: what comes within a moment is written down together.
+                    if !closes.load(Ordering::Relaxed) {
+                        std::thread::park_timeout(MOMENT);
+                    }
+                    let mut next = Some(first);
+                    while let Some(make) = next {
+                        for event in make() {
+                            if let Err(error) = log.append(event) {
+                                tracing::error!(%error, "a record is lost");
+                                fails.store(true, Ordering::Relaxed);
+                            }
+                        }
+                        next = waiting.try_recv().ok();
+                    }
+                }
+            })
+            .map_err(|error| {
+                Error::new(Code::E3801, "starting the thread that makes records").caused_by(error)
+            })?;
+        Ok(Self {
+            queue: Mutex::new(Some(queue)),
+            thread: Mutex::new(Some(thread)),
+            failed,
+            closing,
+        })
+    }
+
+    /// Hands over what makes records.
+    ///
+    /// # Errors
+    /// E3801 where an earlier record was lost: from then on nothing runs unrecorded.
+    pub(super) fn write(&self, make: impl FnOnce() -> Vec<Event> + Send + 'static) -> Result<()> {
+        let gone = || Error::new(Code::E3801, "recording a call: the log cannot be written");
+        if self.failed.load(Ordering::Relaxed) {
+            return Err(gone().hint("`toolhatch doctor` says what keeps it from being written."));
+        }
+        let queue = {
+            let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            queue.clone().ok_or_else(gone)?
+        };
+        queue.send(Box::new(make)).map_err(|_| gone())
+    }
+
+    /// Waits until everything that was handed over is with the log, and ends the thread.
+    pub fn close(&self) {
+        drop(
+            self.queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            self.closing.store(true, Ordering::Relaxed);
+            thread.thread().unpark();
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for Scribe {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

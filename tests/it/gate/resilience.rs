@@ -1,0 +1,117 @@
+//! Calls that fail, repeat or come too often, in one process that serves many.
+
+use serde_json::{Value, json};
+
+use crate::support::env::TestEnv;
+use crate::support::guests;
+use crate::support::probe;
+
+/// The answers to these lines, in their order.
+fn answers(env: &TestEnv, lines: &[Value]) -> Vec<Value> {
+    let input: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    env.run(["call", "--jsonl", "--jobs", "1"])
+        .stdin(input)
+        .timeout(std::time::Duration::from_secs(50))
+        .output()
+        .json_lines()
+}
+
+fn with_guests() -> TestEnv {
+    let env = TestEnv::new();
+    env.write("adder.wasm", &guests::component(guests::ADDER));
+    env.write("spin.wasm", &guests::component(guests::SPIN));
+    env
+}
+
+fn add(a: u32) -> Value {
+    json!({"tool": "adder.wasm", "args": {"a": a, "b": 2}})
+}
+
+#[test]
+fn a_tool_that_keeps_running_out_of_time_is_left_alone_and_others_go_on() {
+    let env = with_guests();
+    let spin = json!({"tool": "spin.wasm", "timeout": "20ms"});
+    let mut lines = vec![spin; 12];
+    lines.push(add(1));
+    let told = answers(&env, &lines);
+    let codes: Vec<&str> = told
+        .iter()
+        .map(|answer| answer["error"]["code"].as_str().unwrap_or("ok"))
+        .collect();
+    assert_eq!(codes[..10], ["E3402"; 10], "{codes:?}");
+    assert_eq!(codes[10..], ["E3501", "E3501", "ok"], "{codes:?}");
+    let opened = env
+        .run(["audit", "query", "--type", "breaker_changed", "--json"])
+        .ok()
+        .json();
+    assert_eq!(opened["records"][0]["tool"], "spin.spin", "{opened}");
+    // It can be switched off.
+    env.write(env.user_config(), b"[calls]\nbreaker = false\n");
+    let told = answers(&env, &lines);
+    assert_eq!(told[11]["error"]["code"], "E3402", "{}", told[11]);
+}
+
+#[test]
+fn a_request_with_a_key_is_run_once() {
+    let env = with_guests();
+    let with_key = |a: u32, key: &str| {
+        let mut line = add(a);
+        line["key"] = key.into();
+        line
+    };
+    let told = answers(
+        &env,
+        &[
+            with_key(1, "k"),
+            with_key(1, "k"),
+            with_key(5, "k"),
+            with_key(5, "other"),
+        ],
+    );
+    assert_eq!(told[0]["structured"]["result"], 3);
+    assert!(told[0].get("repeated").is_none(), "{}", told[0]);
+    assert_eq!(told[1]["structured"]["result"], 3);
+    assert_eq!(told[1]["repeated"], true, "{}", told[1]);
+    assert_eq!(told[2]["error"]["code"], "E3005", "{}", told[2]);
+    assert_eq!(told[3]["structured"]["result"], 7, "{}", told[3]);
+}
+
+#[test]
+fn calls_that_come_too_often_are_refused() {
+    let env = with_guests();
+    env.write(env.user_config(), b"[calls]\nper_minute = 6\n");
+    let told = answers(&env, &[add(1), add(2), add(3)]);
+    assert_eq!(told[0]["ok"], true, "{}", told[0]);
+    let refused = told.last().expect("an answer");
+    assert_eq!(refused["error"]["code"], "E3003", "{refused}");
+    assert!(
+        refused["error"]["details"]["retry_after_ms"].as_u64() > Some(0),
+        "{refused}"
+    );
+}
+
+#[test]
+fn what_only_computes_is_computed_once() {
+    let env = with_guests();
+    let manifest = "schema = 1\nname = \"pure\"\nversion = \"1.0.0\"\ndescription = \"Echoes\"\n\
+                    [[tools]]\nname = \"echo-u8\"\ndescription = \"Echoes\"\npure = true\nidempotent = true\n";
+    env.write("manifest.toml", manifest.as_bytes());
+    env.run([
+        "plugin",
+        "pack",
+        probe::file().to_str().expect("UTF-8"),
+        "--manifest",
+        "manifest.toml",
+        "-o",
+        "pure.wasm",
+    ])
+    .ok();
+    let echo = |value: u8| json!({"tool": "pure.wasm", "args": {"value": value}});
+    let told = answers(&env, &[echo(1), echo(1), echo(2)]);
+    let repeated: Vec<bool> = told
+        .iter()
+        .map(|answer| answer["repeated"] == true)
+        .collect();
+    assert_eq!(repeated, [false, true, false], "{told:?}");
+    assert_eq!(told[1]["structured"]["result"], 1);
+}
