@@ -109,8 +109,7 @@ impl App {
     /// E3004 that lists everything that is wrong with them; E3205 where there is none.
     pub async fn policies(&self, source: &Source) -> Result<Arc<Policies>> {
         let digest = source.artifact.digest;
-        let before = self.lock_policies().clone();
-        if let Some(loaded) = &before
+        if let Some(loaded) = &*self.lock_policies()
             && loaded.looked.elapsed() < LOOK_EVERY
             && loaded.sources.contains(&digest)
         {
@@ -118,6 +117,7 @@ impl App {
         }
         let own = self.own_policy_files()?;
         let stamp = self.stamp(&own).await?;
+        let before = self.lock_policies().clone();
         let before = before.filter(|loaded| loaded.stamp == stamp);
         if let Some(loaded) = &before
             && loaded.sources.contains(&digest)

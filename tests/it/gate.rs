@@ -4,3 +4,4 @@ mod approvals;
 mod log;
 mod policies;
 mod resilience;
+mod state;
