@@ -265,7 +265,9 @@ impl Pipeline {
         let Some(key) = authorised.request.idempotency.clone() else {
             return self.run(authorised, report).await;
         };
-        let arguments = canonical(&authorised.request.arguments);
+        // A result that was told in full is not told again where a policy has come to leave something out of it.
+        let redact = &authorised.plan.redact;
+        let request = format!("{}\n{redact:?}", canonical(&authorised.request.arguments));
         let key = RequestKey {
             principal: authorised.request.caller.principal.clone(),
             tool: authorised.tool.id.to_string(),
@@ -273,7 +275,7 @@ impl Pipeline {
         };
         match admission
             .requests
-            .begin(key, Digest::of(arguments.as_bytes()))
+            .begin(key, Digest::of(request.as_bytes()))
             .await?
         {
             Begun::Known(recorded) => {

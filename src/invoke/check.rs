@@ -20,7 +20,15 @@ impl Ran {
             &self.outcome.ended,
             Ended::Failed(error) if error.kind == ToolErrorKind::NotPermitted
         );
-        match self.outcome.ended.into_result() {
+        let mut ended = self.outcome.ended;
+        if let (false, Ended::Failed(error)) = (self.redact.is_empty(), &mut ended) {
+            // What a tool says of its failure can hold the same fields, and has no schema to find them by.
+            error.structured = None;
+            error.message =
+                "what it said is left out, because a policy leaves fields out of its results"
+                    .to_owned();
+        }
+        match ended.into_result() {
             Ok(output) => {
                 self.tool.check_output(output.structured.as_ref())?;
                 if self.redact.is_empty() {

@@ -206,3 +206,30 @@ fn cases_are_tested() {
     env.run(["policy", "test", "cases.toml"])
         .fails_with(2, "E3004");
 }
+
+#[test]
+fn what_a_policy_leaves_out_is_left_out_of_failures_too() {
+    let probe = Probe::new();
+    policy(
+        &probe.env,
+        "@id(\"no-x\") @redact(\"x\") permit (principal, action in Action::\"tool.invoke\", resource);",
+    );
+    let output = probe
+        .call("echo-point", serde_json::json!({"value": {"x": 7, "y": 8}}))
+        .run()
+        .ok();
+    let report = output.json();
+    assert_eq!(report["structured"]["x"], "[redacted]", "{output}");
+    assert_eq!(report["structured"]["y"], 8.0, "{output}");
+    assert!(!report["content"].to_string().contains('7'), "{output}");
+    // A failure has no fields to go by.
+    let output = probe
+        .call("read-file", serde_json::json!({"path": "a-telling-name"}))
+        .run()
+        .fails_with(1, "E3401");
+    assert!(output.stdout.contains("left out"), "{output}");
+    assert!(
+        output.json()["error"]["details"]["structured"].is_null(),
+        "{output}"
+    );
+}
