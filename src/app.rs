@@ -9,6 +9,7 @@ mod plugins;
 mod policies;
 mod recorder;
 mod source;
+mod warm;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};

@@ -69,7 +69,6 @@ pub struct Policies {
     shapes: HashMap<String, Shape>,
     seen: Seen,
     remembered: Remembered,
-    fingerprint: Digest,
     authorizer: Authorizer,
 }
 
@@ -90,28 +89,25 @@ impl Policies {
     /// # Errors
     /// E3004 that lists every problem with its file, line and column; E3205 where there is not one policy.
     pub fn load(sources: &[(&str, &str)], tools: &[ToolShape]) -> Result<Self> {
-        load::load(sources, tools, None)
+        load::load(sources, tools, false)
     }
 
-    /// Like [`Policies::load`], but without the check of types where the same files and tools passed it before.
+    /// Like [`Policies::load`], but without the check of types, for the same files and tools that passed it before. That
+    /// takes longer than everything else together.
     ///
-    /// `checked` is the [`Policies::fingerprint`] of policies that did load, from a place only we can write to. Checking
-    /// takes its time with many tools; reading does not.
+    /// A policy that would not have passed does no harm here: where its types are wrong, evaluating it is an error, and
+    /// an error is a no.
     ///
     /// # Errors
     /// Those of [`Policies::load`].
-    pub fn load_checked(
-        sources: &[(&str, &str)],
-        tools: &[ToolShape],
-        checked: &Digest,
-    ) -> Result<Self> {
-        load::load(sources, tools, Some(checked))
+    pub fn load_checked(sources: &[(&str, &str)], tools: &[ToolShape]) -> Result<Self> {
+        load::load(sources, tools, true)
     }
 
-    /// A digest over everything the check depended on: the files, the tools, the vocabulary and Cedar's version.
+    /// A digest over everything the check of types depends on: the files, the tools, the vocabulary and Cedar's version.
     #[must_use]
-    pub fn fingerprint(&self) -> Digest {
-        self.fingerprint
+    pub fn fingerprint(sources: &[(&str, &str)], tools: &[ToolShape]) -> Digest {
+        load::fingerprint(sources, tools)
     }
 
     /// Whether the same policies would load with other tools: with a new version of one, or without it.

@@ -126,6 +126,18 @@ impl Tool {
         Ok(Arguments::Json(Arc::clone(arguments)))
     }
 
+    /// Compiles the schemas, which the first check does otherwise. One that is not valid is told by that check.
+    pub fn compile_schemas(&self) {
+        if matches!(self.entry, Entry::Function(_)) {
+            return;
+        }
+        let Validators { input, output } = &self.validators;
+        drop(compiled(input, &self.input_schema, "input", &self.id));
+        if let Some(schema) = &self.output_schema {
+            drop(compiled(output, schema, "output", &self.id));
+        }
+    }
+
     /// Checks a structured result against the output schema, where there is one.
     ///
     /// # Errors

@@ -51,22 +51,36 @@ fn main() {
         .enable_all()
         .build()
         .expect("a runtime");
+    let rows = std::env::var("BENCH_ROWS").unwrap_or_default();
+    let wanted = |row: &str| rows.is_empty() || rows.split(',').any(|wanted| wanted == row);
     println!("| row | ours | raw wasmtime | difference | budget |");
     println!("|---|---|---|---|---|");
-    runtime.block_on(first_load());
-    runtime.block_on(warm_load(Path::new(PLUGIN), "≤ 2 ms"));
-    match std::env::var_os("BENCH_LARGE") {
-        Some(large) => runtime.block_on(warm_load(Path::new(&large), "≤ 20 ms for 18 MB")),
-        None => println!(
-            "| 4 warm load of a large component | not measured: see `scripts/bench --help` | – | – | – |"
-        ),
+    if wanted("load") {
+        runtime.block_on(first_load());
+        runtime.block_on(warm_load(Path::new(PLUGIN), "≤ 2 ms"));
+        match std::env::var_os("BENCH_LARGE") {
+            Some(large) => runtime.block_on(warm_load(Path::new(&large), "≤ 20 ms for 18 MB")),
+            None => println!(
+                "| 4 warm load of a large component | not measured: see `scripts/bench --help` | – | – | – |"
+            ),
+        }
     }
-    runtime.block_on(fresh_call());
-    processes::one_call(root, home.path());
-    processes::many_plugins(home.path());
-    processes::memory(root, home.path());
-    processes::runaway(root, home.path());
-    processes::concurrency(root, home.path());
+    if wanted("call") {
+        runtime.block_on(fresh_call());
+    }
+    if wanted("process") {
+        processes::one_call(root, home.path());
+        processes::many_plugins(home.path());
+    }
+    if wanted("memory") {
+        processes::memory(root, home.path());
+    }
+    if wanted("runaway") {
+        processes::runaway(root, home.path());
+    }
+    if wanted("concurrency") {
+        processes::concurrency(root, home.path());
+    }
 }
 
 fn row(name: &str, ours: Duration, raw: Option<Duration>, budget: &str) {

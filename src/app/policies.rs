@@ -26,10 +26,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The largest policy file.
 const MAX_FILE: u64 = 4 << 20;
 
+/// How many sets of policies are remembered to have passed the check of their types.
+const PASSED: usize = 32;
+/// The largest file of such.
+const MAX_PASSED: u64 = 64 << 10;
+
 /// What was loaded, and from what.
 #[derive(Debug, Default)]
 pub(super) struct LoadedPolicies {
     loaded: Mutex<Option<Loaded>>,
+    /// Held while policies are loaded: many callers wait for one to do it.
+    loading: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Clone)]
@@ -109,11 +116,19 @@ impl App {
     /// E3004 that lists everything that is wrong with them; E3205 where there is none.
     pub async fn policies(&self, source: &Source) -> Result<Arc<Policies>> {
         let digest = source.artifact.digest;
-        if let Some(loaded) = &*self.lock_policies()
-            && loaded.looked.elapsed() < LOOK_EVERY
-            && loaded.sources.contains(&digest)
-        {
-            return Ok(Arc::clone(&loaded.policies));
+        let at_hand = || {
+            let loaded = self.lock_policies();
+            let loaded = loaded.as_ref().filter(|loaded| {
+                loaded.looked.elapsed() < LOOK_EVERY && loaded.sources.contains(&digest)
+            })?;
+            Some(Arc::clone(&loaded.policies))
+        };
+        if let Some(policies) = at_hand() {
+            return Ok(policies);
+        }
+        let _loading = self.policies.loading.lock().await;
+        if let Some(policies) = at_hand() {
+            return Ok(policies);
         }
         let own = self.own_policy_files()?;
         let stamp = self.stamp(&own).await?;
@@ -170,7 +185,40 @@ impl App {
             .iter()
             .map(|file| (file.name.as_str(), file.text.as_str()))
             .collect();
-        Policies::load(&sources, tools)
+        // Those that ship with Toolhatch look at nothing in which tools differ; a test checks them.
+        if sources == [(DEFAULT_FILE, DEFAULT_POLICIES)] {
+            return Policies::load_checked(&sources, tools);
+        }
+        let fingerprint = Policies::fingerprint(&sources, tools).to_string();
+        let passed = self.passed();
+        if passed.contains(&fingerprint) {
+            return Policies::load_checked(&sources, tools);
+        }
+        let policies = Policies::load(&sources, tools)?;
+        self.remember_passed(passed, fingerprint);
+        Ok(policies)
+    }
+
+    /// The fingerprints of policies whose types were checked before, by any process, the newest last.
+    fn passed(&self) -> Vec<String> {
+        let text = fsx::read_text(&self.passed_file(), MAX_PASSED).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn passed_file(&self) -> PathBuf {
+        self.config.cache_dir.join("policies-checked")
+    }
+
+    /// Whoever cannot keep it checks again next time.
+    fn remember_passed(&self, mut passed: Vec<String>, fingerprint: String) {
+        passed.push(fingerprint);
+        let newest: Vec<String> = passed.split_off(passed.len().saturating_sub(PASSED));
+        let text = newest.join("\n") + "\n";
+        let kept = fsx::create_private_dir(&self.config.cache_dir)
+            .and_then(|()| fsx::write_atomic(&self.passed_file(), text.as_bytes(), 0o600));
+        if let Err(error) = kept {
+            tracing::debug!(%error, "could not keep that the policies were checked");
+        }
     }
 
     /// The tools of every installed version that runs or waits, as policies must know them.

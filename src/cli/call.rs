@@ -220,8 +220,10 @@ impl Args {
         }
         let common = self.common.clone();
         block_on(async {
+            app.warm_up();
             let source = app.source(&tool).await?;
             let chosen = choose_tool(&source, self.tool.as_deref().or(tool.tool()))?;
+            app.warm_up_for(&source, &chosen);
             let arguments = arguments::combine(whole, &self.arg, &chosen.input_schema)?;
             let cancel = CancellationToken::new();
             let request = Request {

@@ -124,11 +124,11 @@ async fn guest(host: &Host, loaded: &Loaded, job: Job, meter: Arc<Meter>) -> End
         Err(Failure::Host(error)) => Ended::NotRun(error),
         Err(Failure::Guest(error)) => outcome::of_error(&error, &store, &limits),
     };
-    let fuel_left = store.get_fuel().unwrap_or_default();
-    store
-        .data()
-        .meter
-        .spent_fuel(limits.fuel.saturating_sub(fuel_left));
+    if loaded.kind == super::EngineKind::Fuel {
+        let left = store.get_fuel().unwrap_or_default();
+        let meter = &store.data().meter;
+        meter.spent_fuel(limits.fuel.saturating_sub(left));
+    }
     ended
 }
 

@@ -3,7 +3,7 @@
 //! One engine uses the pooling allocator, one allocates on demand for components that need more than a slot; both run the
 //! same compiled code. Fuel is compiled in, so deterministic calls have an engine of their own.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -161,13 +161,16 @@ impl Drop for GuestRunning {
 #[derive(Default)]
 struct Ticker {
     running: AtomicUsize,
+    /// The thread waits for the first guest. While it still ticks, nobody has to wake it.
+    asleep: AtomicBool,
     stopped: Mutex<bool>,
     wake: Condvar,
 }
 
 impl Ticker {
     fn enter(&self) {
-        if self.running.fetch_add(1, Ordering::SeqCst) == 0 {
+        self.running.fetch_add(1, Ordering::SeqCst);
+        if self.asleep.load(Ordering::SeqCst) {
             // Taking the lock orders this wake-up after the sleeper's check of `running`.
             drop(self.stopped.lock().unwrap_or_else(PoisonError::into_inner));
             self.wake.notify_one();
@@ -187,12 +190,14 @@ impl Ticker {
         loop {
             {
                 let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+                self.asleep.store(true, Ordering::SeqCst);
                 while !*stopped && self.running.load(Ordering::SeqCst) == 0 {
                     stopped = self
                         .wake
                         .wait(stopped)
                         .unwrap_or_else(PoisonError::into_inner);
                 }
+                self.asleep.store(false, Ordering::SeqCst);
                 if *stopped {
                     return;
                 }

@@ -262,15 +262,34 @@ pub(super) fn within_output(ended: Ended, limit: u64) -> Ended {
     let Ended::Complete(output) = &ended else {
         return ended;
     };
-    let structured = output
-        .structured
-        .as_ref()
-        .map_or(0, |value| value.to_string().len());
+    let structured = output.structured.as_ref().map_or(0, length);
     let content: usize = output.content.iter().map(size).sum();
     if structured.saturating_add(content) as u64 > limit {
         return reached(LimitKind::Output, limit);
     }
     ended
+}
+
+/// How many bytes a value has as JSON text.
+fn length(value: &serde_json::Value) -> usize {
+    let mut length = Length(0);
+    // Counting does not fail, and a value has no keys that are no text.
+    drop(serde_json::to_writer(&mut length, value));
+    length.0
+}
+
+/// Counts what is written to it.
+struct Length(usize);
+
+impl std::io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 fn size(content: &Content) -> usize {

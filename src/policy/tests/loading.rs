@@ -188,12 +188,35 @@ fn a_checked_set_loads_again_and_another_one_is_checked() {
         "p.cedar",
         "@id(\"a\") permit (principal, action, resource) when { context.nothing };",
     )];
-    let fingerprint = Policies::load(&good, &shapes())
-        .expect("loads")
-        .fingerprint();
-    let again = Policies::load_checked(&good, &shapes(), &fingerprint).expect("loads");
-    assert_eq!(again.fingerprint(), fingerprint);
-    assert!(Policies::load_checked(&bad, &shapes(), &fingerprint).is_err());
-    let fewer = Policies::load_checked(&good, &[], &fingerprint).expect("loads");
-    assert_ne!(fewer.fingerprint(), fingerprint);
+    let fingerprint = Policies::fingerprint(&good, &shapes());
+    assert_ne!(fingerprint, Policies::fingerprint(&bad, &shapes()));
+    assert_ne!(fingerprint, Policies::fingerprint(&good, &[]));
+    let asked = invoke(tool("files.read"), json!({"path": "x"}));
+    let checked = Policies::load_checked(&good, &shapes()).expect("loads");
+    assert!(checked.decide(&asked).allow);
+    // One that would not have passed is read, and every answer is a no.
+    Policies::load(&bad, &shapes()).expect_err("refused");
+    let unchecked = Policies::load_checked(&bad, &shapes()).expect("loads");
+    let decision = unchecked.decide(&asked);
+    assert!(
+        !decision.allow && !decision.errors.is_empty(),
+        "{decision:?}"
+    );
+}
+
+#[test]
+fn no_tool_can_make_the_shipped_policies_wrong() {
+    // They are loaded without the check of types, so they must not look at what tools differ in.
+    for schema in [
+        json!({}),
+        json!({"type": "object", "properties": {"risk": {"type": "integer"}}}),
+        json!({"type": "array"}),
+    ] {
+        let any = ToolShape {
+            id: "any.tool".parse().expect("an id"),
+            input_schema: schema,
+        };
+        Policies::load(&[(DEFAULT_FILE, DEFAULT_POLICIES)], &[any]).expect("right for every tool");
+    }
+    Policies::load(&[(DEFAULT_FILE, DEFAULT_POLICIES)], &[]).expect("and without any");
 }
