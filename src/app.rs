@@ -1,10 +1,13 @@
 //! Wires configuration into services and traits into each other. The API that the command line, and later the MCP server,
 //! batches and agents, call; nothing else puts the parts together.
 
+mod changes;
 pub mod confine;
 mod grants;
+mod history;
 mod kept;
 mod ledger;
+mod outlets;
 mod plugins;
 mod policies;
 mod recorder;
@@ -19,6 +22,7 @@ use semver::VersionReq;
 use crate::audit::{Event, EventType};
 use crate::config::{Config, Environment, Flag, Paths};
 use crate::dist::{Blobs, Package};
+use crate::embedding::EmbeddingEndpoint;
 use crate::error::{Code, Error, Result};
 use crate::exec::BoxFuture;
 use crate::host::{self, CompiledCache, Host, POOL_SLOTS};
@@ -28,9 +32,10 @@ use crate::invoke::{
 };
 use crate::permission::{Capability, Kind, Scope, Sensitive};
 use crate::policy::Policies;
-use crate::registry::{Installed, Origin, Registry, Source, Tool};
+use crate::registry::{Embedder, Installed, Origin, Registry, Source, Tool};
 
 pub use grants::read_grants;
+pub use history::{CallFilter, History, Progress, RecordFilter, ToolCost};
 pub use plugins::Installation;
 pub use policies::PolicyFile;
 
@@ -49,6 +54,8 @@ pub struct App {
     policies: policies::LoadedPolicies,
     recorder: recorder::Recorder,
     host: OnceLock<Arc<Host>>,
+    /// Standard output, where records may be printed there.
+    stdout: OnceLock<fn() -> Box<dyn std::io::Write + Send>>,
     /// What was resolved stays pinned: a file that changes while a process runs is not picked up half-way.
     sources: Mutex<Vec<(SourceKey, Arc<Source>)>>,
     packages: Mutex<Vec<(SourceKey, Found)>>,
@@ -90,9 +97,25 @@ impl App {
             paths,
             environment,
             host: OnceLock::new(),
+            stdout: OnceLock::new(),
             sources: Mutex::default(),
             packages: Mutex::default(),
         })
+    }
+
+    /// Lets records be printed on standard output, if they are to be. Not for where it carries what programs read.
+    pub fn lend_stdout(&self, open: fn() -> Box<dyn std::io::Write + Send>) {
+        // The first one counts.
+        let _ = self.stdout.set(open);
+    }
+
+    /// What makes vectors of texts, where one is configured.
+    ///
+    /// # Errors
+    /// Those of [`EmbeddingEndpoint::configured`].
+    pub fn embedder(&self) -> Result<Option<Arc<dyn Embedder>>> {
+        let endpoint = EmbeddingEndpoint::configured(&self.config.embedding, &self.environment)?;
+        Ok(endpoint.map(|endpoint| Arc::new(endpoint) as Arc<dyn Embedder>))
     }
 
     /// The host for components, started when it is first needed.

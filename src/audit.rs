@@ -23,11 +23,13 @@ mod record;
 mod scan;
 mod signatures;
 mod sink;
+mod syslog;
 mod tail;
 #[cfg(test)]
 mod tests;
 mod timestamp;
 mod verify;
+mod webhook;
 mod writer;
 
 pub use chain::Options;
@@ -40,7 +42,9 @@ pub use key::{InvalidPublicKey, PublicKey};
 pub use log::{AuditLog, Outlets};
 pub use proof::{Proof, Proven, check_proof, prove};
 pub use record::Record;
-pub use scan::{Position, Scan, read_at, scan};
-pub use sink::{Sink, WriteSink};
+pub use scan::{Position, Scan, holds, read_at, scan};
+pub use sink::{OnTrouble, Sink, WriteSink};
+pub use syslog::SyslogSink;
 pub use tail::FORMAT;
 pub use verify::verify;
+pub use webhook::{Delivered, Queue, Receiver, Webhook, deliver, queue_folder};

@@ -13,6 +13,7 @@ mod doctor;
 mod explain;
 mod grant;
 mod grants;
+mod history;
 pub mod output;
 mod plugin;
 mod policy;
@@ -148,6 +149,11 @@ fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
         command => {
             let app = Arc::new(App::open(&cli.global.flags())?);
             printer.set_color(app.config.color);
+            let is_protocol =
+                printer.is_json() || matches!(&command, Command::Call(args) if args.is_lines());
+            if !is_protocol {
+                app.lend_stdout(output::records);
+            }
             start_log(app.config.log_level.word());
             for warning in &app.config.warnings {
                 printer.warning(warning);
@@ -167,7 +173,7 @@ fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
                 Command::Grants(args) => args.run(&app),
                 Command::Approvals(args) => args.run(&app),
                 Command::Policy(args) => args.run(&app),
-                Command::Calls(args) => args.run(&app),
+                Command::Calls(args) => args.run(&app, printer),
                 Command::Audit(args) => args.run(&app, printer),
                 Command::Cache(args) => args.run(&app),
                 Command::Config(args) => args.run(&app),

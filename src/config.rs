@@ -8,32 +8,41 @@
 //! Files are checked against the schema that `toolhatch schema config` prints. A file that is there and cannot be read, or
 //! is not valid, is an error and never passed over.
 
+mod audit;
+mod credential;
 pub mod env_vars;
 mod merge;
 mod origin;
 pub mod paths;
 mod read;
 pub mod schema;
+mod search;
+mod syslog;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde_json::Value;
 
+pub use audit::{AuditConfig, SyslogConfig, WebhookConfig};
+pub use credential::{Credential, CredentialSource};
 pub use env_vars::Environment;
 pub use origin::Origin;
 pub use paths::{Paths, workspace_root};
-pub use schema::{ApprovalMode, Color, LogLevel};
+pub use schema::{ApprovalMode, Color, EmbeddingApi, LogLevel};
+pub use search::EmbeddingConfig;
+pub use syslog::{Facility, InvalidSyslogAddress, SyslogAddress};
 
 use merge::Merge;
 use schema::{Layer, Wire};
 
 use crate::error::{Code, Error, Result};
+use crate::ids::Digest;
 use crate::manifest::document::Document;
 use crate::manifest::json_schema::schema_of;
 use crate::manifest::problem::{Problems, nearest};
@@ -81,6 +90,8 @@ pub struct Config {
     pub policy_user: bool,
     /// The record of what calls did (`audit`).
     pub audit: AuditConfig,
+    /// The model that makes vectors of texts, for the search of tools (`search.embedding`).
+    pub embedding: EmbeddingConfig,
     /// The folder of compiled components (`cache.dir`).
     pub cache_dir: PathBuf,
     /// How many bytes it may hold (`cache.max_size`).
@@ -97,41 +108,19 @@ pub struct Config {
     pub strict: bool,
     /// What a person should be told, such as a variable nobody reads.
     pub warnings: Vec<String>,
+    /// The files that were read, with what they say.
+    pub files: Vec<ConfigFile>,
     /// Where values came from, by key; what is absent is built in.
     origins: BTreeMap<String, Origin>,
 }
 
-/// The record of what calls did.
+/// A file of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditConfig {
-    /// Calls are recorded (`audit.enabled`).
-    pub enabled: bool,
-    /// No record, no run (`audit.strict`).
-    pub strict: bool,
-    /// The text of arguments is recorded (`audit.include_arguments`).
-    pub include_arguments: bool,
-    /// The text of output is recorded (`audit.include_output`).
-    pub include_output: bool,
-    /// When a file of the log is full, in bytes (`audit.max_file_size`).
-    pub max_file_size: u64,
-    /// When a file of the log is old (`audit.max_age`).
-    pub max_age: Duration,
-    /// How many files are kept; 0 keeps all (`audit.keep_files`).
-    pub keep_files: u32,
-}
-
-impl Default for AuditConfig {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            strict: false,
-            include_arguments: false,
-            include_output: false,
-            max_file_size: 64 << 20,
-            max_age: Duration::from_secs(7 * 24 * 3600),
-            keep_files: 0,
-        }
-    }
+pub struct ConfigFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it sets: JSON texts by dotted keys. Of an approver it is told that there is one, and not by which credential.
+    pub values: BTreeMap<String, String>,
 }
 
 /// A value from the command line.
@@ -175,6 +164,9 @@ impl Config {
         let system = read::file(&paths.system_config, &SCHEMA)?;
         if let Some((wire, document)) = &system {
             check_system_file(paths, document)?;
+            config
+                .files
+                .push(ConfigFile::new(&paths.system_config, document));
             if let Some(layer) = &wire.defaults {
                 let origin = Origin::SystemDefaults(paths.system_config.clone());
                 config.lay(paths, layer, document, origin, "defaults")?;
@@ -183,9 +175,13 @@ impl Config {
         if let Some(path) = &paths.user_config
             && let Some((wire, document)) = read::file(path, &SCHEMA)?
         {
+            config.files.push(ConfigFile::new(path, &document));
             config.own_file(paths, wire, &document, Origin::User(path.clone()))?;
         }
         if let Some((wire, document)) = read::file(&paths.project_config, &SCHEMA)? {
+            config
+                .files
+                .push(ConfigFile::new(&paths.project_config, &document));
             let origin = Origin::Project(paths.project_config.clone());
             config.own_file(paths, wire, &document, origin)?;
         }
@@ -229,6 +225,7 @@ impl Config {
             policy_default: true,
             policy_user: true,
             audit: AuditConfig::default(),
+            embedding: EmbeddingConfig::default(),
             cache_dir: paths.home.join("cache"),
             cache_max_size: 2 << 30,
             plugins_enabled: true,
@@ -237,6 +234,7 @@ impl Config {
             color: Color::Auto,
             strict: false,
             warnings: Vec::new(),
+            files: Vec::new(),
             origins: BTreeMap::new(),
         }
     }
@@ -309,25 +307,18 @@ impl Config {
                 ),
                 ("policy.default", self.policy_default.to_string()),
                 ("policy.user", self.policy_user.to_string()),
-                ("audit.enabled", self.audit.enabled.to_string()),
-                ("audit.strict", self.audit.strict.to_string()),
-                (
-                    "audit.include_arguments",
-                    self.audit.include_arguments.to_string(),
-                ),
-                (
-                    "audit.include_output",
-                    self.audit.include_output.to_string(),
-                ),
-                (
-                    "audit.max_file_size",
-                    ByteSize(self.audit.max_file_size).to_string(),
-                ),
-                (
-                    "audit.max_age",
-                    HumanDuration(self.audit.max_age).to_string(),
-                ),
-                ("audit.keep_files", self.audit.keep_files.to_string()),
+            ]
+            .map(|(key, value)| (key.to_owned(), value)),
+        );
+        values.extend(
+            self.audit
+                .entries()
+                .into_iter()
+                .chain(self.embedding.entries())
+                .map(|(key, value)| (key.to_owned(), value)),
+        );
+        values.extend(
+            [
                 ("cache.dir", self.cache_dir.display().to_string()),
                 ("cache.max_size", ByteSize(self.cache_max_size).to_string()),
                 ("plugins.enabled", self.plugins_enabled.to_string()),
@@ -386,10 +377,19 @@ impl Config {
             let (wire, document) = read::assignment(key, text, name, &SCHEMA)?;
             self.lay(paths, &wire.layer, &document, Origin::Variable(name), "")?;
         }
+        // A variable that a file names to hold a secret is read too.
+        let named: Vec<String> = [&self.audit.webhook.secret, &self.embedding.key]
+            .into_iter()
+            .filter_map(|source| match source {
+                Some(CredentialSource::Variable(name)) => Some(name.clone()),
+                Some(CredentialSource::File(_)) | None => None,
+            })
+            .collect();
         let known: Vec<&str> = env_vars::SETTINGS
             .iter()
             .map(|(name, _)| *name)
             .chain([env_vars::HOME])
+            .chain(named.iter().map(String::as_str))
             .collect();
         for name in environment.names_with("TOOLHATCH_") {
             if known.contains(&name) {
@@ -429,6 +429,38 @@ impl Config {
             other => other.to_string(),
         };
         Err(merge.problems.into_error(Code::E3004, &name))
+    }
+}
+
+impl ConfigFile {
+    fn new(path: &Path, document: &Document) -> Self {
+        fn walk(value: &Value, key: &str, values: &mut BTreeMap<String, String>) {
+            match value {
+                Value::Object(object) => {
+                    for (name, inner) in object {
+                        let key = if key.is_empty() {
+                            name.clone()
+                        } else {
+                            format!("{key}.{name}")
+                        };
+                        walk(inner, &key, values);
+                    }
+                }
+                _ if key.split('.').any(|part| part == "approvers") => {
+                    let digest = Digest::of(value.to_string().as_bytes());
+                    values.insert(key.to_owned(), format!("known by {}", digest.short()));
+                }
+                value => {
+                    values.insert(key.to_owned(), value.to_string());
+                }
+            }
+        }
+        let mut values = BTreeMap::new();
+        walk(&document.to_json(), "", &mut values);
+        Self {
+            path: path.to_owned(),
+            values,
+        }
     }
 }
 

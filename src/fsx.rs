@@ -49,6 +49,35 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         .map_err(failed)
 }
 
+/// Makes the file at `path`, unless something is there already: it gets its name only when it is whole and on the disk, so
+/// that neither a crash nor another process that makes it too can ever see half of it. What is there is never replaced.
+///
+/// # Errors
+/// Those of [`write_atomic`].
+pub fn create_whole(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let folder = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let failed = |source: io::Error| io_error("creating", path, source);
+    let name = path.file_name().unwrap_or_default();
+    let (temporary, mut file) = create_beside(folder, name, mode).map_err(failed)?;
+    let made = file
+        .write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| match std::fs::hard_link(&temporary, path) {
+            // Somebody else was faster: theirs counts.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            linked => linked,
+        });
+    drop(file);
+    let removed = std::fs::remove_file(&temporary);
+    made.and(removed)
+        .and_then(|()| File::open(folder))
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed)
+}
+
 /// Creates a new hidden file next to where `name` will be.
 fn create_beside(folder: &Path, name: &std::ffi::OsStr, mode: u32) -> io::Result<(PathBuf, File)> {
     loop {

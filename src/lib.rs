@@ -6,6 +6,7 @@ pub mod error;
 pub mod exit_code;
 pub mod fsx;
 pub mod ids;
+pub mod web;
 
 pub mod config;
 pub mod manifest;
@@ -20,6 +21,7 @@ pub mod registry;
 pub mod store;
 
 pub mod dist;
+pub mod embedding;
 pub mod host;
 
 pub mod invoke;

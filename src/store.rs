@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! TOOLHATCH_HOME/state.db      SQLite in WAL mode, 0600; its version is the pragma `user_version`
-//! TOOLHATCH_HOME/index.db      the search index: derived, and made anew where it is damaged or older
+//! TOOLHATCH_HOME/index.db      the search index and the history: derived, and made anew where it is damaged or older
 //! TOOLHATCH_HOME/generation    a number that changes with every change that calls have to notice
 //! ```
 
@@ -20,7 +20,7 @@ mod schema;
 mod sessions;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -33,7 +33,11 @@ pub use grants::GrantRow;
 pub use heads::HeadRow;
 #[cfg(test)]
 pub(crate) use index::PlainIndex;
-pub use index::{FIELDS, Index, Term, ToolKey, ToolText};
+pub use index::{
+    CHUNK, CallEnd, CallPlace, CallRow, CallUsage, FIELDS, HistoryBatch, HistoryChunk, HistoryFile,
+    HistoryLine, HistoryNames, HistoryPiece, HistoryView, Index, PlacedRecord, Reached, RunQuery,
+    Shape, Term, ToolKey, ToolText,
+};
 pub use plugins::{LockRow, PluginRow, ToolRow};
 pub use sessions::SessionRow;
 
@@ -43,8 +47,8 @@ use fault::fault;
 
 /// How long a process waits for another one's change. Changes take milliseconds; whoever waits this long is told.
 const BUSY: Duration = Duration::from_secs(5);
-/// How often opening is tried while somebody else opens it.
-const OPENINGS: u32 = 100;
+/// How long opening waits before it is tried again while somebody else opens it.
+const AGAIN: Duration = Duration::from_millis(50);
 /// Readers of one process; there is one writer at a time whatever this is.
 const CONNECTIONS: u32 = 4;
 
@@ -89,13 +93,12 @@ impl Store {
             path,
         };
         // Changing to WAL does not wait for others who do the same at the same moment, as two first calls would.
-        let mut tries = 0;
+        let started = Instant::now();
         while let Err(error) = schema::migrate(&store).await {
-            if error.code() != Code::E3001 || tries == OPENINGS {
+            if !fault::is_locked(&error) || started.elapsed() >= BUSY {
                 return Err(error);
             }
-            tries += 1;
-            tokio::time::sleep(BUSY / OPENINGS).await;
+            tokio::time::sleep(AGAIN).await;
         }
         Ok(store)
     }
@@ -144,7 +147,11 @@ impl Store {
             .commit()
             .await
             .map_err(|error| self.failed("changing", error))?;
-        generation::advance(&self.home)
+        // The change is made, whatever happens now: where there is no room for another state of the file, none is one too.
+        if generation::advance(&self.home).is_err() {
+            generation::forget(&self.home)?;
+        }
+        Ok(())
     }
 
     /// Which state of the database one would read now.

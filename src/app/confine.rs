@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::App;
+use super::{App, outlets};
 use crate::error::{Code, Error, Result};
 use crate::permission::{Access, Capability, Grants, Kind, Request, Scope};
 
@@ -78,6 +78,9 @@ fn reachable(app: &App, grants: &Grants, requests: &[Request]) -> Reachable {
     let mut read: Vec<PathBuf> = SYSTEM_READ.iter().map(PathBuf::from).collect();
     read.extend(of(Access::Read));
     read.extend(app.policy_folders());
+    // Records are passed on by this process too.
+    let passing_on = outlets::reach(&app.config.audit);
+    read.extend(passing_on.files);
     // The folder of a granted file is opened to reach the file; nothing else in it may be read.
     let list = of(Access::Read)
         .into_iter()
@@ -92,7 +95,9 @@ fn reachable(app: &App, grants: &Grants, requests: &[Request]) -> Reachable {
         read,
         list,
         write,
-        ports: ports(&scope),
+        ports: ports(&scope)
+            .zip(passing_on.ports)
+            .map(|(granted, needed)| [granted, needed].concat()),
     }
 }
 

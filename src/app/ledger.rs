@@ -88,7 +88,12 @@ impl Ledger for App {
     fn answer<'a>(&'a self, id: &'a str, yes: bool, by: &'a str) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let registry = self.registry().await?;
-            let decided = registry.store().decide_approval(id, yes, by).await?;
+            // The call that waits records the answer itself.
+            let recorded = |_: &ApprovalRow| Ok(());
+            let decided = registry
+                .store()
+                .decide_approval(id, yes, by, recorded)
+                .await?;
             decided.map(|_| ()).ok_or_else(|| {
                 Error::new(
                     Code::E3215,

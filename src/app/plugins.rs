@@ -11,8 +11,9 @@ use crate::error::{Code, Error, Result};
 use crate::ids::PluginName;
 use crate::manifest::{self, Candidate, Manifest, dependencies};
 use crate::permission::Grants;
+use crate::policy::ToolShape;
 use crate::registry::{
-    Descriptor, Difference, Given, Installed, Lifecycle, Locked, Registry, Source, Stage,
+    Descriptor, Difference, Given, Installed, Lifecycle, Locked, Registry, Source, Stage, Tool,
 };
 
 /// What became of an installation.
@@ -26,6 +27,8 @@ pub struct Installation {
     pub compared_with: Option<Version>,
     /// What it asks for beyond that.
     pub difference: Difference,
+    /// Which policies in force are wrong for its tools, where any are; it waits then until they are changed.
+    pub breaks: Option<Error>,
     /// The grant it took over because it asks for no more.
     pub carried: Option<Given>,
     /// What its dependencies were resolved to.
@@ -34,9 +37,18 @@ pub struct Installation {
     pub warnings: Vec<String>,
 }
 
+/// A tool as policies must know it.
+fn shape(tool: &Tool) -> ToolShape {
+    ToolShape {
+        id: tool.id.clone(),
+        input_schema: tool.input_schema.clone(),
+    }
+}
+
 impl App {
     /// Installs a package whose tools are known. Where an earlier version was granted something, one that asks for no more
-    /// takes the grant over, and one that asks for more waits for a person while the earlier one goes on.
+    /// takes the grant over, and one that asks for more waits for a person while the earlier one goes on. So does one for
+    /// whose tools the policies in force are wrong: with it, no call would be decided any more.
     ///
     /// # Errors
     /// E3105 where it has no manifest, E3103 where what it needs is not there, E3108 where that version is or was installed
@@ -68,6 +80,9 @@ impl App {
             Some((version, _)) => self.difference(version, manifest)?,
             None => Difference::default(),
         };
+        let shapes: Vec<ToolShape> = source.tools.iter().map(|tool| shape(tool)).collect();
+        let breaks = self.breaks_policies(&shapes).await?;
+        let may_run = difference.asks_for_no_more() && breaks.is_none();
         let mut plugin = Installed {
             name: manifest.name.clone(),
             version: manifest.version.clone(),
@@ -75,7 +90,7 @@ impl App {
             size: package.artifact.bytes.len() as u64,
             description: manifest.description.clone(),
             tags: Vec::new(),
-            lifecycle: Lifecycle::new(if difference.asks_for_no_more() {
+            lifecycle: Lifecycle::new(if may_run {
                 Stage::Active
             } else {
                 Stage::Staged
@@ -87,7 +102,19 @@ impl App {
                 .collect(),
         };
         self.blobs.put(&lock, &package.artifact)?;
-        let is_new = registry.add(&plugin, &locked).await?;
+        let kind = if plugin.lifecycle.stage == Stage::Staged {
+            EventType::PluginStaged
+        } else {
+            EventType::PluginInstalled
+        };
+        let event = Self::plugin_event(kind, &plugin);
+        let event = match &breaks {
+            Some(error) => event.with("breaks_policies", error.to_string()),
+            None => event,
+        };
+        let is_new = registry
+            .add(&plugin, &locked, || self.record(event))
+            .await?;
         if !is_new && let Some(there) = versions.iter().find(|it| it.digest == plugin.digest) {
             plugin.lifecycle = there.lifecycle.clone();
         }
@@ -106,27 +133,17 @@ impl App {
                         &given.grants,
                         &requests,
                         (&given.given_by, "carried"),
+                        |given| self.record_grant(&plugin, given),
                     )
                     .await?,
             );
-        }
-        if is_new {
-            let staged = plugin.lifecycle.stage == Stage::Staged;
-            let kind = if staged {
-                EventType::PluginStaged
-            } else {
-                EventType::PluginInstalled
-            };
-            self.record(Self::plugin_event(kind, &plugin))?;
-        }
-        if let Some(given) = &carried {
-            self.record_grant(&plugin, given)?;
         }
         Ok(Installation {
             plugin,
             is_new,
             compared_with: before.map(|(version, _)| version.version),
             difference,
+            breaks,
             carried,
             locked,
             warnings,
@@ -158,8 +175,10 @@ impl App {
                 stage: Stage::Removed,
                 ..plugin.lifecycle.clone()
             };
-            registry.set_lifecycle(plugin, lifecycle).await?;
-            self.record(Self::plugin_event(EventType::PluginRemoved, plugin))?;
+            let event = Self::plugin_event(EventType::PluginRemoved, plugin);
+            registry
+                .set_lifecycle(plugin, lifecycle, || self.record(event))
+                .await?;
         }
         let left = registry.plugins().await?;
         for plugin in &removed {
@@ -195,7 +214,8 @@ impl App {
     /// Keeps a grant for an installed version, besides what it was granted before.
     ///
     /// # Errors
-    /// E3109 and E3105 where the version cannot be read; those of the store.
+    /// E3109 and E3105 where the version cannot be read; E3004 where it waits because policies in force are wrong for its
+    /// tools; those of the store.
     pub async fn give(
         &self,
         plugin: &Installed,
@@ -204,6 +224,18 @@ impl App {
         by: (&str, &str),
     ) -> Result<Given> {
         let registry = self.registry().await?;
+        if plugin.lifecycle.stage == Stage::Staged {
+            let tools = plugin.tools.iter();
+            let shapes: Vec<ToolShape> = tools
+                .map(|tool| Ok(shape(&tool.to_tool(&plugin.name)?)))
+                .collect::<Result<_>>()?;
+            if let Some(error) = self.breaks_policies(&shapes).await? {
+                let version = format!("{} {}", plugin.name, plugin.version);
+                return Err(error
+                    .while_doing(format!("granting {version}"))
+                    .hint(format!("Change the policies so that they fit {version}, then grant it. Until then nothing changes.")));
+            }
+        }
         let requests = self
             .installed_manifest(plugin)?
             .requests(&self.paths.variables())?;
@@ -212,11 +244,16 @@ impl App {
             Some(before) if !replace => grants.and(&before.grants),
             _ => grants.clone(),
         };
-        let given = registry
-            .give(&plugin.name, &plugin.digest, &grants, &requests, by)
-            .await?;
-        self.record_grant(plugin, &given)?;
-        Ok(given)
+        registry
+            .give(
+                &plugin.name,
+                &plugin.digest,
+                &grants,
+                &requests,
+                by,
+                |given| self.record_grant(plugin, given),
+            )
+            .await
     }
 
     /// Ends what was granted to a plugin, or to one version of it.
@@ -231,16 +268,16 @@ impl App {
     ) -> Result<Vec<Given>> {
         let registry = self.registry().await?;
         let digest = this_version.then_some(&plugin.digest);
-        let ended = registry.revoke(&plugin.name, digest, by).await?;
-        for given in &ended {
-            self.record(
-                Event::new(EventType::GrantRevoked)
-                    .plugin(&given.plugin)
-                    .digest(given.digest)
-                    .with("grant", given.id.as_str()),
-            )?;
-        }
-        Ok(ended)
+        registry
+            .revoke(&plugin.name, digest, by, |given| {
+                self.record(
+                    Event::new(EventType::GrantRevoked)
+                        .plugin(&given.plugin)
+                        .digest(&given.digest)
+                        .with("grant", given.id.as_str()),
+                )
+            })
+            .await
     }
 
     fn record_grant(&self, plugin: &Installed, given: &Given) -> Result<()> {

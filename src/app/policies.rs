@@ -159,7 +159,12 @@ impl App {
             );
         }
         sources.push(digest);
-        let policies = Arc::new(self.load(tools.values().cloned().collect::<Vec<_>>().as_slice())?);
+        let files = self.policy_files()?;
+        let shapes: Vec<ToolShape> = tools.values().cloned().collect();
+        let policies = Arc::new(self.load(&files, &shapes)?);
+        if let Some(log) = self.audit()? {
+            self.note_policies(&log, &files)?;
+        }
         *self.lock_policies() = Some(Loaded {
             stamp,
             looked: Instant::now(),
@@ -176,11 +181,32 @@ impl App {
     /// As [`App::policies`].
     pub async fn installed_policies(&self) -> Result<Policies> {
         let tools: Vec<ToolShape> = self.installed_shapes().await?.into_values().collect();
-        self.load(&tools)
+        self.load(&self.policy_files()?, &tools)
     }
 
-    fn load(&self, tools: &[ToolShape]) -> Result<Policies> {
+    /// Why the policies in force would not load with these tools beside, or in place of, what is installed; nothing where
+    /// they would, or do not load anyway.
+    ///
+    /// # Errors
+    /// Those of the store, and of reading the policies.
+    pub async fn breaks_policies(&self, tools: &[ToolShape]) -> Result<Option<Error>> {
+        if self.own_policy_files()?.is_empty() {
+            return Ok(None);
+        }
+        let mut shapes = self.installed_shapes().await?;
         let files = self.policy_files()?;
+        let before: Vec<ToolShape> = shapes.values().cloned().collect();
+        let Ok(policies) = self.load(&files, &before) else {
+            return Ok(None);
+        };
+        for tool in tools {
+            shapes.insert(tool.id.clone(), tool.clone());
+        }
+        let after: Vec<ToolShape> = shapes.into_values().collect();
+        Ok(policies.check_with(&after).err())
+    }
+
+    fn load(&self, files: &[PolicyFile], tools: &[ToolShape]) -> Result<Policies> {
         let sources: Vec<(&str, &str)> = files
             .iter()
             .map(|file| (file.name.as_str(), file.text.as_str()))

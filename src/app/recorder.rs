@@ -2,17 +2,26 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::App;
-use crate::audit::{AuditLog, Event, EventType, Options, Outlets};
-use crate::error::Result;
+use super::{App, outlets};
+use crate::audit::{self, AuditLog, Event, EventType, Head, Options, Queue, Receiver, Webhook};
+use crate::error::{Code, Error, Result};
 use crate::invoke::{Recording, Scribe};
 use crate::store::HeadRow;
 
 /// The log, opened when it is first needed.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
-    log: Mutex<Option<Arc<AuditLog>>>,
+    log: Mutex<Option<Open>>,
     scribe: Mutex<Option<Arc<Scribe>>>,
+}
+
+/// The open log.
+#[derive(Debug, Clone)]
+struct Open {
+    log: Arc<AuditLog>,
+    /// The last record that was there when it was opened.
+    at: Head,
+    webhook: Option<Arc<Webhook>>,
 }
 
 impl App {
@@ -33,6 +42,10 @@ impl App {
     /// # Errors
     /// E3801 where it cannot be written, E3109 where its key cannot be used: without a record nothing runs.
     pub fn audit(&self) -> Result<Option<Arc<AuditLog>>> {
+        Ok(self.open_audit()?.map(|open| open.log))
+    }
+
+    fn open_audit(&self) -> Result<Option<Open>> {
         let config = &self.config.audit;
         if !config.enabled {
             return Ok(None);
@@ -42,8 +55,8 @@ impl App {
             .log
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(log) = &*open {
-            return Ok(Some(Arc::clone(log)));
+        if let Some(open) = &*open {
+            return Ok(Some(open.clone()));
         }
         let options = Options {
             max_file_bytes: config.max_file_size,
@@ -51,20 +64,41 @@ impl App {
             keep_files: Some(config.keep_files).filter(|keep| *keep > 0),
             ..Options::default()
         };
-        let outlets = Outlets {
-            sinks: Vec::new(),
-            on_error: Some(Box::new(
-                |error| tracing::error!(%error, "the audit log is not written"),
-            )),
-        };
+        let (outlets, webhook) = outlets::outlets(
+            config,
+            &self.paths.home,
+            &self.environment,
+            config.strict || self.config.strict,
+            self.stdout.get().copied(),
+        )?;
         let log = Arc::new(AuditLog::open(
             &self.audit_folder(),
             &self.keys_folder(),
             options,
             outlets,
         )?);
-        *open = Some(Arc::clone(&log));
-        Ok(Some(log))
+        self.note_config(&log)?;
+        let opened = Open {
+            at: log.head(),
+            log,
+            webhook: webhook.map(Arc::new),
+        };
+        *open = Some(opened.clone());
+        Ok(Some(opened))
+    }
+
+    /// The webhook that records are delivered to, where one is configured.
+    ///
+    /// # Errors
+    /// Those of [`Receiver::configured`].
+    pub fn audit_receiver(&self) -> Result<Option<Receiver>> {
+        Receiver::configured(&self.config.audit.webhook, &self.environment)
+    }
+
+    /// What waits for it.
+    #[must_use]
+    pub fn audit_queue(&self) -> Queue {
+        outlets::queue(&self.paths.home)
     }
 
     /// How calls are recorded.
@@ -73,7 +107,7 @@ impl App {
     /// Those of [`App::audit`].
     pub(super) fn recording(&self) -> Result<Option<Recording>> {
         let config = &self.config.audit;
-        let Some(log) = self.audit()? else {
+        let Some(Open { log, webhook, .. }) = self.open_audit()? else {
             return Ok(None);
         };
         let mut scribe = self
@@ -89,6 +123,7 @@ impl App {
         Ok(Some(Recording {
             log,
             scribe: started,
+            webhook,
             strict: config.strict || self.config.strict,
             arguments: config.include_arguments,
             output: config.include_output,
@@ -100,9 +135,36 @@ impl App {
     /// # Errors
     /// Those of [`App::audit`], and of writing.
     pub fn record(&self, event: Event) -> Result<()> {
-        let by = format!("uid {}", rustix::process::geteuid().as_raw());
         match self.audit()? {
-            Some(log) => log.append_durable(event.principal(by)),
+            Some(log) => log.append_durable(event.principal(Self::own_principal())),
+            None => Ok(()),
+        }
+    }
+
+    /// Who does what this process does by itself.
+    pub(super) fn own_principal() -> String {
+        format!("uid {}", rustix::process::geteuid().as_raw())
+    }
+
+    /// Waits until the calls that have ended are in the file of the log: nobody is told of a call before. Whether the disk
+    /// has them too is what strict mode is for.
+    ///
+    /// # Errors
+    /// E3801 where they could not be written.
+    pub async fn recorded(&self) -> Result<()> {
+        let Some(log) = self.audit()? else {
+            return Ok(());
+        };
+        let scribe = {
+            let scribe = self
+                .recorder
+                .scribe
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            scribe.clone()
+        };
+        match scribe {
+            Some(scribe) => scribe.written(log).await,
             None => Ok(()),
         }
     }
@@ -121,7 +183,7 @@ impl App {
     /// # Errors
     /// E3801 where something could not be written.
     pub async fn close_audit(&self) -> Result<()> {
-        let log = {
+        let open = {
             let mut open = self
                 .recorder
                 .log
@@ -129,7 +191,9 @@ impl App {
                 .unwrap_or_else(PoisonError::into_inner);
             open.take()
         };
-        let Some(log) = log else { return Ok(()) };
+        let Some(Open { log, at, webhook }) = open else {
+            return Ok(());
+        };
         let scribe = {
             let mut scribe = self
                 .recorder
@@ -148,6 +212,36 @@ impl App {
             seq: i64::try_from(head.seq).unwrap_or(i64::MAX),
             hash: head.hash.iter().map(|byte| format!("{byte:02x}")).collect(),
         };
-        self.registry().await?.store().keep_head(&row).await
+        let kept = self.keep_head(&row, at).await;
+        if let Some(webhook) = webhook {
+            webhook.close(self.config.audit.webhook.close_wait);
+        }
+        kept
+    }
+
+    /// Keeps how far the log has come, unless the record it had come to before is gone: a newer one in its place would hide
+    /// that. `at` is the last record this process found.
+    async fn keep_head(&self, row: &HeadRow, at: Head) -> Result<()> {
+        let registry = self.registry().await?;
+        let store = registry.store();
+        let heads = store.heads().await?;
+        if let Some(kept) = heads.iter().find(|kept| kept.log == row.log) {
+            let known: Head = format!("{}:{}", kept.seq, kept.hash)
+                .parse()
+                .map_err(|error| {
+                    Error::new(Code::E3109, "reading the head that was kept").caused_by(error)
+                })?;
+            if known != at && !audit::holds(&self.audit_folder(), known)? {
+                return Err(Error::new(
+                    Code::E3109,
+                    format!(
+                        "the audit log has lost record {}, which it had before",
+                        kept.seq
+                    ),
+                )
+                .hint("`toolhatch audit verify` shows where it goes on from."));
+            }
+        }
+        store.keep_head(row).await
     }
 }

@@ -74,6 +74,7 @@ event_types! {
     GrantRevoked "grant_revoked" "A person took a grant back.",
     PluginInstalled "plugin_installed" "A plugin was installed and is active.",
     PluginRemoved "plugin_removed" "A plugin was removed.",
+    PluginChanged "plugin_changed" "An installed version was deprecated, given a last day, or made active again.",
     PluginStaged "plugin_staged" "A new version waits for a grant while the old one goes on.",
     PolicyChanged "policy_changed" "Another set of policies came into force.",
     PolicyError "policy_error" "A policy could not be evaluated, which denies.",

@@ -109,6 +109,7 @@ impl AuditLog {
         self.push(Item {
             event: Some(event.prepare()?),
             done: None,
+            sync: false,
             sign: false,
         })
     }
@@ -135,6 +136,23 @@ impl AuditLog {
         self.push(Item {
             event: Some(event.prepare()?),
             done: Some(Box::new(done)),
+            sync: true,
+            sign: false,
+        })
+    }
+
+    /// Tells `done` when every event that was handed over before is in the file, though not yet on the disk: from then on
+    /// the end of this process cannot lose it, and only that of the machine can. `done` runs on the writer's thread and must
+    /// be quick.
+    ///
+    /// # Errors
+    /// E3803 and E3801 as [`AuditLog::append`]; `done` is then not called. It gets E3801 where they could not be written;
+    /// they still wait, and are tried again.
+    pub fn written_then(&self, done: impl FnOnce(Result<()>) + Send + 'static) -> Result<()> {
+        self.push(Item {
+            event: None,
+            done: Some(Box::new(done)),
+            sync: false,
             sign: false,
         })
     }
@@ -204,6 +222,7 @@ impl AuditLog {
         self.push(Item {
             event,
             done: Some(Box::new(move |result| drop(send.send(result)))),
+            sync: true,
             sign,
         })?;
         receive

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::event::MAX_LINE;
 use super::folder::{self, file_name, path_of};
+use super::head::{Head, sha256};
 use super::lines::{Lines, Read};
-use super::record::Record;
+use super::record::{Envelope, Record};
 use super::tail;
 use crate::error::{Code, Error, Result};
 use crate::fsx;
@@ -39,6 +40,58 @@ impl Position {
             ..self
         }
     }
+}
+
+/// How much of the end of a file is looked at first: a record that is looked for is seldom far from it.
+const NEAR_THE_END: u64 = 256 << 10;
+
+/// True where the log in `folder` still holds the record of this head, or has given up the file it was in.
+///
+/// # Errors
+/// E3801 where a file cannot be read.
+pub fn holds(folder: &Path, head: Head) -> Result<bool> {
+    let failed = |error| folder::unavailable(folder, "reading", error);
+    for number in folder::numbers(folder).map_err(failed)?.into_iter().rev() {
+        let path = path_of(folder, number);
+        let file = folder::open_file(&path, false).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        let mut read = NEAR_THE_END;
+        loop {
+            let start = length.saturating_sub(read);
+            let bytes = usize::try_from(length - start).unwrap_or(usize::MAX);
+            let bytes = tail::read_at(&file, start, bytes).map_err(failed)?;
+            match find_in(&bytes, start > 0, head) {
+                Some(is_there) => return Ok(is_there),
+                None if start > 0 => read = read.saturating_mul(4),
+                None => break,
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Whether these lines hold the record of this head; nothing where they begin after it. The first line may be `cut`.
+fn find_in(bytes: &[u8], cut: bool, head: Head) -> Option<bool> {
+    // What stands behind the last line end is empty or torn.
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n')?;
+    let (whole, _) = bytes.split_at_checked(whole)?;
+    let mut lines = whole
+        .split(|byte| *byte == b'\n')
+        .skip(usize::from(cut))
+        .peekable();
+    let first = Envelope::parse(lines.peek()?);
+    if first.is_ok_and(|first| first.seq > head.seq) {
+        return None;
+    }
+    for line in lines {
+        let Ok(envelope) = Envelope::parse(line) else {
+            return Some(false);
+        };
+        if envelope.seq >= head.seq {
+            return Some(envelope.seq == head.seq && sha256(line) == head.hash);
+        }
+    }
+    Some(false)
 }
 
 /// Reads the records from the one at `from` on.

@@ -1,6 +1,9 @@
 //! Where records go beside the files of the log.
 
 use std::io;
+use std::sync::Arc;
+
+use crate::error::Error;
 
 /// Takes a copy of every record this process writes.
 ///
@@ -12,6 +15,9 @@ pub trait Sink: Send {
     /// What kept the line from being taken; the log reports it and goes on, and the rest of the batch is not offered again.
     fn write(&mut self, line: &[u8]) -> io::Result<()>;
 }
+
+/// What hears of trouble in passing records on. It is called on threads of sinks, and is quick.
+pub type OnTrouble = Arc<dyn Fn(&Error) + Send + Sync>;
 
 /// A sink over anything that can be written to, such as standard output or a file; flushed after every line.
 #[derive(Debug)]

@@ -41,8 +41,10 @@ pub(super) struct State {
 pub(super) struct Item {
     /// `None` where only the disk is to be waited for.
     pub(super) event: Option<Prepared>,
-    /// Where somebody waits, the batch is synced.
+    /// Told when it is written.
     pub(super) done: Option<Done>,
+    /// Whoever waits, waits for the disk: the batch is synced.
+    pub(super) sync: bool,
     /// The batch is to end with a checkpoint.
     pub(super) sign: bool,
 }
@@ -69,7 +71,7 @@ impl Writer {
         loop {
             let (items, is_last) = self.next_batch();
             let sign = is_last || self.is_checkpoint_due() || items.iter().any(|item| item.sign);
-            let durable = is_last || items.iter().any(|item| item.done.is_some());
+            let durable = is_last || items.iter().any(|item| item.sync);
             let events: Vec<&Prepared> = items
                 .iter()
                 .filter_map(|item| item.event.as_ref())

@@ -186,20 +186,23 @@ async fn found(app: &App, id: &str) -> Result<ApprovalRow> {
 async fn answer(app: &App, id: &str, yes: bool, by: &str) -> Result<CommandOutput> {
     let row = found(app, id).await?;
     let registry = app.registry().await?;
-    let Some(decided) = registry.store().decide_approval(id, yes, by).await? else {
+    let word = if yes { "allowed" } else { "denied" };
+    let recorded = |decided: &ApprovalRow| {
+        app.record(
+            Event::new(EventType::ApprovalDecided)
+                .subject(&decided.tool)
+                .with("approval", id)
+                .with("decision", word)
+                .with("by", by),
+        )
+    };
+    let answered = registry.store().decide_approval(id, yes, by, recorded);
+    let Some(decided) = answered.await? else {
         return Err(Error::new(
             Code::E3215,
             format!("{id} cannot be answered any more: it is {}", state(&row)),
         ));
     };
-    let word = if yes { "allowed" } else { "denied" };
-    app.record(
-        Event::new(EventType::ApprovalDecided)
-            .subject(&decided.tool)
-            .with("approval", id)
-            .with("decision", word)
-            .with("by", by),
-    )?;
     let text = if yes {
         format!(
             "Allowed. The same call of {}, made again before {}, runs.",

@@ -1,6 +1,7 @@
 //! `toolhatch audit`: what calls did, and whether the record of it is whole.
 
-mod query;
+pub(in crate::cli) mod deliver;
+pub(super) mod query;
 mod story;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ const MAX_PROOF: u64 = 64 << 20;
   toolhatch audit query --tool files.read --outcome error --since 2h
   toolhatch audit why 01K9XJ5C8TA0F9W2V7SZ7T3QKM
   toolhatch audit tail -f
+  toolhatch audit deliver
   toolhatch audit prove 01K9XJ5C8TA0F9W2V7SZ7T3QKM > proof.json")]
 pub struct Args {
     #[command(subcommand)]
@@ -66,6 +68,8 @@ enum Command {
         #[arg(long, value_name = "HEX")]
         key: Option<String>,
     },
+    /// Deliver what waits for the webhook, now.
+    Deliver,
     /// Tell the whole story of one call.
     Why {
         /// The id of the call.
@@ -94,7 +98,8 @@ impl Args {
         let folder = app.audit_folder();
         match self.command {
             Command::Verify(verify) => block_on_here(verify.run(app)),
-            Command::Query(args) => args.run(&folder),
+            Command::Deliver => block_on_here(deliver::run(app)),
+            Command::Query(args) => args.run(app, printer),
             Command::Tail { follow, lines } => tail(&folder, printer, lines, follow),
             Command::Export => export(&folder, printer),
             Command::Prove { id } => {
@@ -103,7 +108,7 @@ impl Args {
                 Ok(CommandOutput::new(json.to_string(), json))
             }
             Command::CheckProof { file, key } => check(app, &file, key.as_deref()),
-            Command::Why { call } => story::tell(&folder, &call),
+            Command::Why { call } => story::tell(app, printer, &call),
         }
     }
 }
@@ -309,6 +314,6 @@ fn is_of_the_log(record: &Record) -> bool {
 ///
 /// # Errors
 /// E3101 where the log has no such call.
-pub(super) fn why(folder: &Path, call: &str) -> Result<CommandOutput> {
-    story::tell(folder, call)
+pub(super) fn why(app: &App, printer: &Printer, call: &str) -> Result<CommandOutput> {
+    story::tell(app, printer, call)
 }

@@ -158,6 +158,11 @@ impl Common {
 }
 
 impl Args {
+    /// True where standard output carries answers, one a line.
+    pub(super) fn is_lines(&self) -> bool {
+        self.jsonl
+    }
+
     /// Runs the command.
     pub fn run(self, app: &Arc<App>, printer: &Printer) -> Result<Exit> {
         self.common.check_allowed(app)?;
@@ -274,7 +279,7 @@ async fn one(
     ));
     let call = pipeline.invoke(request);
     tokio::pin!(call);
-    let report = loop {
+    let mut report = loop {
         tokio::select! {
             biased;
             report = &mut call => break report,
@@ -288,6 +293,10 @@ async fn one(
             }
         }
     };
+    if let Err(error) = app.recorded().await {
+        // The call ran, and nobody can show how it ended: its result is not told.
+        report.result = Err(error.while_doing("recording how the call ended"));
+    }
     render::report(printer, &report, common.tool_log.is_some());
     Ok(report.error().map_or(Exit::Ok, Error::exit))
 }

@@ -50,6 +50,11 @@ impl CommandOutput {
     }
 }
 
+/// Standard output for records of the audit log.
+pub fn records() -> Box<dyn Write + Send> {
+    Box::new(io::stdout())
+}
+
 /// Writes results and messages.
 pub struct Printer {
     json: bool,

@@ -1,5 +1,7 @@
 //! Laying one layer over what is there: which values it may set, and which way it may move them.
 
+mod outward;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +9,7 @@ use std::time::Duration;
 use super::origin::Origin;
 use super::paths::Paths;
 use super::{Config, schema};
-use crate::manifest::document::{Document, quoted};
+use crate::manifest::document::Document;
 use crate::manifest::problem::Problems;
 use crate::manifest::{ByteSize, HumanDuration, Limits, schema as manifest_schema};
 use crate::permission::Kind;
@@ -80,6 +82,7 @@ impl Merge<'_> {
         self.approvals(layer.approvals);
         self.policy(&layer.policy);
         self.audit(layer.audit);
+        self.embedding(layer.search.embedding);
         let dir = layer.cache.dir.and_then(|dir| self.path("cache.dir", &dir));
         self.replace("cache.dir", dir, Project::Leaves, |config| {
             &mut config.cache_dir
@@ -284,6 +287,11 @@ impl Merge<'_> {
             Project::Leaves,
             |config| &mut config.audit.keep_files,
         );
+        self.outward("audit.stdout", written.stdout, |config| {
+            &mut config.audit.stdout
+        });
+        self.syslog(written.syslog);
+        self.webhook(written.webhook);
     }
 
     fn approvers(&mut self, written: BTreeMap<String, String>) {
@@ -397,21 +405,5 @@ impl Merge<'_> {
         keyed
             .filter_map(|(index, text)| self.path(&format!("plugins.search_paths[{index}]"), text))
             .collect()
-    }
-
-    /// A folder: from a file absolute or below the home folder, from a variable or flag also relative to where we are.
-    fn path(&mut self, key: &str, text: &str) -> Option<PathBuf> {
-        if let Some(path) = self.paths.expand(text) {
-            return Some(path);
-        }
-        if matches!(self.origin, Origin::Variable(_) | Origin::Flag(_)) && !text.starts_with('~') {
-            return Some(self.paths.current.join(text));
-        }
-        let message = format!(
-            "expected an absolute path or one that begins with `~/`, found {}",
-            quoted(text)
-        );
-        self.problem(key, message);
-        None
     }
 }

@@ -2,10 +2,16 @@
 //!
 //! The doc comments are the descriptions that `toolhatch schema config` prints.
 
+mod audit;
+mod search;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+pub use audit::{Audit, Syslog, Webhook};
+pub use search::{Embedding, EmbeddingApi, Search};
 
 use crate::manifest::schema::Limits;
 
@@ -53,6 +59,9 @@ pub struct Layer {
     /// The record of what calls did.
     #[serde(default)]
     pub audit: Audit,
+    /// How tools are searched.
+    #[serde(default)]
+    pub search: Search,
     /// The cache of compiled components.
     #[serde(default)]
     pub cache: Cache,
@@ -170,35 +179,6 @@ pub struct Policy {
     /// Whether a user's own policies are in force, beside the operator's. Projects cannot change it.
     #[serde(default)]
     pub user: Option<bool>,
-}
-
-/// The record of what calls did.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Audit {
-    /// Whether calls are recorded. Projects can only turn it on.
-    #[serde(default)]
-    pub enabled: Option<bool>,
-    /// No record, no run. Projects can only turn it on.
-    #[serde(default)]
-    pub strict: Option<bool>,
-    /// Whether the text of arguments is recorded; its digest always is. Projects cannot change it.
-    #[serde(default)]
-    pub include_arguments: Option<bool>,
-    /// Whether the text of output is recorded; its digest always is. Projects cannot change it.
-    #[serde(default)]
-    pub include_output: Option<bool>,
-    /// A file of the log that has reached this size is followed by the next one.
-    #[schemars(example = &"64MiB")]
-    #[serde(default)]
-    pub max_file_size: Option<String>,
-    /// A file of the log that is older than this is followed by the next one.
-    #[schemars(example = &"168h")]
-    #[serde(default)]
-    pub max_age: Option<String>,
-    /// How many files are kept; 0 keeps all.
-    #[serde(default)]
-    pub keep_files: Option<u32>,
 }
 
 /// The cache of compiled components.

@@ -1,6 +1,7 @@
 //! Layers over layers, in a folder of their own.
 
 mod machine;
+mod outward;
 mod refusals;
 
 use std::path::Path;

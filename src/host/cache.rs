@@ -7,7 +7,7 @@
 //! fit is removed and built again.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -308,21 +308,8 @@ fn check_private(path: &Path, forbidden: u32) -> Result<()> {
 fn read_or_make_key(path: &Path) -> Result<[u8; 32]> {
     let failed = |error| fsx::io_error("reading", path, error);
     if !path.exists() {
-        let fresh: [u8; 32] = rand::random();
-        let made = File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path);
-        match made {
-            Ok(mut file) => file
-                .write_all(&fresh)
-                .and_then(|()| file.sync_all())
-                .map_err(|error| fsx::io_error("writing", path, error))?,
-            // Another process was faster: its key counts.
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(fsx::io_error("creating", path, error)),
-        }
+        // Another process may be faster: its key counts then.
+        fsx::create_whole(path, &rand::random::<[u8; 32]>(), 0o600)?;
     }
     check_private(path, 0o077)?;
     let mut bytes = Vec::new();

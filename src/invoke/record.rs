@@ -14,7 +14,7 @@ use super::authorise::Authorised;
 use super::ledger::Asked;
 use super::scribe::Scribe;
 use super::{Caller, PolicyAnswer, Report, Request, Resolved};
-use crate::audit::{AuditLog, Event, EventType};
+use crate::audit::{AuditLog, Event, EventType, Webhook};
 use crate::error::{Code, Error, Result};
 use crate::exec::{Effect, Output, Usage};
 use crate::ids::{CallId, Digest, ToolId};
@@ -32,6 +32,8 @@ pub struct Recording {
     pub log: Arc<AuditLog>,
     /// The thread that makes records off the path of the calls.
     pub scribe: Arc<Scribe>,
+    /// What brings records to another machine, where one is configured.
+    pub webhook: Option<Arc<Webhook>>,
     /// No record, no run: the start is on the disk before the call runs, the end before its result is told.
     pub strict: bool,
     /// The text of arguments is recorded, not only its digest.
@@ -121,6 +123,11 @@ impl CallRecord {
         let Some(recording) = self.recording.clone() else {
             return Ok(());
         };
+        if recording.strict
+            && let Some(webhook) = &recording.webhook
+        {
+            webhook.admit()?;
+        }
         let beginning = Beginning {
             facts: self.facts.clone(),
             at: SystemTime::now(),

@@ -88,6 +88,34 @@ impl Scribe {
         queue.send(Box::new(make)).map_err(|_| gone())
     }
 
+    /// Waits until everything that was handed over is in the file of the log, though not yet on the disk.
+    ///
+    /// # Errors
+    /// E3801 where it could not be written.
+    pub async fn written(&self, log: Arc<AuditLog>) -> Result<()> {
+        let (send, receive) = tokio::sync::oneshot::channel();
+        self.write(move || {
+            // Where it is refused, the sender goes away, which says as much.
+            drop(log.written_then(move |written| drop(send.send(written))));
+            Vec::new()
+        })?;
+        self.hurry();
+        receive.await.unwrap_or_else(|_| {
+            Err(Error::new(
+                Code::E3801,
+                "recording a call: the log cannot be written",
+            ))
+        })
+    }
+
+    /// Somebody waits: nothing else is waited for.
+    fn hurry(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = &*thread {
+            thread.thread().unpark();
+        }
+    }
+
     /// Waits until everything that was handed over is with the log, and ends the thread.
     pub fn close(&self) {
         drop(

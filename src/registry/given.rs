@@ -148,10 +148,11 @@ impl Registry {
         rows.into_iter().map(Given::read).collect()
     }
 
-    /// Keeps a grant in place of the one that held. A version that waited for it runs from now on.
+    /// Keeps a grant in place of the one that held. A version that waited for it runs from now on. `recorded` is told of it
+    /// before it counts.
     ///
     /// # Errors
-    /// Those of the store.
+    /// Those of the store and of `recorded`.
     pub async fn give(
         &self,
         plugin: &PluginName,
@@ -159,6 +160,7 @@ impl Registry {
         grants: &Grants,
         requests: &[Request],
         by: (&str, &str),
+        recorded: impl FnOnce(&Given) -> Result<()> + Send,
     ) -> Result<Given> {
         let (given_by, how) = by;
         let row = GrantRow {
@@ -178,24 +180,28 @@ impl Registry {
             ended_at: None,
             ended_by: None,
         };
-        self.store.give(&row).await?;
-        Given::read(row)
+        let given = Given::read(row.clone())?;
+        self.store.give(&row, || recorded(&given)).await?;
+        Ok(given)
     }
 
-    /// Ends what was granted to a plugin, or to one artifact of it.
+    /// Ends what was granted to a plugin, or to one artifact of it. `recorded` is told of each before any of them ends.
     ///
     /// # Errors
-    /// Those of the store.
+    /// Those of the store and of `recorded`.
     pub async fn revoke(
         &self,
         plugin: &PluginName,
         digest: Option<&Digest>,
         by: &str,
+        recorded: impl Fn(&GrantRow) -> Result<()> + Send,
     ) -> Result<Vec<Given>> {
         let digest = digest.map(ToString::to_string);
         let rows = self
             .store
-            .end_grants(plugin.as_str(), digest.as_deref(), by)
+            .end_grants(plugin.as_str(), digest.as_deref(), by, |ended| {
+                ended.iter().try_for_each(recorded)
+            })
             .await?;
         rows.into_iter().map(Given::read).collect()
     }

@@ -292,11 +292,16 @@ impl Registry {
         .hint(format!("Installed: {}.", have.join(", "))))
     }
 
-    /// Adds a version; false where the same one is there already, with the same bytes.
+    /// Adds a version; false where the same one is there already, with the same bytes. `recorded` runs before it is added.
     ///
     /// # Errors
-    /// E3108 where the version is, or was, installed with other bytes; those of the store.
-    pub async fn add(&self, plugin: &Installed, locked: &[Locked]) -> Result<bool> {
+    /// E3108 where the version is, or was, installed with other bytes; those of the store and of `recorded`.
+    pub async fn add(
+        &self,
+        plugin: &Installed,
+        locked: &[Locked],
+        recorded: impl FnOnce() -> Result<()> + Send,
+    ) -> Result<bool> {
         let row = row_of(plugin);
         let mut tool_rows = Vec::with_capacity(plugin.tools.len());
         for tool in &plugin.tools {
@@ -319,7 +324,8 @@ impl Registry {
                 digest: lock.digest.to_string(),
             })
             .collect();
-        let Some(there) = self.store.add_plugin(&row, &tool_rows, &locks).await? else {
+        let added = self.store.add_plugin(&row, &tool_rows, &locks, recorded);
+        let Some(there) = added.await? else {
             return Ok(true);
         };
         let there = installed(there)?;
@@ -342,16 +348,21 @@ impl Registry {
         ))
     }
 
-    /// Moves a version to another stage.
+    /// Moves a version to another stage. `recorded` runs before it is moved.
     ///
     /// # Errors
-    /// Those of the store.
-    pub async fn set_lifecycle(&self, plugin: &Installed, lifecycle: Lifecycle) -> Result<()> {
+    /// Those of the store and of `recorded`.
+    pub async fn set_lifecycle(
+        &self,
+        plugin: &Installed,
+        lifecycle: Lifecycle,
+        recorded: impl FnOnce() -> Result<()> + Send,
+    ) -> Result<()> {
         let changed = Installed {
             lifecycle,
             ..plugin.clone()
         };
-        self.store.set_stage(&row_of(&changed)).await
+        self.store.set_stage(&row_of(&changed), recorded).await
     }
 }
 

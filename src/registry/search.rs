@@ -105,6 +105,13 @@ impl ToolSearch {
         self
     }
 
+    /// Searches by words alone from now on.
+    #[must_use]
+    pub fn without_embedder(mut self) -> Self {
+        self.embedder = None;
+        self
+    }
+
     /// The index below it.
     #[must_use]
     pub fn index(&self) -> &Index {

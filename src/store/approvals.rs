@@ -150,15 +150,17 @@ impl Store {
         })
     }
 
-    /// Answers a question; nothing where it was answered already, has expired or does not exist.
+    /// Answers a question; nothing where it was answered already, has expired or does not exist. `recorded` is told of the
+    /// answer before it counts.
     ///
     /// # Errors
-    /// Those of changing the database.
+    /// Those of changing the database and of `recorded`; nothing is then answered.
     pub async fn decide_approval(
         &self,
         id: &str,
         allowed: bool,
         by: &str,
+        recorded: impl FnOnce(&ApprovalRow) -> Result<()> + Send,
     ) -> Result<Option<ApprovalRow>> {
         let mut change = self.begin().await?;
         let decided = sqlx::query(
@@ -173,6 +175,9 @@ impl Store {
         .await
         .and_then(|row| row.as_ref().map(approval).transpose())
         .map_err(|error| self.failed("changing", error))?;
+        if let Some(decided) = &decided {
+            recorded(decided)?;
+        }
         change
             .commit()
             .await

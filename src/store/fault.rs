@@ -4,6 +4,14 @@ use std::path::Path;
 
 use crate::error::{Code, Error};
 
+/// Marks what another process keeps locked.
+const LOCKED_DETAIL: &str = "locked";
+
+/// True where an operation failed because another process kept the database locked.
+pub(super) fn is_locked(error: &Error) -> bool {
+    error.details().contains_key(LOCKED_DETAIL)
+}
+
 /// The error of an operation on the database at `path`. Primary result codes are those of `sqlite3.h`.
 pub(super) fn fault(doing: &str, path: &Path, error: sqlx::Error) -> Error {
     const BUSY: i32 = 5;
@@ -32,7 +40,8 @@ pub(super) fn fault(doing: &str, path: &Path, error: sqlx::Error) -> Error {
             Code::E3001,
             format!("{doing} {shown}: another process keeps it locked"),
         )
-        .hint("Try again; if it stays so, look for a Toolhatch process that hangs."),
+        .hint("Try again; if it stays so, look for a Toolhatch process that hangs.")
+        .detail(LOCKED_DETAIL, true),
         Some(FULL) => Error::new(Code::E3001, format!("{doing} {shown}: the disk is full"))
             .hint("Make room; nothing that was acknowledged is lost."),
         Some(READ_ONLY) => Error::new(

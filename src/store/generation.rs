@@ -41,3 +41,9 @@ pub(super) fn advance(home: &Path) -> Result<()> {
     };
     fsx::write_atomic(&path, filler.as_bytes(), 0o600)
 }
+
+/// The same where the file cannot be replaced, by removing it.
+pub(super) fn forget(home: &Path) -> Result<()> {
+    let path = home.join("generation");
+    std::fs::remove_file(&path).map_err(|error| fsx::io_error("removing", &path, error))
+}

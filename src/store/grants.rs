@@ -51,11 +51,15 @@ fn grant(row: &SqliteRow) -> sqlx::Result<GrantRow> {
 
 impl Store {
     /// Gives a grant, in place of the one that held for the same artifact; moves the artifact's version from `staged` to
-    /// `active` in the same change.
+    /// `active` in the same change. `recorded` runs before anything changes.
     ///
     /// # Errors
-    /// Those of changing the database.
-    pub async fn give(&self, row: &GrantRow) -> Result<()> {
+    /// Those of changing the database and of `recorded`; nothing is then changed.
+    pub async fn give(
+        &self,
+        row: &GrantRow,
+        recorded: impl FnOnce() -> Result<()> + Send,
+    ) -> Result<()> {
         let mut change = self.begin().await?;
         let failed = |error| self.failed("changing", error);
         sqlx::query(
@@ -93,18 +97,20 @@ impl Store {
         .execute(&mut *change)
         .await
         .map_err(failed)?;
+        recorded()?;
         self.commit(change).await
     }
 
-    /// Ends what was granted to a plugin, or to one artifact of it; says what ended.
+    /// Ends what was granted to a plugin, or to one artifact of it; says what ended. `recorded` is told of it before it does.
     ///
     /// # Errors
-    /// Those of changing the database.
+    /// Those of changing the database and of `recorded`; nothing is then changed.
     pub async fn end_grants(
         &self,
         plugin: &str,
         digest: Option<&str>,
         by: &str,
+        recorded: impl FnOnce(&[GrantRow]) -> Result<()> + Send,
     ) -> Result<Vec<GrantRow>> {
         let mut change = self.begin().await?;
         let ended = sqlx::query(
@@ -119,6 +125,7 @@ impl Store {
         .await
         .and_then(|rows| rows.iter().map(grant).collect::<sqlx::Result<Vec<_>>>())
         .map_err(|error| self.failed("changing", error))?;
+        recorded(&ended)?;
         self.commit(change).await?;
         Ok(ended)
     }

@@ -8,6 +8,7 @@
 //! TOOLHATCH_HOME/index.lock    held shared while it is opened, and alone while it is deleted
 //! ```
 
+mod history;
 #[cfg(test)]
 mod plain;
 mod tools;
@@ -24,6 +25,10 @@ use sqlx::sqlite::{
 };
 use sqlx::{Sqlite, Transaction};
 
+pub use history::{
+    CHUNK, CallEnd, CallPlace, CallRow, CallUsage, HistoryBatch, HistoryChunk, HistoryFile,
+    HistoryLine, HistoryNames, HistoryPiece, HistoryView, PlacedRecord, Reached, RunQuery, Shape,
+};
 #[cfg(test)]
 pub(crate) use plain::PlainIndex;
 pub use tools::{FIELDS, Term, ToolKey, ToolText};
@@ -34,14 +39,19 @@ use crate::error::{Code, Error, Result};
 use crate::fsx;
 
 /// The version of the tables. There are no steps between versions: an older index is made anew.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// How long one waits for another process; what is derived is not worth waiting longer for.
 const BUSY: Duration = Duration::from_secs(2);
 /// How often the lock is asked for in that time.
 const ATTEMPTS: u32 = 100;
 
-const TABLES: [&str; 2] = [tools::TABLES, vectors::TABLES];
+/// How many pages SQLite keeps in memory: that many kibibytes, which it wants as a negative number.
+const CACHE_KIB: &str = "-49152";
+/// How many pages SQLite writes before it moves them from its log to the file, which waits for the disk: 32 MiB.
+const LOG_PAGES: &str = "8192";
+
+const TABLES: [&str; 3] = [tools::TABLES, vectors::TABLES, history::TABLES];
 
 /// The open index.
 #[derive(Debug)]
@@ -162,6 +172,9 @@ impl Index {
                 .journal_mode(SqliteJournalMode::Wal)
                 // What a loss of power takes is derived again.
                 .synchronous(SqliteSynchronous::Normal)
+                // Taken only as far as it is used: who fills the history changes the same pages again and again.
+                .pragma("cache_size", CACHE_KIB)
+                .pragma("wal_autocheckpoint", LOG_PAGES)
                 .busy_timeout(BUSY);
             let index = Self {
                 pool: pool_of(2).connect_lazy_with(options),

@@ -117,15 +117,17 @@ impl Store {
     }
 
     /// Adds a version with its tools and locked dependencies; gives the one of that name and version that is there already,
-    /// as it was before. Of that nothing is changed but that it is no longer removed.
+    /// as it was before. Of that nothing is changed but that it is no longer removed. Where something changes, `recorded` runs
+    /// before it does.
     ///
     /// # Errors
-    /// Those of changing the database.
+    /// Those of changing the database and of `recorded`; nothing is then changed.
     pub async fn add_plugin(
         &self,
         row: &PluginRow,
         tools: &[ToolRow],
         locked: &[LockRow],
+        recorded: impl FnOnce() -> Result<()> + Send,
     ) -> Result<Option<PluginRow>> {
         let mut change = self.begin().await?;
         let there = sqlx::query("SELECT * FROM plugin WHERE name = ?1 AND version = ?2")
@@ -145,6 +147,7 @@ impl Store {
                     .execute(&mut *change)
                     .await
                     .map_err(|error| self.failed("changing", error))?;
+                recorded()?;
                 self.commit(change).await?;
             }
             return Ok(Some(there));
@@ -152,6 +155,7 @@ impl Store {
         self.insert_plugin(&mut change, row, tools, locked)
             .await
             .map_err(|error| self.failed("changing", error))?;
+        recorded()?;
         self.commit(change).await?;
         Ok(None)
     }
@@ -232,11 +236,16 @@ impl Store {
             .map_err(|error| self.failed("reading", error))
     }
 
-    /// Moves a version to another stage of life, with what is known about that. The grants of a removed one end.
+    /// Moves a version to another stage of life, with what is known about that. The grants of a removed one end. `recorded`
+    /// runs before anything changes.
     ///
     /// # Errors
-    /// Those of changing the database.
-    pub async fn set_stage(&self, row: &PluginRow) -> Result<()> {
+    /// Those of changing the database and of `recorded`; nothing is then changed.
+    pub async fn set_stage(
+        &self,
+        row: &PluginRow,
+        recorded: impl FnOnce() -> Result<()> + Send,
+    ) -> Result<()> {
         let mut change = self.begin().await?;
         sqlx::query(
             "UPDATE plugin SET stage = ?3, deprecated_on = ?4, sunset_on = ?5, replacement = ?6, note = ?7
@@ -265,6 +274,7 @@ impl Store {
             .await
             .map_err(|error| self.failed("changing", error))?;
         }
+        recorded()?;
         self.commit(change).await
     }
 }

@@ -1,7 +1,13 @@
 //! The gate: policy, approval of single calls, and the record of it all.
 
 mod approvals;
+mod clock;
+mod kills;
 mod log;
+mod misuse;
+mod operator;
 mod policies;
 mod resilience;
 mod state;
+mod together;
+mod trouble;

@@ -3,6 +3,7 @@
 mod broken;
 mod plugin;
 mod plugins;
+mod schemas;
 
 use serde_json::json;
 

@@ -7,8 +7,10 @@ mod support {
     //! What the tests share.
 
     pub mod env;
+    pub mod faults;
     pub mod guests;
     pub mod http;
+    pub mod namespace;
     pub mod probe;
     pub mod process;
     pub mod pty;

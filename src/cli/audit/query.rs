@@ -1,13 +1,13 @@
 //! `toolhatch audit query`.
 
-use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::is_of_the_log;
-use crate::audit::{self, EventType, Position, Record};
-use crate::cli::output::CommandOutput;
+use crate::app::{App, RecordFilter};
+use crate::audit::{EventType, Record};
+use crate::cli::history::history;
+use crate::cli::output::{CommandOutput, Printer};
 use crate::cli::table::{Fit, table};
 use crate::cli::text::{field, moment};
 use crate::error::{Code, Error, Result};
@@ -53,7 +53,7 @@ pub struct Args {
 
 impl Args {
     /// Runs the command.
-    pub fn run(self, folder: &Path) -> Result<CommandOutput> {
+    pub fn run(self, app: &App, printer: &Printer) -> Result<CommandOutput> {
         if let Some(kind) = &self.kind
             && EventType::from_name(kind).is_none()
         {
@@ -64,22 +64,20 @@ impl Args {
             )
             .hint(format!("There are: {}.", names.join(", "))));
         }
-        let since = self.since.as_deref().map(instant).transpose()?;
-        let until = self.until.as_deref().map(instant).transpose()?;
-        let mut found: std::collections::VecDeque<Record> = std::collections::VecDeque::new();
-        for record in audit::scan(folder, Position::START) {
-            let (_, record) = record?;
-            // Times of one form compare as texts.
-            let in_time = since.as_ref().is_none_or(|since| record.time >= *since)
-                && until.as_ref().is_none_or(|until| record.time <= *until);
-            if !in_time || !self.fits(&record) {
-                continue;
-            }
-            found.push_back(record);
-            if found.len() > self.limit {
-                found.pop_front();
-            }
-        }
+        let filter = RecordFilter {
+            call: self.call,
+            tool: self.tool,
+            plugin: self.plugin,
+            kind: self.kind,
+            outcome: self.outcome,
+            code: self.code,
+            decision: self.decision,
+            session: self.session,
+            since: self.since.as_deref().map(instant).transpose()?,
+            until: self.until.as_deref().map(instant).transpose()?,
+            limit: self.limit,
+        };
+        let found = history(app, printer, async |history| history.query(&filter).await)?;
         let text = if found.is_empty() {
             "No record fits.".to_owned()
         } else {
@@ -101,45 +99,10 @@ impl Args {
         let records: Value = found.iter().map(to_json).collect();
         Ok(CommandOutput::new(text, json!({"records": records})))
     }
-
-    fn fits(&self, record: &Record) -> bool {
-        let is =
-            |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
-        if is_of_the_log(record) && self.kind.is_none() {
-            return false;
-        }
-        let tool = self.tool.as_deref().is_none_or(|wanted| {
-            let found = record.subject.as_deref().unwrap_or_default();
-            match wanted.strip_suffix('*') {
-                Some(beginning) => found.starts_with(beginning),
-                None => found == wanted,
-            }
-        });
-        let plain = tool
-            && is(&self.call, &record.call)
-            && is(&self.plugin, &record.plugin)
-            && is(&self.session, &record.session)
-            && self.kind.as_ref().is_none_or(|kind| *kind == record.kind);
-        if !plain {
-            return false;
-        }
-        if self.outcome.is_none() && self.code.is_none() && self.decision.is_none() {
-            return true;
-        }
-        let data = record.data_value();
-        let has = |wanted: &Option<String>, found: &Value| {
-            wanted
-                .as_deref()
-                .is_none_or(|wanted| found.as_str() == Some(wanted))
-        };
-        has(&self.outcome, field(&data, "outcome"))
-            && has(&self.code, field(&data, "code"))
-            && has(&self.decision, field(field(&data, "policy"), "outcome"))
-    }
 }
 
 /// A moment in the form of the log, from a duration before now or a time.
-fn instant(text: &str) -> Result<String> {
+pub(in crate::cli) fn instant(text: &str) -> Result<String> {
     if let Ok(HumanDuration(before)) = text.parse::<HumanDuration>() {
         let then = SystemTime::now().checked_sub(before).unwrap_or(UNIX_EPOCH);
         let since: Duration = then.duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -1,33 +1,38 @@
 //! `toolhatch audit why`: the whole story of one call.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use super::query;
-use crate::audit::{self, EventType, Position, Record};
-use crate::cli::output::CommandOutput;
+use crate::app::{App, RecordFilter};
+use crate::audit::{EventType, Record};
+use crate::cli::history::history;
+use crate::cli::output::{CommandOutput, Printer};
 use crate::cli::text::{field, section};
 use crate::error::{Code, Error, Result};
 
 /// Tells what ran, who asked for it, who allowed it, under which rule, what it touched and how it ended.
-pub(super) fn tell(folder: &Path, call: &str) -> Result<CommandOutput> {
-    let mut records = Vec::new();
-    let mut grants = Vec::new();
-    for record in audit::scan(folder, Position::START) {
-        let (_, record) = record?;
-        if record.call.as_deref() == Some(call) {
-            records.push(record);
-        } else if record.kind == EventType::GrantGiven.name() && records.is_empty() {
-            grants.push(record);
-        }
-    }
+pub(super) fn tell(app: &App, printer: &Printer, call: &str) -> Result<CommandOutput> {
+    let of_call = RecordFilter {
+        call: Some(call.to_owned()),
+        limit: usize::MAX,
+        ..RecordFilter::default()
+    };
+    let of_grants = RecordFilter {
+        kind: Some(EventType::GrantGiven.name().to_owned()),
+        limit: usize::MAX,
+        ..RecordFilter::default()
+    };
+    let (records, mut grants) = history(app, printer, async |history| {
+        let records = history.query(&of_call).await?;
+        Ok((records, history.query(&of_grants).await?))
+    })?;
     let Some(first) = records.first() else {
         return Err(
             Error::new(Code::E3101, format!("the audit log has no call {call}"))
                 .hint("`toolhatch calls list` shows the calls there are."),
         );
     };
+    grants.retain(|grant| grant.seq < first.seq);
     let of = |kind: EventType| records.iter().find(move |it| it.kind == kind.name());
     let data = |kind: EventType| of(kind).map(Record::data_value).unwrap_or_default();
     let (start, decided, end) = (

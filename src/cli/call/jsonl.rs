@@ -78,7 +78,7 @@ pub(super) fn run(
             sender,
         ));
         let exit = tokio::select! {
-            exit = print(printer, receiver, unordered) => exit,
+            exit = print(app, printer, receiver, unordered) => exit,
             interrupted = tokio::signal::ctrl_c() => {
                 cancel.cancel();
                 if interrupted.is_ok() { Exit::Cancelled } else { Exit::Internal }
@@ -89,8 +89,10 @@ pub(super) fn run(
     })
 }
 
-/// Prints answers, in the order of their lines unless told otherwise. The exit is that of the first call that failed.
+/// Prints answers, in the order of their lines unless told otherwise, when their calls are recorded. The exit is that of the
+/// first call that failed.
 async fn print(
+    app: &App,
     printer: &Printer,
     mut answers: mpsc::Receiver<(u64, Value, Exit)>,
     unordered: bool,
@@ -98,17 +100,24 @@ async fn print(
     let mut failed: Option<(u64, Exit)> = None;
     let mut waiting = BTreeMap::new();
     let mut next = 0;
-    while let Some((number, answer, exit)) = answers.recv().await {
-        if exit != Exit::Ok && failed.is_none_or(|(first, _)| number < first) {
-            failed = Some((number, exit));
-        }
-        if unordered {
-            printer.json_line(&answer);
-        } else {
-            waiting.insert(number, answer);
-            while let Some(answer) = waiting.remove(&next) {
+    let mut ready = Vec::new();
+    while answers.recv_many(&mut ready, READ_AHEAD).await > 0 {
+        let recorded = app.recorded().await;
+        for (number, mut answer, mut exit) in ready.drain(..) {
+            if let Err(error) = &recorded {
+                exit = unrecorded(&mut answer, error);
+            }
+            if exit != Exit::Ok && failed.is_none_or(|(first, _)| number < first) {
+                failed = Some((number, exit));
+            }
+            if unordered {
                 printer.json_line(&answer);
-                next += 1;
+            } else {
+                waiting.insert(number, answer);
+                while let Some(answer) = waiting.remove(&next) {
+                    printer.json_line(&answer);
+                    next += 1;
+                }
             }
         }
         if printer.is_broken() {
@@ -116,6 +125,18 @@ async fn print(
         }
     }
     failed.map_or(Exit::Ok, |(_, exit)| exit)
+}
+
+/// What is told in place of an answer whose call nobody can show: that it ran, and not what it gave.
+fn unrecorded(answer: &mut Value, error: &Error) -> Exit {
+    let mut told = json!({"ok": false, "error": error.to_json()});
+    for key in ["call", "tool", "digest", "id"] {
+        if let (Some(value), Some(object)) = (answer.get(key), told.as_object_mut()) {
+            object.insert(key.to_owned(), value.clone());
+        }
+    }
+    *answer = told;
+    error.exit()
 }
 
 async fn read(

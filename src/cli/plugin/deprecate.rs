@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::list::to_json;
 use crate::app::App;
+use crate::audit::EventType;
 use crate::cli::block_on_here;
 use crate::cli::grant::find;
 use crate::cli::output::CommandOutput;
@@ -80,7 +81,15 @@ impl Args {
                 )));
             }
             let registry = app.registry().await?;
-            registry.set_lifecycle(&plugin, lifecycle.clone()).await?;
+            registry
+                .set_lifecycle(&plugin, lifecycle.clone(), || {
+                    app.record(
+                        App::plugin_event(EventType::PluginChanged, &plugin)
+                            .with("stage", lifecycle.stage.word())
+                            .with("advice", lifecycle.advice()),
+                    )
+                })
+                .await?;
             let text = format!("{} {} {}", plugin.name, plugin.version, lifecycle.advice());
             let changed = crate::registry::Installed {
                 lifecycle,

@@ -75,6 +75,13 @@ fn text(installation: &Installation, requests: &[Request]) -> String {
         plugin.name, plugin.version, plugin.digest
     );
     text.push_str(&section("Tools", &tools));
+    if let (Some(error), Stage::Staged) = (&installation.breaks, plugin.lifecycle.stage) {
+        text.push_str(&format!(
+            "\nIt waits, because the policies in force do not fit its tools:\n  {error}\n\nChange them, then decide with \
+             `toolhatch grant {}`. Until then every call goes on as before.\n",
+            plugin.name
+        ));
+    }
     let asked: Vec<String> = requests.iter().flat_map(asks::lines).collect();
     if asked.is_empty() {
         text.push_str("\nIt asks for nothing.\n");
@@ -90,7 +97,7 @@ fn text(installation: &Installation, requests: &[Request]) -> String {
 fn what_next(installation: &Installation) -> String {
     let name = &installation.plugin.name;
     match (&installation.compared_with, &installation.carried) {
-        (Some(before), _) if installation.plugin.lifecycle.stage == Stage::Staged => {
+        (Some(before), _) if !installation.difference.asks_for_no_more() => {
             let new: Vec<String> = installation
                 .difference
                 .added
@@ -137,6 +144,7 @@ fn to_json(installation: &Installation, requests: &[Request]) -> Value {
         "stage": plugin.lifecycle.stage.word(),
         "compared_with": installation.compared_with.as_ref().map(ToString::to_string),
         "asks_more": added,
+        "breaks_policies": installation.breaks.as_ref().map(ToString::to_string),
         "grant_carried": installation.carried.is_some(),
         "tools": tools,
         "requests": requests,

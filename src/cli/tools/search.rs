@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::cli::block_on;
 use crate::cli::output::CommandOutput;
 use crate::cli::table::{Fit, table};
-use crate::cli::text::{count, nearest};
+use crate::cli::text::{count, nearest, one_line};
 use crate::error::Result;
 use crate::registry::{Document, ToolSearch};
 
@@ -38,7 +38,7 @@ pub struct Args {
 impl Args {
     /// Runs the command.
     pub fn run(self, app: &Arc<App>) -> Result<CommandOutput> {
-        let (gathered, found) = block_on(async {
+        let (gathered, found, mut warnings) = block_on(async {
             let gathered = gather(app, &self.files).await?;
             let documents: Vec<Document> = gathered
                 .tools
@@ -51,14 +51,24 @@ impl Args {
             } else {
                 ToolSearch::in_memory().await?
             };
+            let mut warnings = Vec::new();
+            if let Some(embedder) = app.embedder()? {
+                search = search.with_embedder(embedder);
+                search.sync(&documents).await?;
+                // What is new or changed is sent to the model once.
+                if let Err(error) = search.embed(&documents).await {
+                    warnings.push(format!("Searched by words only: {}", one_line(&error)));
+                    search = search.without_embedder();
+                }
+            }
             let found = search
                 .search(&documents, &self.words.join(" "), MOST)
                 .await?;
             search.close().await;
-            Ok((gathered, found))
+            warnings.extend(gathered.warnings());
+            Ok((gathered, found, warnings))
         })?;
         let total = found.hits.len();
-        let mut warnings = gathered.warnings();
         warnings.extend(found.warnings);
         let found: Vec<(&Listed, f64)> = found
             .hits

@@ -233,3 +233,148 @@ fn what_a_policy_leaves_out_is_left_out_of_failures_too() {
         "{output}"
     );
 }
+
+/// Version `version` of a plugin that adds two numbers, which are called `first` and `b`.
+fn adder(env: &TestEnv, version: &str, first: &str) -> std::path::PathBuf {
+    let component = env.write(
+        format!("adder-{version}.wasm"),
+        &guests::component(
+            &guests::ADDER.replace("(param \"a\" ", &format!("(param \"{first}\" ")),
+        ),
+    );
+    let manifest = env.write(
+        format!("adder-{version}.toml"),
+        format!(
+            "schema = 1\nname = \"adder\"\nversion = \"{version}\"\ndescription = \"Adds\"\n\
+             [[tools]]\nname = \"add\"\ndescription = \"Adds two numbers\"\n"
+        )
+        .as_bytes(),
+    );
+    let out = env.path(format!("packed-{version}.wasm"));
+    let words = [&component, &manifest, &out].map(|path| path.to_str().expect("UTF-8").to_owned());
+    let [component, manifest, packed] = &words;
+    env.run([
+        "plugin",
+        "pack",
+        component,
+        "--manifest",
+        manifest,
+        "-o",
+        packed,
+    ])
+    .ok();
+    out
+}
+
+#[test]
+fn a_version_whose_schema_breaks_a_policy_waits_until_the_policy_is_changed() {
+    let env = TestEnv::new();
+    let install = |file: &std::path::Path| {
+        let file = file.to_str().expect("UTF-8");
+        env.run(["plugin", "install", file, "--json"]).ok().json()
+    };
+    install(&adder(&env, "1.0.0", "a"));
+    let policy_about = |name: &str| {
+        let text = format!(
+            "@id(\"no-thirteen\") forbid (principal, action == Action::\"adder.add\", resource)\n\
+             when {{ context.args.{name} == 13 }};"
+        );
+        policy(&env, &text);
+    };
+    policy_about("a");
+    let call = |a: &str| {
+        let first = format!("a={a}");
+        env.run([
+            "call",
+            "adder.add",
+            "--arg",
+            &first,
+            "--arg",
+            "b=2",
+            "--json",
+        ])
+        .output()
+    };
+    call("13").fails_with(3, "E3206");
+    let now = call("1").ok().json()["digest"].clone();
+
+    let staged = install(&adder(&env, "1.1.0", "left"));
+    assert_eq!(staged["stage"], "staged", "{staged}");
+    let why = staged["breaks_policies"].as_str().expect("says why");
+    assert!(why.contains("no-thirteen"), "{staged}");
+    // Nothing has changed: the policy still forbids, and 1.0.0 still answers.
+    call("13").fails_with(3, "E3206");
+    assert_eq!(call("1").ok().json()["digest"], now);
+    let terminal = env.run(["grant", "adder"]).on_terminal();
+    terminal.expect("no-thirteen");
+    terminal.finish().fails_with(2, "E3004");
+
+    policy_about("left");
+    env.run(["grant", "adder"]).on_terminal().finish().ok();
+    let left = |left: &str| {
+        let first = format!("left={left}");
+        env.run([
+            "call",
+            "adder.add",
+            "--arg",
+            &first,
+            "--arg",
+            "b=2",
+            "--json",
+        ])
+        .output()
+    };
+    left("13").fails_with(3, "E3206");
+    left("1").ok();
+}
+
+#[test]
+fn a_change_of_the_policies_or_the_configuration_is_recorded_once() {
+    let env = TestEnv::new();
+    let records = |kind: &str| {
+        let listed = env.run(["audit", "query", "--type", kind, "--json"]).ok();
+        listed.json()["records"].as_array().expect("a list").clone()
+    };
+    add(&env, &[]).ok();
+    add(&env, &[]).ok();
+    let first = records("policy_changed");
+    assert_eq!(first.len(), 1, "{first:?}");
+    assert_eq!(first[0]["data"]["added"][0], "default.cedar", "{first:?}");
+
+    policy(&env, NO_ADDING);
+    add(&env, &[]).fails_with(3, "E3206");
+    add(&env, &[]).fails_with(3, "E3206");
+    let all = records("policy_changed");
+    assert_eq!(all.len(), 2, "{all:?}");
+    let added = all[1]["data"]["added"].to_string();
+    assert!(added.contains("own.cedar"), "{all:?}");
+    policy(&env, &NO_ADDING.replace("no-adding", "no-sums"));
+    add(&env, &[]).fails_with(3, "E3206");
+    let all = records("policy_changed");
+    assert!(
+        all[2]["data"]["edited"].to_string().contains("own.cedar"),
+        "{all:?}"
+    );
+
+    assert_eq!(records("config_changed"), [] as [serde_json::Value; 0]);
+    env.write(env.user_config(), b"[limits]\ntimeout = \"7s\"\n");
+    add(&env, &[]).fails_with(3, "E3206");
+    add(&env, &[]).fails_with(3, "E3206");
+    env.write(env.user_config(), b"[limits]\ntimeout = \"8s\"\n");
+    add(&env, &[]).fails_with(3, "E3206");
+    std::fs::remove_file(env.user_config()).expect("there");
+    add(&env, &[]).fails_with(3, "E3206");
+    let changes: Vec<_> = records("config_changed")
+        .iter()
+        .map(|record| record["data"]["keys"]["limits.timeout"].clone())
+        .collect();
+    assert_eq!(
+        changes,
+        [
+            serde_json::json!({"from": null, "to": "\"7s\""}),
+            serde_json::json!({"from": "\"7s\"", "to": "\"8s\""}),
+            serde_json::json!({"from": "\"8s\"", "to": null}),
+        ]
+    );
+    env.run(["audit", "verify"]).ok();
+}

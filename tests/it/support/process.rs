@@ -41,6 +41,30 @@ impl Run {
         self
     }
 
+    /// Another program that is started in its place, with these arguments and behind them its own command line.
+    pub fn behind<'a>(
+        mut self,
+        program: &str,
+        arguments: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let mut outer = Command::new(program);
+        outer
+            .args(arguments)
+            .arg(self.command.get_program())
+            .args(self.command.get_args())
+            .env_clear()
+            .envs(
+                self.command
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            );
+        if let Some(folder) = self.command.get_current_dir() {
+            outer.current_dir(folder);
+        }
+        self.command = outer;
+        self
+    }
+
     /// What stands on standard input; without it, nothing does.
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = Some(bytes.into());

@@ -8,7 +8,7 @@ use crate::support::source::{Source, Token, rust_files};
 /// The dependency rule: a module uses those of the layers before its own. Within a layer modules may use one another, but
 /// not in a circle; those of [`APART`] do not name each other at all.
 const LAYERS: &[&[&str]] = &[
-    &["ids", "error", "exit_code", "fsx"],
+    &["ids", "error", "exit_code", "fsx", "web"],
     &[
         "config",
         "manifest",
@@ -27,6 +27,7 @@ const LAYERS: &[&[&str]] = &[
         "exec/ssh",
         "mcp/bridge",
         "dist",
+        "embedding",
     ],
     &["invoke"],
     &["app"],
