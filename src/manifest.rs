@@ -98,6 +98,8 @@ pub struct ToolSpec {
     pub risk: Risk,
     /// Its results carry text from strangers.
     pub untrusted_output: bool,
+    /// Arguments of nearly the right type are taken for what they clearly stand for.
+    pub coerce: bool,
     /// The container that runs it, where the component does not.
     pub container: Option<ContainerSpec>,
 }

@@ -5,6 +5,7 @@ mod installed;
 mod lifecycle;
 mod search;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -68,6 +69,8 @@ pub struct Tool {
     pub risk: Risk,
     /// Its results carry text from strangers.
     pub untrusted_output: bool,
+    /// Arguments of nearly the right type are taken for what they clearly stand for.
+    pub coerce: bool,
     /// The compiled schemas, made when they are first needed.
     pub validators: Validators,
 }
@@ -175,6 +178,7 @@ impl Tool {
         object.insert("pure".into(), self.pure.into());
         object.insert("risk".into(), json!(self.risk.word()));
         object.insert("untrusted_output".into(), self.untrusted_output.into());
+        object.insert("coerce".into(), self.coerce.into());
         Value::Object(object)
     }
 }
@@ -192,6 +196,8 @@ pub struct Source {
     pub manifest: Option<Arc<Manifest>>,
     /// The interfaces a component without a manifest imports; of one with a manifest, what it asks for is in there.
     pub imports: Vec<String>,
+    /// Words that a person put on it; none on what is not installed.
+    pub tags: BTreeSet<String>,
     /// What whoever calls it should know, such as that it is deprecated.
     pub notice: Option<String>,
     /// Its tools, in the order its author gave them.

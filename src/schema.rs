@@ -29,6 +29,7 @@ pub mod component;
 pub mod convert;
 pub mod docs;
 pub mod json_schema;
+pub mod lenient;
 mod preview;
 pub mod strict_json;
 pub mod validate;
@@ -42,6 +43,7 @@ pub use convert::{
 };
 pub use docs::{Docs, write_package_docs};
 pub use json_schema::{input_schema, of_type, output_schema};
+pub use lenient::lenient;
 pub use strict_json::parse_strict;
 pub use validate::Validator;
 pub use wit::{Case, Field, Function, Label, Named, Ty, Value};

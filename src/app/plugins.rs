@@ -189,6 +189,18 @@ impl App {
         Ok(removed)
     }
 
+    /// Puts the tags of this version in the place of those it had.
+    ///
+    /// # Errors
+    /// Those of the store and of the audit log.
+    pub async fn set_tags(&self, plugin: &Installed, by: &str) -> Result<()> {
+        let event = Self::plugin_event(EventType::PluginChanged, plugin)
+            .with("tags", plugin.tags.clone())
+            .with("by", by);
+        let registry = self.registry().await?;
+        registry.set_tags(plugin, || self.record(event)).await
+    }
+
     /// The manifest of an installed plugin.
     ///
     /// # Errors

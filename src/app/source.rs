@@ -72,6 +72,10 @@ pub(super) async fn build(app: &App, found: Found) -> Result<Source> {
         artifact: package.artifact,
         manifest,
         imports,
+        tags: installed
+            .iter()
+            .flat_map(|installed| installed.tags.iter().cloned())
+            .collect(),
         notice: installed.and_then(|installed| {
             let life = installed.lifecycle;
             (life.stage == Stage::Deprecated)
@@ -110,6 +114,7 @@ fn manifest_tool(source: &str, spec: &ToolSpec) -> Result<Tool> {
         pure: spec.pure,
         risk: spec.risk,
         untrusted_output: spec.untrusted_output,
+        coerce: spec.coerce,
         validators: Validators::default(),
     })
 }
@@ -198,6 +203,7 @@ fn described_tool(source: &str, tool: DescribedTool, specs: &[ToolSpec]) -> Resu
         pure: spec.is_some_and(|spec| spec.pure),
         risk: spec.map_or(Risk::default(), |spec| spec.risk),
         untrusted_output: spec.is_some_and(|spec| spec.untrusted_output),
+        coerce: spec.is_some_and(|spec| spec.coerce),
         validators: Validators::default(),
     })
 }
@@ -230,6 +236,7 @@ fn custom_tool(source: &str, function: Function, spec: Option<&ToolSpec>) -> Res
         pure: spec.is_some_and(|spec| spec.pure),
         risk: spec.map_or(Risk::default(), |spec| spec.risk),
         untrusted_output: spec.is_some_and(|spec| spec.untrusted_output),
+        coerce: spec.is_some_and(|spec| spec.coerce),
         entry: Entry::Function(Arc::new(function)),
         validators: Validators::default(),
     })

@@ -11,6 +11,7 @@ mod install;
 pub(super) mod list;
 mod pack;
 mod remove;
+mod tag;
 
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ enum Command {
     List(list::Args),
     Deprecate(deprecate::Args),
     Remove(remove::Args),
+    Tag(tag::Args),
 }
 
 impl Args {
@@ -53,6 +55,7 @@ impl Args {
             Command::List(args) => args.run(app),
             Command::Deprecate(args) => args.run(app),
             Command::Remove(args) => args.run(app),
+            Command::Tag(args) => args.run(app),
         }
     }
 }

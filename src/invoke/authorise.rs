@@ -18,6 +18,7 @@ use crate::permission::{
 use crate::policy::question::SessionState;
 use crate::policy::{Decision, Policies, Question};
 use crate::registry::{Origin, Source, Tool};
+use crate::schema::lenient;
 
 /// Everything that was decided about a call before it runs.
 #[derive(Debug, Clone)]
@@ -90,12 +91,18 @@ impl Resolved {
         session: SessionState,
         judged: impl Fn(&Question, &Decision) -> Result<()>,
     ) -> Result<Authorised> {
-        let arguments = self.tool.check_arguments(&self.request.arguments)?;
-        let mut plan = plan(&self.source, &self.request, self.kept.as_deref(), rules)?;
+        let mut request = self.request;
+        if self.tool.coerce
+            && let Some(coerced) = lenient(&request.arguments, &self.tool.input_schema)
+        {
+            request.arguments = Arc::new(coerced);
+        }
+        let arguments = self.tool.check_arguments(&request.arguments)?;
+        let mut plan = plan(&self.source, &request, self.kept.as_deref(), rules)?;
         if let Some(policies) = policies {
-            let caller = &self.request.caller;
+            let caller = &request.caller;
             let circumstances = Circumstances::new(caller, &self.source, &self.tool, session);
-            plan.ask(&policies, &circumstances, &self.request.arguments, judged)?;
+            plan.ask(&policies, &circumstances, &request.arguments, judged)?;
             plan.veto = Some(Arc::new(PolicyVeto {
                 policies,
                 circumstances,
@@ -103,7 +110,7 @@ impl Resolved {
         }
         Ok(Authorised {
             was_kept: self.kept.is_some(),
-            request: self.request,
+            request,
             source: self.source,
             tool: self.tool,
             arguments,

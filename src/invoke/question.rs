@@ -1,6 +1,5 @@
 //! What policies are asked about a call.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -120,7 +119,7 @@ fn of_registry(source: &Source, tool: &Tool) -> PolicyTool {
         } else {
             Lifecycle::Active
         },
-        tags: BTreeSet::new(),
+        tags: source.tags.clone(),
         signed: false,
     }
 }

@@ -219,6 +219,7 @@ impl Reader<'_> {
                     schema::Risk::High => Risk::High,
                 },
                 untrusted_output: tool.untrusted_output,
+                coerce: tool.coerce,
                 container: tool.container.map(|container| ContainerSpec {
                     image: container.image,
                     command: container.command,

@@ -90,6 +90,9 @@ pub struct Tool {
     /// Its results carry text from strangers, such as web pages or mail.
     #[serde(default)]
     pub untrusted_output: bool,
+    /// Arguments of nearly the right type are taken for what they clearly stand for, such as `"3"` for 3.
+    #[serde(default)]
+    pub coerce: bool,
     /// The container that runs the tool, where it is not in the component.
     #[serde(default)]
     pub container: Option<Container>,

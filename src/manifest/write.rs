@@ -76,6 +76,9 @@ fn tool(out: &mut String, tool: &ToolSpec) {
     if tool.untrusted_output {
         line(out, "untrusted_output", "true");
     }
+    if tool.coerce {
+        line(out, "coerce", "true");
+    }
     let schemas = [
         ("input_schema", &tool.input_schema),
         ("output_schema", &tool.output_schema),

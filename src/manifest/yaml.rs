@@ -134,6 +134,7 @@ fn tool(tool: Tool) -> schema::Tool {
         pure: false,
         risk: schema::Risk::default(),
         untrusted_output: false,
+        coerce: false,
         container: None,
     }
 }

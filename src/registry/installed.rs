@@ -56,6 +56,9 @@ pub struct Descriptor {
     pub risk: String,
     /// Its results carry text from strangers.
     pub untrusted_output: bool,
+    /// Arguments of nearly the right type are taken for what they clearly stand for.
+    #[serde(default)]
+    pub coerce: bool,
 }
 
 /// A dependency and what it was resolved to.
@@ -84,6 +87,7 @@ impl Descriptor {
             pure: tool.pure,
             risk: tool.risk.word().to_owned(),
             untrusted_output: tool.untrusted_output,
+            coerce: tool.coerce,
         }
     }
 
@@ -111,6 +115,7 @@ impl Descriptor {
             pure: self.pure,
             risk,
             untrusted_output: self.untrusted_output,
+            coerce: self.coerce,
             validators: Validators::default(),
         })
     }
@@ -363,6 +368,18 @@ impl Registry {
             ..plugin.clone()
         };
         self.store.set_stage(&row_of(&changed), recorded).await
+    }
+
+    /// Keeps the tags of a version. `recorded` runs before they change.
+    ///
+    /// # Errors
+    /// Those of the store and of `recorded`.
+    pub async fn set_tags(
+        &self,
+        plugin: &Installed,
+        recorded: impl FnOnce() -> Result<()> + Send,
+    ) -> Result<()> {
+        self.store.set_tags(&row_of(plugin), recorded).await
     }
 }
 

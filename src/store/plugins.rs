@@ -236,6 +236,27 @@ impl Store {
             .map_err(|error| self.failed("reading", error))
     }
 
+    /// Changes the tags of a version. `recorded` runs before they change.
+    ///
+    /// # Errors
+    /// Those of changing the database and of `recorded`; nothing is then changed.
+    pub async fn set_tags(
+        &self,
+        row: &PluginRow,
+        recorded: impl FnOnce() -> Result<()> + Send,
+    ) -> Result<()> {
+        let mut change = self.begin().await?;
+        sqlx::query("UPDATE plugin SET tags = ?3 WHERE name = ?1 AND version = ?2")
+            .bind(&row.name)
+            .bind(&row.version)
+            .bind(&row.tags)
+            .execute(&mut *change)
+            .await
+            .map_err(|error| self.failed("changing", error))?;
+        recorded()?;
+        self.commit(change).await
+    }
+
     /// Moves a version to another stage of life, with what is known about that. The grants of a removed one end. `recorded`
     /// runs before anything changes.
     ///

@@ -6,6 +6,7 @@ mod kills;
 mod log;
 mod misuse;
 mod operator;
+mod outlets;
 mod policies;
 mod resilience;
 mod state;

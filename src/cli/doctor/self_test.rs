@@ -65,11 +65,13 @@ impl Guest {
                     pure: true,
                     risk: Risk::Low,
                     untrusted_output: false,
+                    coerce: false,
                     validators: Validators::default(),
                 }))
             })
             .collect::<Result<_>>()?;
         Ok(Self(Arc::new(Source {
+            tags: std::collections::BTreeSet::new(),
             name: "self-test".to_owned(),
             origin: Origin::Installed,
             artifact,

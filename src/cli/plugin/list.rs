@@ -80,6 +80,7 @@ pub(super) fn to_json(plugin: &Installed) -> Value {
         "digest": plugin.digest.to_string(),
         "size": plugin.size,
         "description": plugin.description,
+        "tags": plugin.tags,
         "tools": tools,
     })
 }

@@ -28,6 +28,8 @@ pub(super) struct Place {
     name: String,
     version: Option<Version>,
     digest: Digest,
+    /// Words that a person put on it.
+    pub(super) tags: Vec<String>,
     /// Where it lies, if it is not installed.
     file: Option<PathBuf>,
 }
@@ -51,6 +53,7 @@ impl Place {
             name: source.name.clone(),
             version: source.version().cloned(),
             digest: source.artifact.digest,
+            tags: source.tags.iter().cloned().collect(),
             file: match &source.origin {
                 Origin::Installed => None,
                 Origin::File(path) => Some(path.clone()),
@@ -63,6 +66,7 @@ impl Place {
             "name": self.name,
             "version": self.version.as_ref().map(ToString::to_string),
             "digest": self.digest.to_string(),
+            "tags": self.tags,
             "installed": self.file.is_none(),
             "file": self.file.as_ref().map(|path| path.to_string_lossy()),
         })
@@ -186,6 +190,7 @@ fn add_installed(plugins: &[Installed], gathered: &mut Gathered) {
                     name: plugin.name.to_string(),
                     version: Some(plugin.version.clone()),
                     digest: plugin.digest,
+                    tags: plugin.tags.clone(),
                     file: None,
                 },
                 tools,

@@ -43,7 +43,7 @@ impl Args {
             let documents: Vec<Document> = gathered
                 .tools
                 .iter()
-                .map(|listed| Document::of(&listed.tool, &[]))
+                .map(|listed| Document::of(&listed.tool, &listed.place.tags))
                 .collect();
             // What is named on the command line is nobody's installation, and is not kept.
             let mut search = if self.files.is_empty() {
@@ -104,7 +104,7 @@ impl Args {
                 json
             })
             .collect();
-        let json = json!({"hits": hits, "total": total, "left_out": gathered.left_out()});
+        let json = json!({"hits": hits, "total": total, "left_out": gathered.left_out(), "warnings": warnings});
         Ok(CommandOutput {
             warnings,
             ..CommandOutput::new(text, json)

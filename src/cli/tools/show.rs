@@ -135,6 +135,7 @@ fn text(tool: &Tool, source: &Source, place: &Place, requests: &[Request]) -> St
             tool.untrusted_output,
             "its results carry text from strangers",
         ),
+        (tool.coerce, "arguments of nearly the right type are taken"),
     ]
     .into_iter()
     .filter_map(|(holds, words)| holds.then_some(words))

@@ -67,6 +67,7 @@ fn tool() -> impl Strategy<Value = ToolSpec> {
                 pure,
                 risk,
                 untrusted_output,
+                coerce: !untrusted_output,
                 container,
             }
         },

@@ -378,3 +378,108 @@ fn a_change_of_the_policies_or_the_configuration_is_recorded_once() {
     );
     env.run(["audit", "verify"]).ok();
 }
+
+#[test]
+fn a_policy_sees_the_tags_that_a_person_put_on_a_plugin() {
+    let env = TestEnv::new();
+    let file = adder(&env, "1.0.0", "a");
+    env.run(["plugin", "install", file.to_str().expect("UTF-8")])
+        .ok();
+    policy(
+        &env,
+        "@id(\"reviewed-only\") forbid (principal, action in Action::\"tool.invoke\", resource)\n\
+         unless { resource.tags.contains(\"reviewed\") };",
+    );
+    let call = || {
+        env.run([
+            "call",
+            "adder.add",
+            "--arg",
+            "a=1",
+            "--arg",
+            "b=2",
+            "--json",
+        ])
+        .output()
+    };
+    call().fails_with(3, "E3206");
+    // Nobody there, nobody tags.
+    env.run(["plugin", "tag", "adder", "reviewed"])
+        .fails_with(3, "E3213");
+    let tag = |words: &[&str], answer: &str| {
+        let start = ["plugin", "tag", "adder", "reviewed"];
+        let mut terminal = env.run(start.iter().chain(words)).on_terminal();
+        terminal.expect("reviewed");
+        terminal.answer(answer);
+        terminal.finish()
+    };
+    tag(&[], "n").fails_with(3, "E3214");
+    call().fails_with(3, "E3206");
+    tag(&[], "y").ok();
+    call().ok();
+    let found = env
+        .run(["tools", "search", "reviewed", "--json"])
+        .ok()
+        .json();
+    assert_eq!(found["hits"][0]["id"], "adder.add", "{found}");
+    tag(&["--remove"], "y").ok();
+    call().fails_with(3, "E3206");
+    let listed = env
+        .run(["audit", "query", "--type", "plugin_changed", "--json"])
+        .ok();
+    let tags: Vec<_> = listed.json()["records"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|record| record["data"]["tags"].clone())
+        .collect();
+    assert_eq!(
+        tags,
+        [serde_json::json!(["reviewed"]), serde_json::json!([])]
+    );
+}
+
+#[test]
+fn arguments_of_nearly_the_right_type_are_taken_only_where_the_tool_says_so() {
+    let env = TestEnv::new();
+    policy(
+        &env,
+        "@id(\"no-thirteen\") forbid (principal, action == Action::\"adder.add\", resource)\n\
+         when { context.args.a == 13 };",
+    );
+    let component = env.write("adder.wasm", &guests::component(guests::ADDER));
+    let call = |manifest: &str, a: &str| {
+        env.write("adder.toml", manifest.as_bytes());
+        let packed = env.path("packed.wasm");
+        let words = [
+            component.as_path(),
+            env.path("adder.toml").as_path(),
+            &packed,
+        ]
+        .map(|path| path.to_str().expect("UTF-8").to_owned());
+        let [component, manifest, packed] = &words;
+        env.run([
+            "plugin",
+            "pack",
+            component,
+            "--manifest",
+            manifest,
+            "-o",
+            packed,
+            "--force",
+        ])
+        .ok();
+        let args = format!("{{\"a\": {a}, \"b\": 2}}");
+        env.run(["call", packed, "--args", &args, "--json"])
+            .output()
+    };
+    let manifest = "schema = 1\nname = \"adder\"\nversion = \"1.0.0\"\ndescription = \"Adds\"\n\
+                    [[tools]]\nname = \"add\"\ndescription = \"Adds two numbers\"\n";
+    call(manifest, "\"1\"").fails_with(2, "E3301");
+    let lenient = format!("{manifest}coerce = true\n");
+    let output = call(&lenient, "\"1\"").ok();
+    assert_eq!(output.json()["structured"]["result"], 3, "{output}");
+    call(&lenient, "\"one\"").fails_with(2, "E3301");
+    // Policy is asked about what the tool gets.
+    call(&lenient, "\"13\"").fails_with(3, "E3206");
+}

@@ -10,6 +10,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rmcp", &["src/mcp"]),
     ("sqlx", &["src/store"]),
     ("cedar_policy", &["src/policy"]),
+    ("reqwest", &["src/web"]),
     ("landlock", &["src/app/confine"]),
     ("clap", &["src/cli"]),
     ("indicatif", &["src/cli"]),

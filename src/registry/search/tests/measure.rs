@@ -65,6 +65,7 @@ pub(super) fn tool(id: &str, description: &str) -> Tool {
         pure: false,
         risk: Risk::Low,
         untrusted_output: false,
+        coerce: false,
         validators: Validators::default(),
     }
 }
