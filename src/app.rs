@@ -12,6 +12,7 @@ mod plugins;
 mod policies;
 mod recorder;
 mod source;
+mod visible;
 mod warm;
 
 use std::path::{Path, PathBuf};
@@ -38,6 +39,7 @@ pub use grants::read_grants;
 pub use history::{CallFilter, History, Progress, RecordFilter, ToolCost};
 pub use plugins::Installation;
 pub use policies::PolicyFile;
+pub use visible::Listed;
 
 /// The parts of one process.
 pub struct App {
@@ -52,6 +54,7 @@ pub struct App {
     registry: tokio::sync::Mutex<Option<Registry>>,
     kept: kept::KeptGrants,
     policies: policies::LoadedPolicies,
+    visible: visible::VisibleTools,
     recorder: recorder::Recorder,
     host: OnceLock<Arc<Host>>,
     /// Standard output, where records may be printed there.
@@ -92,6 +95,7 @@ impl App {
             registry: tokio::sync::Mutex::default(),
             kept: kept::KeptGrants::default(),
             policies: policies::LoadedPolicies::default(),
+            visible: visible::VisibleTools::default(),
             recorder: recorder::Recorder::default(),
             config,
             paths,

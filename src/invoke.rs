@@ -36,6 +36,7 @@ pub use admit::{Admission, Sharing};
 pub use authorise::{Authorised, Plan, PolicyAnswer};
 pub use caller::Caller;
 pub use ledger::{Approval, Asked, Ledger};
+pub use question::{Provenance, listing};
 pub use record::Recording;
 pub use resolve::{Resolved, ToolRef};
 pub use scribe::Scribe;

@@ -52,7 +52,7 @@ struct Loaded {
 
 /// Equal where nothing that policies depend on has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     generation: Option<Generation>,
     files: Vec<(PathBuf, Option<SystemTime>, u64)>,
 }
@@ -88,7 +88,7 @@ impl App {
         Ok(files)
     }
 
-    fn own_policy_files(&self) -> Result<Vec<PathBuf>> {
+    pub(super) fn own_policy_files(&self) -> Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         for folder in self.policy_folders() {
             files.extend(cedar_files(&folder)?);
@@ -206,7 +206,7 @@ impl App {
         Ok(policies.check_with(&after).err())
     }
 
-    fn load(&self, files: &[PolicyFile], tools: &[ToolShape]) -> Result<Policies> {
+    pub(super) fn load(&self, files: &[PolicyFile], tools: &[ToolShape]) -> Result<Policies> {
         let sources: Vec<(&str, &str)> = files
             .iter()
             .map(|file| (file.name.as_str(), file.text.as_str()))
@@ -269,7 +269,7 @@ impl App {
         Ok(shapes)
     }
 
-    async fn stamp(&self, own: &[PathBuf]) -> Result<Stamp> {
+    pub(super) async fn stamp(&self, own: &[PathBuf]) -> Result<Stamp> {
         let files = own
             .iter()
             .map(|path| {

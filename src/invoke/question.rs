@@ -1,5 +1,6 @@
 //! What policies are asked about a call.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,6 +8,7 @@ use serde_json::Value;
 
 use super::Caller;
 use crate::exec::{BoxFuture, Mount, Veto};
+use crate::ids::Digest;
 use crate::manifest::Risk as ManifestRisk;
 use crate::permission::{Access as FileAccess, Action, Scope};
 use crate::policy::question::{
@@ -32,6 +34,14 @@ impl Circumstances {
         tool: &Tool,
         session: SessionState,
     ) -> Self {
+        Self::about(
+            caller,
+            of_registry(&Provenance::from(source), tool),
+            session,
+        )
+    }
+
+    fn about(caller: &Caller, tool: PolicyTool, session: SessionState) -> Self {
         Self {
             principal: Principal {
                 user: Some(caller.principal.clone()),
@@ -39,7 +49,7 @@ impl Circumstances {
                 session: caller.session.clone(),
                 plugin: None,
             },
-            tool: of_registry(source, tool),
+            tool,
             environment: Environment {
                 interactive: caller.approver.is_some(),
                 headless: caller.approver.is_none(),
@@ -93,19 +103,55 @@ impl Circumstances {
     }
 }
 
+/// Where a tool comes from, as policies are told.
+#[derive(Debug, Clone)]
+pub struct Provenance {
+    /// Installed, and not a file that somebody named.
+    pub is_installed: bool,
+    /// The version of its plugin, as text; empty for a component without a manifest.
+    pub version: String,
+    /// The digest of the artifact.
+    pub digest: Digest,
+    /// It has an end, or something takes its place.
+    pub is_deprecated: bool,
+    /// Words that a person put on it.
+    pub tags: BTreeSet<String>,
+}
+
+impl From<&Source> for Provenance {
+    fn from(source: &Source) -> Self {
+        Self {
+            is_installed: source.origin == Origin::Installed,
+            version: source
+                .version()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            digest: source.artifact.digest,
+            is_deprecated: source.notice.is_some(),
+            tags: source.tags.clone(),
+        }
+    }
+}
+
+/// May this tool be shown to the caller?
+#[must_use]
+pub fn listing(caller: &Caller, of: &Provenance, tool: &Tool, session: SessionState) -> Question {
+    let resource = of_registry(of, tool);
+    let circumstances = Circumstances::about(caller, resource.clone(), session);
+    circumstances.question(Ask::List { resource }, false)
+}
+
 /// What the registry knows of a tool; never what it says of itself at run time.
-fn of_registry(source: &Source, tool: &Tool) -> PolicyTool {
+fn of_registry(of: &Provenance, tool: &Tool) -> PolicyTool {
     PolicyTool {
         id: tool.id.clone(),
-        origin: match source.origin {
-            Origin::Installed => PolicyOrigin::Wasm,
-            Origin::File(_) => PolicyOrigin::File,
+        origin: if of.is_installed {
+            PolicyOrigin::Wasm
+        } else {
+            PolicyOrigin::File
         },
-        version: source
-            .version()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
-        digest: source.artifact.digest,
+        version: of.version.clone(),
+        digest: of.digest,
         risk: match tool.risk {
             ManifestRisk::Low => Risk::Low,
             ManifestRisk::Medium => Risk::Medium,
@@ -114,12 +160,12 @@ fn of_registry(source: &Source, tool: &Tool) -> PolicyTool {
         idempotent: tool.idempotent,
         pure: tool.pure,
         untrusted_output: tool.untrusted_output,
-        lifecycle: if source.notice.is_some() {
+        lifecycle: if of.is_deprecated {
             Lifecycle::Deprecated
         } else {
             Lifecycle::Active
         },
-        tags: source.tags.clone(),
+        tags: of.tags.clone(),
         signed: false,
     }
 }

@@ -10,12 +10,12 @@ use semver::Version;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::cli::text::{cut, one_line};
+use crate::cli::text::{count, cut, one_line};
 use crate::dist::MANIFEST_FILE;
 use crate::error::{Error, Result};
 use crate::ids::Digest;
-use crate::invoke::ToolRef;
-use crate::registry::{Installed, Origin, Source, Tool};
+use crate::invoke::{Caller, Provenance, ToolRef};
+use crate::registry::{Installed, Origin, Source, Stage, Tool};
 
 /// A tool with the source it belongs to.
 pub(super) struct Listed {
@@ -30,6 +30,7 @@ pub(super) struct Place {
     digest: Digest,
     /// Words that a person put on it.
     pub(super) tags: Vec<String>,
+    is_deprecated: bool,
     /// Where it lies, if it is not installed.
     file: Option<PathBuf>,
 }
@@ -39,6 +40,8 @@ pub(super) struct Place {
 pub(super) struct Gathered {
     pub(super) tools: Vec<Listed>,
     left_out: Vec<LeftOut>,
+    /// How many tools policy hides.
+    hidden: usize,
 }
 
 /// A source that cannot be used.
@@ -54,10 +57,25 @@ impl Place {
             version: source.version().cloned(),
             digest: source.artifact.digest,
             tags: source.tags.iter().cloned().collect(),
+            is_deprecated: source.notice.is_some(),
             file: match &source.origin {
                 Origin::Installed => None,
                 Origin::File(path) => Some(path.clone()),
             },
+        }
+    }
+
+    fn provenance(&self) -> Provenance {
+        Provenance {
+            is_installed: self.file.is_none(),
+            version: self
+                .version
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            digest: self.digest,
+            is_deprecated: self.is_deprecated,
+            tags: self.tags.iter().cloned().collect(),
         }
     }
 
@@ -108,6 +126,12 @@ impl Listed {
 impl Gathered {
     /// A sentence for each source that was left out.
     pub(super) fn warnings(&self) -> Vec<String> {
+        let hidden = (self.hidden > 0).then(|| {
+            format!(
+                "{} hidden by policy (`tool.list`)",
+                count(self.hidden, "tool")
+            )
+        });
         self.left_out
             .iter()
             .map(|left_out| {
@@ -117,6 +141,7 @@ impl Gathered {
                     cut(&one_line(&left_out.error), 300)
                 )
             })
+            .chain(hidden)
             .collect()
     }
 
@@ -134,6 +159,20 @@ impl Gathered {
             tool,
             place: Arc::clone(&place),
         }));
+    }
+
+    /// Leaves out what policy does not let the person see.
+    async fn hide(&mut self, app: &App) -> Result<()> {
+        let tools: Vec<_> = self
+            .tools
+            .iter()
+            .map(|listed| (listed.place.provenance(), Arc::clone(&listed.tool)))
+            .collect();
+        let seen = app.visible(&Caller::of_process(), &tools).await?;
+        let before = self.tools.len();
+        self.tools.retain(|listed| seen.contains(&listed.tool.id));
+        self.hidden = before - self.tools.len();
+        Ok(())
     }
 
     fn leave_out(&mut self, place: impl Into<String>, error: Error) {
@@ -169,6 +208,7 @@ pub(super) async fn gather(app: &App, files: &[PathBuf]) -> Result<Gathered> {
             attempt(app, &path, &mut gathered, is_new).await;
         }
     }
+    gathered.hide(app).await?;
     Ok(gathered)
 }
 
@@ -191,6 +231,7 @@ fn add_installed(plugins: &[Installed], gathered: &mut Gathered) {
                     version: Some(plugin.version.clone()),
                     digest: plugin.digest,
                     tags: plugin.tags.clone(),
+                    is_deprecated: plugin.lifecycle.stage == Stage::Deprecated,
                     file: None,
                 },
                 tools,

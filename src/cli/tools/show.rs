@@ -13,7 +13,7 @@ use crate::cli::plugin::asks;
 use crate::cli::table::{Fit, table};
 use crate::cli::text::{nearest, one_line, section};
 use crate::error::{Code, Error, Result};
-use crate::invoke::ToolRef;
+use crate::invoke::{Caller, Provenance, ToolRef};
 use crate::permission::Request;
 use crate::registry::{Source, Tool};
 
@@ -45,6 +45,14 @@ impl Args {
                 Err(error) => return Err(suggest(app, &reference, error).await),
             };
             let tool = choose_tool(&source, reference.tool())?;
+            let listed = (Provenance::from(&*source), Arc::clone(&tool));
+            let seen = app.visible(&Caller::of_process(), &[listed]).await?;
+            if !seen.contains(&tool.id) {
+                return Err(Error::new(
+                    Code::E3206,
+                    format!("policy does not let {} be shown (`tool.list`)", tool.id),
+                ));
+            }
             Ok((source, tool))
         })?;
         if self.schema {

@@ -483,3 +483,44 @@ fn arguments_of_nearly_the_right_type_are_taken_only_where_the_tool_says_so() {
     // Policy is asked about what the tool gets.
     call(&lenient, "\"13\"").fails_with(3, "E3206");
 }
+
+#[test]
+fn what_policy_does_not_let_be_seen_is_in_no_list() {
+    let env = TestEnv::new();
+    for plugin in ["files.wasm", "analyze-code.wasm"] {
+        let file = crate::support::source::root()
+            .join("plugins/dist")
+            .join(plugin);
+        env.run(["plugin", "install", file.to_str().expect("UTF-8")])
+            .ok();
+    }
+    let ids = |words: &[&str], of: &str| -> Vec<String> {
+        let json = env.run(words.iter().chain(&["--json"])).ok().json();
+        let tools = json[of].as_array().expect("a list");
+        tools
+            .iter()
+            .map(|tool| tool["id"].as_str().expect("an id").to_owned())
+            .collect()
+    };
+    let list = || ids(&["tools", "list"], "tools");
+    let search = || ids(&["tools", "search", "write", "a", "file"], "hits");
+    assert!(list().contains(&"files.write".to_owned()));
+    assert!(search().contains(&"files.write".to_owned()));
+
+    policy(
+        &env,
+        "@id(\"hide-writing\") forbid (principal, action == Action::\"tool.list\", resource)\n\
+         when { resource.name == \"write\" };",
+    );
+    assert!(list().contains(&"files.read".to_owned()));
+    assert!(!list().contains(&"files.write".to_owned()));
+    assert!(!search().contains(&"files.write".to_owned()));
+    let listed = env.run(["tools", "list"]).ok();
+    assert!(
+        listed.stderr.contains("1 tool hidden by policy"),
+        "{listed}"
+    );
+    env.run(["tools", "show", "files.write"])
+        .fails_with(3, "E3206");
+    env.run(["tools", "show", "files.read"]).ok();
+}
