@@ -29,7 +29,8 @@ use crate::exec::BoxFuture;
 use crate::host::{self, CompiledCache, Host, POOL_SLOTS};
 use crate::ids::PluginName;
 use crate::invoke::{
-    Admission, ApprovalRules, Catalog, Known, Ledger, Parts, Pipeline, Rules, Sharing, ToolRef,
+    Admission, ApprovalRules, Catalog, Known, Ledger, Parts, Pipeline, Rules, SERVICE, Sharing,
+    ToolRef,
 };
 use crate::permission::{Capability, Kind, Scope, Sensitive};
 use crate::policy::Policies;
@@ -182,8 +183,12 @@ impl App {
                     to = transition.to.word(),
                     "a breaker changed"
                 );
-                let event = Event::new(EventType::BreakerChanged)
-                    .subject(tool)
+                let event = Event::new(EventType::BreakerChanged);
+                let event = match tool.strip_prefix(SERVICE) {
+                    Some(service) => event.with("service", service),
+                    None => event.subject(tool),
+                };
+                let event = event
                     .with("from", transition.from.word())
                     .with("to", transition.to.word());
                 if let Some(Err(error)) = log.as_ref().map(|log| log.append(event)) {

@@ -20,6 +20,7 @@ pub use outcome::{
     ToolErrorKind, Usage, bytes,
 };
 
+use crate::error::Error;
 use crate::ids::{CallId, Digest, ToolId};
 use crate::manifest::limits::Limits;
 use crate::permission::{Action, Scope, Sensitive};
@@ -119,6 +120,8 @@ pub struct Job {
     pub events: Arc<EventSink>,
     /// Asked about each connection that the scope allows.
     pub veto: Option<Arc<dyn Veto>>,
+    /// Asked before each request to another machine, and told how it went.
+    pub services: Option<Arc<dyn Services>>,
 }
 
 /// Says no to things that the scope allows: policy, as far as executors see it.
@@ -128,6 +131,24 @@ pub trait Veto: Send + Sync + fmt::Debug {
     /// # Errors
     /// The reason, for people.
     fn check<'a>(&'a self, action: &'a Action) -> BoxFuture<'a, Result<(), String>>;
+}
+
+/// Spares services that keep failing: other machines that tools send requests to.
+pub trait Services: Send + Sync + fmt::Debug {
+    /// Asks to send one request to a service, named `host:port`.
+    ///
+    /// # Errors
+    /// E3501 where the service is left alone for now.
+    fn begin<'a>(
+        &'a self,
+        service: &'a str,
+    ) -> BoxFuture<'a, Result<Box<dyn ServiceRequest>, Error>>;
+}
+
+/// A request to a service. Dropped without an end, it says nothing about the service.
+pub trait ServiceRequest: Send {
+    /// Tells whether the service answered as one that works.
+    fn end(self: Box<Self>, works: bool);
 }
 
 /// What a person is asked about a call that needs their approval.

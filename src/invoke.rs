@@ -32,7 +32,7 @@ use crate::registry::{Source, Tool};
 use crate::resilience::idempotency::{Begun, RequestKey};
 use crate::schema::canonical;
 
-pub use admit::{Admission, Sharing};
+pub use admit::{Admission, SERVICE, Sharing};
 pub use authorise::{Authorised, Plan, PolicyAnswer};
 pub use caller::Caller;
 pub use ledger::{Approval, Asked, Ledger};

@@ -31,7 +31,8 @@ use super::values::{from_val, to_val};
 use super::{DescribedTool, Host, clocks};
 use crate::error::{Code, Error, Result};
 use crate::exec::{
-    Arguments, Ended, Entry, EventLimits, EventSink, Job, Mount, Outcome, Stdio, Usage, Veto,
+    Arguments, Ended, Entry, EventLimits, EventSink, Job, Mount, Outcome, Services, Stdio, Usage,
+    Veto,
 };
 use crate::manifest::limits::Limits;
 use crate::permission::{Kind, Scope, Sensitive};
@@ -239,6 +240,7 @@ pub(super) async fn describe(host: &Host, loaded: &Loaded) -> Result<Vec<Describ
         mounts: &[],
         wanted: &[],
         veto: None,
+        services: None,
         env: &[],
         config: &[],
         deterministic: true,
@@ -283,6 +285,7 @@ struct Environment<'a> {
     mounts: &'a [Mount],
     wanted: &'a [Mount],
     veto: Option<Arc<dyn Veto>>,
+    services: Option<Arc<dyn Services>>,
     env: &'a [(String, String)],
     config: &'a [(String, String)],
     deterministic: bool,
@@ -297,6 +300,7 @@ fn store(host: &Host, loaded: &Loaded, job: &Job, meter: Arc<Meter>) -> Result<S
         mounts: &job.mounts,
         wanted: &job.wanted,
         veto: job.veto.clone(),
+        services: job.services.clone(),
         env: &job.env,
         config: &job.config,
         deterministic: job.deterministic,
@@ -319,6 +323,7 @@ fn store_for(
         Arc::clone(environment.events),
         environment.wanted.to_vec(),
         environment.veto.clone(),
+        environment.services.clone(),
     ));
     let files = Files::open(Arc::clone(&guard), environment.mounts).map_err(|(mount, error)| {
         Error::new(

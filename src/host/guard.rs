@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::io::Errno;
 
-use crate::exec::{Effect, EventSink, LogLevel, Mount, Veto};
+use crate::exec::{Effect, EventSink, LogLevel, Mount, ServiceRequest, Services, Veto};
 use crate::permission::{Access, Action, Denial, Kind, Scope, Sensitive};
 
 /// How many addresses of granted names are remembered in one call.
@@ -21,6 +21,7 @@ pub(super) struct Guard {
     sensitive: Arc<Sensitive>,
     events: Arc<EventSink>,
     veto: Option<Arc<dyn Veto>>,
+    services: Option<Arc<dyn Services>>,
     /// What the manifest would have appear where.
     wanted: Vec<Mount>,
     /// The granted names that each address was resolved from.
@@ -34,12 +35,14 @@ impl Guard {
         events: Arc<EventSink>,
         wanted: Vec<Mount>,
         veto: Option<Arc<dyn Veto>>,
+        services: Option<Arc<dyn Services>>,
     ) -> Self {
         Self {
             scope,
             sensitive,
             events,
             veto,
+            services,
             wanted,
             names: Mutex::default(),
         }
@@ -167,6 +170,25 @@ impl Guard {
             port: request.port,
             method: request.method.to_owned(),
             path: request.path.to_owned(),
+        })
+    }
+
+    /// Asks to send a request to a service, which is left alone where it keeps failing; the call's log tells of that.
+    ///
+    /// # Errors
+    /// [`LeftAlone`] where it is left alone.
+    pub(super) async fn service(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> Result<Option<Box<dyn ServiceRequest>>, LeftAlone> {
+        let Some(services) = &self.services else {
+            return Ok(None);
+        };
+        let begun = services.begin(&format!("{host}:{port}")).await;
+        begun.map(Some).map_err(|error| {
+            self.events.log(LogLevel::Warn, &error.to_string());
+            LeftAlone
         })
     }
 
@@ -312,6 +334,10 @@ pub(super) struct HttpRequest<'a> {
     pub(super) method: &'a str,
     pub(super) path: &'a str,
 }
+
+/// A service keeps failing and is not asked for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LeftAlone;
 
 /// Denied, and recorded; what the guest sees of it is up to the interface it used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

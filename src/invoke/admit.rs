@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 
 use super::{Authorised, Recorded};
 use crate::error::{Code, Error, Result};
-use crate::exec::{Ended, EventSink, Executor, Job, Outcome, Output, ToolErrorKind, Usage};
+use crate::exec::{
+    BoxFuture, Ended, EventSink, Executor, Job, Outcome, Output, ServiceRequest, Services,
+    ToolErrorKind, Usage,
+};
 use crate::registry::Tool;
 use crate::resilience::breaker::{BreakerConfig, Outcome as Health};
 use crate::resilience::breakers::{BreakerGuard, Breakers, MemoryBreakers, Observer, Settings};
@@ -19,6 +22,9 @@ use crate::resilience::permits::{Permit, PermitLimits, Permits};
 use crate::resilience::rate_limit::{MemoryRates, Rate, RateStore};
 use crate::resilience::result_cache::{CacheConfig, CacheKey, ResultCache};
 use crate::resilience::retry::{Attempt, RetryPolicy};
+
+/// What stands before the host and port of a service in the key of its breaker. No tool is called so.
+pub const SERVICE: &str = "service:";
 
 /// How calls share the machine, as it was configured.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +105,32 @@ impl Admission {
             Ok(_) => Ok(()),
             Err(limited) => Err(limited.error(tool, &rate)),
         }
+    }
+}
+
+/// Breakers of the services that tools send requests to.
+#[derive(Debug)]
+struct ServiceBreakers(Breakers);
+
+/// A request that a breaker let through.
+struct Through(BreakerGuard);
+
+impl Services for ServiceBreakers {
+    fn begin<'a>(&'a self, service: &'a str) -> BoxFuture<'a, Result<Box<dyn ServiceRequest>>> {
+        Box::pin(async move {
+            let guard = self.0.acquire(&format!("{SERVICE}{service}")).await?;
+            Ok(Box::new(Through(guard)) as Box<dyn ServiceRequest>)
+        })
+    }
+}
+
+impl ServiceRequest for Through {
+    fn end(self: Box<Self>, works: bool) {
+        self.0.settle(if works {
+            Health::Success
+        } else {
+            Health::Failure
+        });
     }
 }
 
@@ -214,6 +246,10 @@ impl Admitted {
             cancel: request.cancel,
             events: request.events,
             veto: plan.veto,
+            services: admission
+                .breakers
+                .clone()
+                .map(|breakers| Arc::new(ServiceBreakers(breakers)) as Arc<dyn Services>),
         };
         let deadline = Instant::now() + job.limits.timeout;
         let mut number = 1;

@@ -85,7 +85,43 @@ async fn send(
         path: &path,
     };
     guard.http(&asked).map_err(|_| Error::HttpRequestDenied)?;
+    let service = guard
+        .service(&target.host, target.port)
+        .await
+        .map_err(|_| Error::DestinationUnavailable)?;
+    let sent = exchange(guard, tls, budget, request, options, &target, &asked).await;
+    if let Some(service) = service
+        && let Some(works) = health(&sent)
+    {
+        service.end(works);
+    }
+    sent
+}
 
+/// Whether the service works, by its answer; nothing where the answer says nothing about that.
+fn health(sent: &Result<Sent, Error>) -> Option<bool> {
+    match sent {
+        Ok((response, _)) => Some(!response.status().is_server_error()),
+        // What was refused here never reached it.
+        Err(
+            Error::HttpRequestDenied
+            | Error::HttpRequestUriInvalid
+            | Error::DestinationIpProhibited,
+        ) => None,
+        Err(_) => Some(false),
+    }
+}
+
+/// Connects, sends the request, and waits for the head of the answer.
+async fn exchange(
+    guard: &Guard,
+    tls: &Tls,
+    budget: Arc<Budget>,
+    request: http::Request<WasiBody>,
+    options: Option<RequestOptions>,
+    target: &Target,
+    asked: &HttpRequest<'_>,
+) -> Result<Sent, Error> {
     let connect_timeout = wait(options.as_ref().and_then(|options| options.connect_timeout));
     let first_byte_timeout = wait(
         options
@@ -99,20 +135,20 @@ async fn send(
     );
 
     let connecting = async {
-        let address = connect::resolve(guard, &asked).await?;
-        let stream = connect::open(tls, &target, address).await?;
+        let address = connect::resolve(guard, asked).await?;
+        let stream = connect::open(tls, target, address).await?;
         Ok::<_, Error>((address, stream))
     };
     let (address, stream) = tokio::time::timeout(connect_timeout, connecting)
         .await
         .map_err(|_| Error::ConnectionTimeout)??;
     guard.touched_network(Effect::Http {
-        method: method.clone(),
-        url: format!("{}://{}{path}", target.scheme(), target.authority()),
+        method: asked.method.to_owned(),
+        url: format!("{}://{}{}", target.scheme(), target.authority(), asked.path),
         address,
     });
 
-    let request = origin_form(request, &target)?.map(|body| {
+    let request = origin_form(request, target)?.map(|body| {
         Counted::new(
             body,
             Arc::clone(&budget),

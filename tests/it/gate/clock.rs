@@ -10,15 +10,7 @@ const DAY: i64 = 24 * 3600;
 fn add(env: &TestEnv, settings: &str) -> Run {
     env.write("adder.wasm", &guests::component(guests::ADDER));
     env.write(env.user_config(), settings.as_bytes());
-    env.run([
-        "call",
-        "adder.wasm",
-        "--json",
-        "--arg",
-        "a=1",
-        "--arg",
-        "b=2",
-    ])
+    env.run(guests::ADD)
 }
 
 #[test]

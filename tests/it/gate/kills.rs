@@ -11,16 +11,6 @@ use crate::support::guests;
 use crate::support::process::Run;
 use crate::support::source::root;
 
-const ADD: [&str; 7] = [
-    "call",
-    "adder.wasm",
-    "--json",
-    "--arg",
-    "a=1",
-    "--arg",
-    "b=2",
-];
-
 /// An environment with the adder, and a log whose files end soon, so that some of the kills come between two of them.
 fn environment(settings: &str) -> TestEnv {
     let env = TestEnv::new();
@@ -74,7 +64,9 @@ fn stream(env: &TestEnv, words: &[&str], answers: usize) -> Vec<String> {
 fn one_shot(env: &TestEnv) -> String {
     let (told, answered) = std::io::pipe().expect("a pipe");
     let (none, _) = std::io::pipe().expect("a pipe");
-    let mut child = env.run(ADD).spawn_with(none.into(), answered.into());
+    let mut child = env
+        .run(guests::ADD)
+        .spawn_with(none.into(), answered.into());
     let mut text = String::new();
     for line in BufReader::new(told).lines() {
         text.push_str(&line.expect("UTF-8"));
@@ -92,7 +84,7 @@ fn one_shot(env: &TestEnv) -> String {
 /// start to its end.
 #[track_caller]
 fn is_all_there(env: &TestEnv, calls: &[String]) {
-    env.run(ADD).ok();
+    env.run(guests::ADD).ok();
     let verified = env.run(["audit", "verify", "--json"]).ok().json();
     assert_eq!(verified["whole"], true, "{verified}");
     env.run(["plugin", "list"]).ok();
@@ -190,7 +182,7 @@ fn a_call_that_is_killed_at_any_write_loses_no_answer() {
             let writes = at_every_write(
                 &env,
                 fault,
-                || env.run(ADD),
+                || env.run(guests::ADD),
                 |output| answered.extend(acknowledged(&output.stdout)),
             );
             // From the first use of an empty state: the database, the keys, the log and its first files.
@@ -200,7 +192,7 @@ fn a_call_that_is_killed_at_any_write_loses_no_answer() {
             at_every_write(
                 &env,
                 fault,
-                || env.run(ADD),
+                || env.run(guests::ADD),
                 |output| answered.extend(acknowledged(&output.stdout)),
             );
             is_all_there(&env, &answered);

@@ -11,16 +11,7 @@ use crate::support::source::root;
 
 fn add(env: &TestEnv) -> String {
     env.write("adder.wasm", &guests::component(guests::ADDER));
-    let words = [
-        "call",
-        "adder.wasm",
-        "--json",
-        "--arg",
-        "a=1",
-        "--arg",
-        "b=2",
-    ];
-    let output = env.run(words).ok();
+    let output = env.run(guests::ADD).ok();
     output.json()["call"].as_str().expect("an id").to_owned()
 }
 

@@ -47,16 +47,7 @@ impl Operated {
     fn add(&self, words: &[&str]) -> Run {
         let bytes = guests::component(guests::ADDER);
         self.env.write("adder.wasm", &bytes);
-        let start = [
-            "call",
-            "adder.wasm",
-            "--json",
-            "--arg",
-            "a=1",
-            "--arg",
-            "b=2",
-        ];
-        self.run(start.iter().chain(words))
+        self.run(guests::ADD.iter().chain(words))
     }
 }
 

@@ -13,16 +13,7 @@ fn policy(env: &TestEnv, text: &str) {
 
 fn add(env: &TestEnv, words: &[&str]) -> Run {
     env.write("adder.wasm", &guests::component(guests::ADDER));
-    let start = [
-        "call",
-        "adder.wasm",
-        "--json",
-        "--arg",
-        "a=1",
-        "--arg",
-        "b=2",
-    ];
-    env.run(start.iter().chain(words))
+    env.run(guests::ADD.iter().chain(words))
 }
 
 /// A server that sends each line back; gives its port. It goes away with the test's process.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::env::TestEnv;
 use crate::support::guests;
+use crate::support::http::{Response, Server};
 use crate::support::probe;
 
 /// The answers to these lines, in their order.
@@ -114,4 +115,46 @@ fn what_only_computes_is_computed_once() {
         .collect();
     assert_eq!(repeated, [false, true, false], "{told:?}");
     assert_eq!(told[1]["structured"]["result"], 1);
+}
+
+#[test]
+fn a_service_that_keeps_failing_is_left_alone_and_others_go_on() {
+    let env = TestEnv::new();
+    let broken = Server::start(|_| Response::new(500, "broken"));
+    let well = Server::start(|_| Response::new(200, "well"));
+    let tool = probe::file().to_str().expect("UTF-8").to_owned();
+    let get = |server: &Server| json!({"tool": tool, "name": "web-get", "args": {"url": server.url("/")}});
+    let mut lines = vec![get(&broken); 14];
+    lines.push(get(&well));
+    let input: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let allow = |server: &Server| format!("network_http={}", server.url(""));
+    let words = [
+        "call",
+        "--jsonl",
+        "--jobs",
+        "1",
+        "--allow",
+        &allow(&broken),
+        "--allow",
+        &allow(&well),
+    ];
+    let told = env
+        .run(words)
+        .stdin(input)
+        .timeout(std::time::Duration::from_secs(50))
+        .output()
+        .json_lines();
+    assert_eq!(broken.requests().len(), 10, "{told:?}");
+    let refused = &told[10];
+    let says = refused["logs"].to_string();
+    assert!(
+        says.contains("service:127.0.0.1") && says.contains("breaker"),
+        "{refused}"
+    );
+    assert_eq!(told[14]["structured"]["body"], "well", "{}", told[14]);
+    let opened = env
+        .run(["audit", "query", "--type", "breaker_changed", "--json"])
+        .ok();
+    let service = opened.json()["records"][0]["data"]["service"].to_string();
+    assert!(service.contains("127.0.0.1"), "{opened}");
 }

@@ -17,6 +17,17 @@ pub const ADDER: &str = r#"
     (canon lift (core func $i "add"))))
 "#;
 
+/// The words that call it, where it lies in the workspace as `adder.wasm`.
+pub const ADD: [&str; 7] = [
+    "call",
+    "adder.wasm",
+    "--json",
+    "--arg",
+    "a=1",
+    "--arg",
+    "b=2",
+];
+
 /// Never returns.
 pub const SPIN: &str = r#"
 (component
