@@ -166,7 +166,7 @@ fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
                     std::mem::forget(app);
                     return exit;
                 }
-                Command::Tools(args) => args.run(&app),
+                Command::Tools(args) => args.run(&app, printer),
                 Command::Plugin(args) => args.run(&app),
                 Command::Grant(args) => args.run(&app),
                 Command::Revoke(args) => args.run(&app),

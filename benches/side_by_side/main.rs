@@ -12,6 +12,7 @@
     reason = "a benchmark: it prints its table, and a failure is the end of it"
 )]
 
+mod gate;
 mod processes;
 mod raw;
 
@@ -31,7 +32,7 @@ use toolhatch::permission::Grants;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use raw::{RawPre, raw_call, raw_linker};
+use raw::RawPlugin;
 
 const PLUGIN: &str = "plugins/dist/analyze-code.wasm";
 const CODE: &str = "fn main() { println!(\"hello\"); }";
@@ -80,6 +81,9 @@ fn main() {
     }
     if wanted("concurrency") {
         processes::concurrency(root, home.path());
+    }
+    if wanted("gate") {
+        runtime.block_on(gate::rows(home.path()));
     }
 }
 
@@ -203,22 +207,13 @@ async fn warm_load(component: &Path, budget: &str) {
 
 /// Row 1: a call of a loaded plugin, fresh instance, full pipeline.
 async fn fresh_call() {
-    let bytes = std::fs::read(PLUGIN).expect("the plugin");
-    let engine = Engine::new(&engine_config(EngineKind::Pooling)).expect("an engine");
-    let component = Component::new(&engine, &bytes).expect("compiled");
-    let pre = RawPre::new(
-        raw_linker(&engine)
-            .instantiate_pre(&component)
-            .expect("linked"),
-    )
-    .expect("a plugin");
-    let arguments = json!({"code": CODE, "language": "rust"}).to_string();
+    let plugin = RawPlugin::new();
     let app = app();
     let pipeline: Pipeline = app.pipeline().expect("a pipeline");
     let (mut ours, mut raw) = (Vec::new(), Vec::new());
     for turn in 0..2200 {
         let started = Instant::now();
-        raw_call(&engine, &pre, &arguments).await;
+        plugin.call().await;
         let raw_time = started.elapsed();
 
         let started = Instant::now();

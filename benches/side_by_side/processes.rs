@@ -9,7 +9,8 @@ use serde_json::json;
 
 use crate::{CODE, PLUGIN, memory_of, percentile, row};
 
-fn binary() -> PathBuf {
+/// The shipped binary.
+pub(crate) fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_toolhatch"))
 }
 

@@ -1,8 +1,12 @@
 //! Raw wasmtime with the same engine configuration and the same component: no guard, no limits, no deadline.
 
-use wasmtime::component::{Linker, ResourceTable};
+use serde_json::json;
+use toolhatch::host::{EngineKind, engine_config};
+use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::{CODE, PLUGIN};
 
 /// The same world, without anything of ours around it.
 mod bindings {
@@ -22,12 +26,12 @@ mod bindings {
     });
 }
 
-pub(crate) use bindings::RawPre;
+use bindings::RawPre;
 use bindings::exports::toolhatch::plugin::tools::CallContext;
 use bindings::toolhatch::plugin::{log, progress};
 
 /// What raw wasmtime needs and no more: no guard, no limits, no deadline.
-pub(crate) struct Bare {
+struct Bare {
     wasi: WasiCtx,
     table: ResourceTable,
 }
@@ -57,37 +61,54 @@ impl progress::Host for Bare {
     }
 }
 
-pub(crate) fn raw_linker(engine: &Engine) -> Linker<Bare> {
-    let mut linker = Linker::new(engine);
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker).expect("linked");
-    log::add_to_linker::<Bare, wasmtime::component::HasSelf<Bare>>(&mut linker, |bare| bare)
-        .expect("linked");
-    progress::add_to_linker::<Bare, wasmtime::component::HasSelf<Bare>>(&mut linker, |bare| bare)
-        .expect("linked");
-    linker
+/// The plugin, linked, with the arguments of every call.
+pub(crate) struct RawPlugin {
+    engine: Engine,
+    pre: RawPre<Bare>,
+    arguments: String,
 }
 
-pub(crate) async fn raw_call(engine: &Engine, pre: &RawPre<Bare>, arguments: &String) {
-    let bare = Bare {
-        wasi: WasiCtx::builder().build(),
-        table: ResourceTable::new(),
-    };
-    let mut store = Store::new(engine, bare);
-    store.set_epoch_deadline(u64::MAX / 2);
-    let exports = pre
-        .instantiate_async(&mut store)
-        .await
-        .expect("instantiated");
-    let context = CallContext {
-        call_id: String::new(),
-        deadline_ms: None,
-        answers: Vec::new(),
-        state: None,
-    };
-    let result = exports
-        .toolhatch_plugin_tools()
-        .call_call_tool(&mut store, "analyze-code", arguments, &context)
-        .await
-        .expect("called");
-    assert!(result.is_ok(), "{result:?}");
+impl RawPlugin {
+    pub(crate) fn new() -> Self {
+        let bytes = std::fs::read(PLUGIN).expect("the plugin");
+        let engine = Engine::new(&engine_config(EngineKind::Pooling)).expect("an engine");
+        let component = Component::new(&engine, &bytes).expect("compiled");
+        let mut linker = Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker).expect("linked");
+        log::add_to_linker::<Bare, HasSelf<Bare>>(&mut linker, |bare| bare).expect("linked");
+        progress::add_to_linker::<Bare, HasSelf<Bare>>(&mut linker, |bare| bare).expect("linked");
+        let pre = linker.instantiate_pre(&component).expect("linked");
+        Self {
+            engine,
+            pre: RawPre::new(pre).expect("a plugin"),
+            arguments: json!({"code": CODE, "language": "rust"}).to_string(),
+        }
+    }
+
+    /// A call in a fresh instance.
+    pub(crate) async fn call(&self) {
+        let bare = Bare {
+            wasi: WasiCtx::builder().build(),
+            table: ResourceTable::new(),
+        };
+        let mut store = Store::new(&self.engine, bare);
+        store.set_epoch_deadline(u64::MAX / 2);
+        let exports = self
+            .pre
+            .instantiate_async(&mut store)
+            .await
+            .expect("instantiated");
+        let context = CallContext {
+            call_id: String::new(),
+            deadline_ms: None,
+            answers: Vec::new(),
+            state: None,
+        };
+        let result = exports
+            .toolhatch_plugin_tools()
+            .call_call_tool(&mut store, "analyze-code", &self.arguments, &context)
+            .await
+            .expect("called");
+        assert!(result.is_ok(), "{result:?}");
+    }
 }

@@ -48,13 +48,20 @@ impl FromStr for Head {
             return Err(invalid());
         }
         Ok(Self {
-            seq: seq.parse().map_err(|_| invalid())?,
+            seq: seq
+                .parse()
+                .ok()
+                .filter(|seq| *seq <= MAX_SEQ)
+                .ok_or_else(invalid)?,
             hash: unhex(hash)
                 .and_then(|hash| hash.try_into().ok())
                 .ok_or_else(invalid)?,
         })
     }
 }
+
+/// The highest number of a record: one more can always be counted, and every database can keep it.
+pub(super) const MAX_SEQ: u64 = i64::MAX as u64;
 
 /// The SHA-256 of these bytes.
 pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {

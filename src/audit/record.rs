@@ -9,6 +9,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::event::{ATTRIBUTES, EventType};
+use super::head::MAX_SEQ;
 
 /// What stands before the first `prev`: 64 zeros.
 pub(super) const NO_PREV: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -51,7 +52,7 @@ impl<'a> Envelope<'a> {
         rest.skip("\",\"seq\":")?;
         let digits = rest.take_while(|byte| byte.is_ascii_digit());
         let seq = match digits.parse() {
-            Ok(seq) if seq > 0 && !digits.starts_with('0') => seq,
+            Ok(seq) if (1..=MAX_SEQ).contains(&seq) && !digits.starts_with('0') => seq,
             _ => return Err("its seq is not a number from 1"),
         };
         rest.skip(",\"prev\":\"")?;
@@ -344,6 +345,7 @@ mod tests {
             ("\"seq\":7", "\"seq\":07"),
             ("\"seq\":7", "\"seq\":7.0"),
             ("\"seq\":7", "\"seq\":99999999999999999999"),
+            ("\"seq\":7", "\"seq\":18446744073709551615"),
             ("\"seq\":7", "\"seq\":7,\"seq\":8"),
             ("\"prev\":\"0", "\"prev\":\"A"),
             ("\"data\":{}", "\"data\":{}}{"),

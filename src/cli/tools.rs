@@ -8,7 +8,7 @@ mod show;
 
 use std::sync::Arc;
 
-use super::output::CommandOutput;
+use super::output::{CommandOutput, Printer};
 use crate::app::App;
 use crate::error::Result;
 
@@ -32,9 +32,9 @@ enum Command {
 
 impl Args {
     /// Runs the command.
-    pub fn run(self, app: &Arc<App>) -> Result<CommandOutput> {
+    pub fn run(self, app: &Arc<App>, printer: &Printer) -> Result<CommandOutput> {
         match self.command {
-            Command::List(args) => args.run(app),
+            Command::List(args) => args.run(app, printer),
             Command::Show(args) => args.run(app),
             Command::Search(args) => args.run(app),
         }

@@ -204,6 +204,14 @@ impl Merge<'_> {
         self.floor("approvals.default", written.default, |config| {
             &mut config.approvals_default
         });
+        // What the operator says of all tools holds also for those that somebody said less about.
+        if let Some(floor) = written.default.filter(|_| self.is_enforced()) {
+            for (tool, mode) in &mut self.config.approvals_tools {
+                if !written.tools.contains_key(tool) {
+                    *mode = (*mode).max(floor);
+                }
+            }
+        }
         for (tool, mode) in written.tools {
             let key = format!("approvals.tools.{tool}");
             let place = self.config.approvals_tools.get(&tool).copied();

@@ -29,6 +29,7 @@ use super::question::{Access, Ask, Environment, Principal, Question, SessionStat
 use super::{Policies, vocabulary};
 use crate::error::{Code, Error, Result};
 use crate::ids::{Digest, ToolId};
+use crate::manifest::document::Document;
 
 /// A file of cases.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -103,6 +104,10 @@ impl Cases {
     /// # Errors
     /// E3004 with the line where the text is not valid, or where it holds no case.
     pub fn parse(file: &str, text: &str) -> Result<Self> {
+        // What parses TOML for serde would go as deep as the text does.
+        Document::from_toml(text).map_err(|problems| {
+            problems.into_error(Code::E3004, &format!("the policy cases in {file}"))
+        })?;
         let cases: Self = toml::from_str(text).map_err(|error| {
             Error::new(Code::E3004, format!("reading the policy cases in {file}")).caused_by(error)
         })?;

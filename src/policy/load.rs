@@ -1,6 +1,7 @@
 //! Reading and checking policy files.
 
 mod annotations;
+mod depth;
 mod problems;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -131,6 +132,9 @@ fn read_file(
     about: &mut HashMap<PolicyId, About>,
     problems: &mut Problems<'_>,
 ) {
+    if let Some((at, why)) = depth::too_far(text) {
+        return problems.add(file, Some(at), None, why);
+    }
     let parsed = match PolicySet::from_str(text) {
         Ok(parsed) => parsed,
         Err(error) => return problems.add_cedar(file, None, (&error).into()),

@@ -46,6 +46,7 @@ fn policy() -> impl Strategy<Value = String> {
         "when { !context.session.tainted } unless { context.session.calls * 9000000000000000000 > 0 }",
         "when { context.environment.headless || context.session.egress }",
         "when { context.time.hour < 12 && principal in User::\"ann\" }",
+        "when { resource.tags.contains(\"x\") && context.session.calls < 2 }",
         "when { resource in Plugin::\"web\" || context.session.labels.contains(\"x\") }",
     ]);
     (effect, principal, action, resource, condition).prop_map(
@@ -74,6 +75,12 @@ fn question() -> impl Strategy<Value = Question> {
             let mut resource = serde_json::to_value(tool(id)).expect("json");
             resource["origin"] = origin.into();
             resource["risk"] = risk.into();
+            let tags: &[&str] = match time.rem_euclid(3) {
+                0 => &[],
+                1 => &["x"],
+                _ => &["w", "x", "y"],
+            };
+            resource["tags"] = tags.into();
             let ask = if list {
                 json!({"action": "tool.list", "resource": resource})
             } else {

@@ -49,11 +49,14 @@ impl Guarded {
 
     fn matching<'a>(&'a self, question: &Question) -> impl Iterator<Item = &'a PolicySet> {
         let guarded = self.by_fact.iter().flat_map(|(fact, by_value)| {
-            let value = fact.of(question);
-            let one = value.and_then(|value| by_value.get(value));
+            let values = fact.of(question);
             // A fact the resource has not got rules nothing out.
-            let all = by_value.values().filter(move |_| value.is_none());
-            one.into_iter().chain(all)
+            let all = by_value.values().filter({
+                let is_absent = values.is_none();
+                move |_| is_absent
+            });
+            let there = values.into_iter().flatten();
+            there.filter_map(|value| by_value.get(value)).chain(all)
         });
         std::iter::once(&self.unguarded).chain(guarded)
     }

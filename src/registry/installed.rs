@@ -97,6 +97,14 @@ impl Descriptor {
     /// # Errors
     /// E3109 where the name is one that no tool can have.
     pub fn to_tool(&self, plugin: &PluginName) -> Result<Tool> {
+        self.clone().into_tool(plugin)
+    }
+
+    /// The same, of a descriptor that is not needed any more.
+    ///
+    /// # Errors
+    /// As [`Descriptor::to_tool`].
+    pub fn into_tool(self, plugin: &PluginName) -> Result<Tool> {
         let id = ToolId::new(plugin.as_str(), &self.name)
             .map_err(|error| damaged(plugin.as_str()).caused_by(error))?;
         let risk = [Risk::Low, Risk::Medium, Risk::High]
@@ -105,12 +113,10 @@ impl Descriptor {
             .unwrap_or(Risk::High);
         Ok(Tool {
             id,
-            description: self.description.clone(),
-            input_schema: self.input_schema.clone(),
-            output_schema: self.output_schema.clone(),
-            entry: Entry::Plugin {
-                tool: self.name.clone(),
-            },
+            description: self.description,
+            input_schema: self.input_schema,
+            output_schema: self.output_schema,
+            entry: Entry::Plugin { tool: self.name },
             idempotent: self.idempotent,
             pure: self.pure,
             risk,

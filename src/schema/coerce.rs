@@ -12,8 +12,11 @@ use super::preview::{list, nearest, quote, tick};
 use super::strict_json::parse_strict;
 use crate::error::{Code, Error, Result};
 
-/// How many references and combinations are followed into a schema.
+/// How many references one after the other are followed.
 const MAX_STEPS: usize = 16;
+/// How many parts of a schema are looked at for one question. They can lead to the same parts again and again; beyond this
+/// everything is taken, and the check of the arguments decides.
+const MAX_PARTS: usize = 1_000;
 
 /// Reads the text given for one argument, by the input schema of the tool.
 ///
@@ -23,7 +26,7 @@ const MAX_STEPS: usize = 16;
 pub fn coerce_arg(schema: &Json, name: &str, raw: &str) -> Result<Json> {
     let property = property(schema, name)?;
     coerce(schema, property, raw).ok_or_else(|| {
-        let expected = Accepted::by(schema, property, MAX_STEPS).to_string();
+        let expected = Accepted::by(schema, property, &mut { MAX_PARTS }).to_string();
         Error::new(
             Code::E3302,
             format!(
@@ -45,7 +48,7 @@ static ANYTHING: Json = Json::Bool(true);
 
 fn property<'a>(root: &'a Json, name: &str) -> Result<&'a Json> {
     let mut known = Vec::new();
-    let is_open = collect_properties(root, root, &mut known, MAX_STEPS);
+    let is_open = collect_properties(root, root, &mut known, &mut { MAX_PARTS });
     if let Some((_, schema)) = known.iter().find(|(known, _)| *known == name) {
         return Ok(schema);
     }
@@ -74,11 +77,11 @@ fn collect_properties<'a>(
     root: &'a Json,
     schema: &'a Json,
     known: &mut Vec<(&'a String, &'a Json)>,
-    steps: usize,
+    parts_left: &mut usize,
 ) -> bool {
-    let Some(steps) = steps.checked_sub(1) else {
+    if !take_one(parts_left) {
         return true;
-    };
+    }
     let Some(object) = follow(root, schema).as_object() else {
         return true;
     };
@@ -100,7 +103,7 @@ fn collect_properties<'a>(
             .into_iter()
             .flatten()
         {
-            let part_is_open = collect_properties(root, part, known, steps);
+            let part_is_open = collect_properties(root, part, known, parts_left);
             // What one of several parts refuses is refused by all of them together.
             if key == "allOf" {
                 is_open &= part_is_open;
@@ -169,10 +172,10 @@ impl Accepted {
         self.0 & other.0 != 0
     }
 
-    fn by(root: &Json, schema: &Json, steps: usize) -> Self {
-        let Some(steps) = steps.checked_sub(1) else {
+    fn by(root: &Json, schema: &Json, parts_left: &mut usize) -> Self {
+        if !take_one(parts_left) {
             return Self::ALL;
-        };
+        }
         let Some(object) = follow(root, schema).as_object() else {
             return Self::ALL;
         };
@@ -195,7 +198,7 @@ impl Accepted {
             let Some(parts) = object.get(key).and_then(Json::as_array) else {
                 continue;
             };
-            let parts = parts.iter().map(|part| Self::by(root, part, steps).0);
+            let parts = parts.iter().map(|part| Self::by(root, part, parts_left).0);
             accepted.0 &= if key == "allOf" {
                 parts.fold(Self::ALL.0, |all, one| all & one)
             } else {
@@ -231,7 +234,7 @@ impl fmt::Display for Accepted {
 }
 
 fn coerce(root: &Json, schema: &Json, raw: &str) -> Option<Json> {
-    let accepted = Accepted::by(root, schema, MAX_STEPS);
+    let accepted = Accepted::by(root, schema, &mut { MAX_PARTS });
     if let Ok(value) = parse_strict(raw)
         && accepted.takes(Accepted::of(&value))
         // A string in quotes is one only where anything goes: elsewhere the quotes are part of it.
@@ -253,7 +256,7 @@ fn items(root: &Json, schema: &Json, raw: &str) -> Option<Json> {
     if raw.is_empty() {
         return Some(Json::Array(Vec::new()));
     }
-    let array = array_schema(root, schema, MAX_STEPS)?;
+    let array = array_schema(root, schema, &mut { MAX_PARTS })?;
     let first = array
         .get("prefixItems")
         .and_then(Json::as_array)
@@ -263,7 +266,7 @@ fn items(root: &Json, schema: &Json, raw: &str) -> Option<Json> {
         .enumerate()
         .map(|(position, text)| {
             let item = first.and_then(|first| first.get(position)).unwrap_or(rest);
-            let accepted = Accepted::by(root, item, MAX_STEPS);
+            let accepted = Accepted::by(root, item, &mut { MAX_PARTS });
             // Without a plain type the commas may just as well belong to the item.
             if accepted.takes(Accepted(Accepted::ARRAY.0 | 64)) && accepted != Accepted::ALL {
                 return None;
@@ -277,20 +280,41 @@ fn items(root: &Json, schema: &Json, raw: &str) -> Option<Json> {
 fn array_schema<'a>(
     root: &'a Json,
     schema: &'a Json,
-    steps: usize,
+    parts_left: &mut usize,
 ) -> Option<&'a Map<String, Json>> {
-    let steps = steps.checked_sub(1)?;
+    if !take_one(parts_left) {
+        return None;
+    }
     let object = follow(root, schema).as_object()?;
     if object.contains_key("items") || object.contains_key("prefixItems") {
         return Some(object);
     }
-    ["anyOf", "oneOf", "allOf"]
-        .iter()
-        .filter_map(|key| object.get(*key).and_then(Json::as_array))
-        .flatten()
-        .filter(|part| Accepted::by(root, part, steps).takes(Accepted::ARRAY))
-        .find_map(|part| array_schema(root, part, steps))
-        .or(Some(object))
+    for key in ["anyOf", "oneOf", "allOf"] {
+        for part in object
+            .get(key)
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+        {
+            if Accepted::by(root, part, parts_left).takes(Accepted::ARRAY)
+                && let Some(found) = array_schema(root, part, parts_left)
+            {
+                return Some(found);
+            }
+        }
+    }
+    Some(object)
+}
+
+/// Takes one of the parts that may still be looked at; false where there is none.
+fn take_one(parts_left: &mut usize) -> bool {
+    match parts_left.checked_sub(1) {
+        Some(left) => {
+            *parts_left = left;
+            true
+        }
+        None => false,
+    }
 }
 
 #[cfg(test)]

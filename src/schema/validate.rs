@@ -1,9 +1,10 @@
 //! JSON Schema validation of arguments and results.
 //!
 //! Schemas come from strangers. A validator reads nothing but the schema itself: a reference to another document is an
-//! error, and size, nesting, patterns and backtracking are limited. The verdict is always found in reasonable time, for
-//! the library remembers what it has checked; the search for reasons does not, and a schema that refers to itself twice
-//! doubles it with every level of the value. So that search is only made where it is known to be short.
+//! error, and size, nesting, patterns and backtracking are limited. Of parts that refer to themselves the library remembers
+//! what it has checked, of others it does not; and the search for reasons remembers nothing, so that a schema that refers to
+//! itself twice doubles it with every level of the value. So the check of a schema with very many ways through its parts,
+//! and every search for reasons, is only made where it is known to be short.
 
 mod graph;
 mod violation;
@@ -34,6 +35,10 @@ const MAX_BACKTRACKS: usize = 100_000;
 const MAX_VALUE_DEPTH: usize = 128;
 /// The most steps, by an upper bound counted beforehand, that the search for reasons may take.
 const MAX_SEARCH: u64 = 200_000;
+/// A schema with more ways through its parts than this is not checked before the steps of it are counted.
+const MAX_WAYS: u64 = 100_000;
+/// The most steps, by the same count, that the check with such a schema may take: about a quarter of a second.
+const MAX_CHECK: u64 = 20_000_000;
 /// The most violations that an error lists.
 const LISTED: usize = 10;
 
@@ -41,6 +46,8 @@ const LISTED: usize = 10;
 pub struct Validator {
     schema: Json,
     compiled: jsonschema::Validator,
+    /// There are so many ways through its parts that a small value can take for ever.
+    is_costly: bool,
 }
 
 impl fmt::Debug for Validator {
@@ -56,7 +63,9 @@ impl Validator {
     /// [`Code::E3105`] where it is not a valid schema, refers to another document, or exceeds a limit of this module.
     pub fn new(schema: &Json) -> Result<Self> {
         check_size(schema)?;
-        Graph::new(schema).check()?;
+        let graph = Graph::new(schema);
+        graph.check()?;
+        let is_costly = graph.ways() > MAX_WAYS;
         let patterns = PatternOptions::fancy_regex()
             .backtrack_limit(MAX_BACKTRACKS)
             .size_limit(MAX_PATTERN_BYTES)
@@ -69,6 +78,7 @@ impl Validator {
         Ok(Self {
             schema: schema.clone(),
             compiled,
+            is_costly,
         })
     }
 
@@ -103,6 +113,13 @@ impl Validator {
                 code,
                 format!("{what}: it is nested deeper than {MAX_VALUE_DEPTH} levels"),
             ));
+        }
+        if self.is_costly && Graph::new(&self.schema).cost(instance, MAX_CHECK).is_none() {
+            return Err(Error::new(
+                code,
+                format!("{what}: checking it would take too long, because the schema leads to its own parts in too many ways"),
+            )
+            .hint("The author of the tool can make its schema simpler."));
         }
         if self.compiled.is_valid(instance) {
             return Ok(());

@@ -202,8 +202,9 @@ pub(super) async fn gather(app: &App, files: &[PathBuf]) -> Result<Gathered> {
     if files.is_empty() {
         let mut installed = app.registry().await?.plugins().await?;
         installed.retain(|plugin| plugin.lifecycle.stage.runs());
-        add_installed(&installed, &mut gathered);
-        let is_new = |name: &str| !installed.iter().any(|plugin| plugin.name.as_str() == name);
+        let names: Vec<_> = installed.iter().map(|plugin| plugin.name.clone()).collect();
+        add_installed(installed, &mut gathered);
+        let is_new = |name: &str| !names.iter().any(|other| other.as_str() == name);
         for path in app.search_path_entries() {
             attempt(app, &path, &mut gathered, is_new).await;
         }
@@ -213,16 +214,16 @@ pub(super) async fn gather(app: &App, files: &[PathBuf]) -> Result<Gathered> {
 }
 
 /// The tools of the highest version of each plugin: the one that a call without a version gets.
-fn add_installed(plugins: &[Installed], gathered: &mut Gathered) {
+fn add_installed(plugins: Vec<Installed>, gathered: &mut Gathered) {
     let mut last = None;
     for plugin in plugins {
-        if last.replace(&plugin.name) == Some(&plugin.name) {
+        if last.replace(plugin.name.clone()).as_ref() == Some(&plugin.name) {
             continue;
         }
         let tools = plugin
             .tools
-            .iter()
-            .map(|tool| tool.to_tool(&plugin.name).map(Arc::new))
+            .into_iter()
+            .map(|tool| tool.into_tool(&plugin.name).map(Arc::new))
             .collect::<Result<Vec<_>>>();
         match tools {
             Ok(tools) => gathered.add(

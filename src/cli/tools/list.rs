@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::gather::{Listed, gather};
 use crate::app::App;
 use crate::cli::block_on;
-use crate::cli::output::CommandOutput;
+use crate::cli::output::{CommandOutput, Printer};
 use crate::cli::table::{Fit, table};
 use crate::error::Result;
 
@@ -26,7 +26,7 @@ pub struct Args {
 
 impl Args {
     /// Runs the command.
-    pub fn run(self, app: &Arc<App>) -> Result<CommandOutput> {
+    pub fn run(self, app: &Arc<App>, printer: &Printer) -> Result<CommandOutput> {
         let gathered = block_on(gather(app, &self.files))?;
         let text = if gathered.tools.is_empty() {
             "There are no tools. Install a plugin with `toolhatch plugin install FILE`, or name a file.".to_owned()
@@ -34,13 +34,18 @@ impl Args {
             let rows = gathered.tools.iter().map(Listed::row);
             table(&["TOOL", "RISK", "DESCRIPTION"], 2, Fit::Cut, rows)
         };
-        let tools: Value = gathered.tools.iter().map(Listed::to_json).collect();
+        let mut json = Value::Null;
+        // Schemas of hundreds of tools are much to copy for nothing.
+        if printer.is_json() {
+            let tools: Value = gathered.tools.iter().map(Listed::to_json).collect();
+            json = json!({"left_out": gathered.left_out()});
+            if let Some(object) = json.as_object_mut() {
+                object.insert("tools".into(), tools);
+            }
+        }
         Ok(CommandOutput {
             warnings: gathered.warnings(),
-            ..CommandOutput::new(
-                text,
-                json!({"tools": tools, "left_out": gathered.left_out()}),
-            )
+            ..CommandOutput::new(text, json)
         })
     }
 }

@@ -18,6 +18,8 @@ pub(super) enum Fact {
     Pure,
     Idempotent,
     UntrustedOutput,
+    /// One of the tags; a tool has any number.
+    Tag,
     Path,
     Access,
     Reference,
@@ -51,8 +53,18 @@ impl Fact {
         })
     }
 
-    /// The fact of a question as text; `None` where its resource has no such attribute.
-    pub(super) fn of(self, question: &Question) -> Option<&str> {
+    /// The fact of a question as texts, of which there can be several tags or none; `None` where its resource has no such
+    /// attribute.
+    pub(super) fn of(self, question: &Question) -> Option<Vec<&str>> {
+        match (self, &question.ask) {
+            (Self::Tag, Ask::Invoke { resource, .. } | Ask::List { resource }) => {
+                Some(resource.tags.iter().map(String::as_str).collect())
+            }
+            _ => self.single(question).map(|value| vec![value]),
+        }
+    }
+
+    fn single(self, question: &Question) -> Option<&str> {
         let word = |flag: bool| Some(if flag { "true" } else { "false" });
         match self {
             Self::Tainted => return word(question.session.tainted),
@@ -94,6 +106,11 @@ impl Fact {
     }
 }
 
+fn is_tags(expression: &Value) -> bool {
+    super::super::mention::path_of(expression)
+        .is_some_and(|path| path.iter().map(String::as_str).eq(["resource", "tags"]))
+}
+
 /// A fact and the values without which a policy is not satisfied.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Guard {
@@ -128,6 +145,9 @@ impl Guard {
             return Some(Self::new(fact, [other.get("Value")?]));
         }
         let contains = asked.get("contains")?;
+        if is_tags(contains.get("left")?) {
+            return Some(Self::new(Fact::Tag, [contains.get("right")?.get("Value")?]));
+        }
         let fact = Fact::from_path(contains.get("right")?)?;
         let items = contains.get("left")?.get("Set")?.as_array()?;
         let values: Option<Vec<&Value>> = items.iter().map(|item| item.get("Value")).collect();

@@ -148,3 +148,17 @@ fn an_unknown_name_is_refused_unless_the_schema_is_open() {
     assert_eq!(coerce_arg(&combined, "n", "5").expect("known"), json!("5"));
     assert!(coerce_arg(&combined, "m", "5").is_err());
 }
+
+#[test]
+fn a_schema_that_leads_to_its_parts_again_and_again_does_not_hang() {
+    let definitions: Map<String, Json> = (0..14)
+        .map(|level| {
+            let part = json!({"$ref": format!("#/$defs/l{}", level + 1)});
+            (format!("l{level}"), json!({"allOf": vec![part; 10]}))
+        })
+        .collect();
+    let schema = json!({"allOf": [{"$ref": "#/$defs/l0"}], "properties": {"x": {"$ref": "#/$defs/l0"}}, "$defs": definitions});
+    // The check of the arguments decides what it is worth.
+    assert_eq!(coerce_arg(&schema, "x", "5").expect("taken"), json!(5));
+    assert_eq!(coerce_arg(&schema, "y", "5").expect("taken"), json!(5));
+}

@@ -162,6 +162,38 @@ impl<'a> Graph<'a> {
         found
     }
 
+    /// How many ways there are from the root through the parts, whatever the value. A way that comes back to where it was
+    /// counts once: the library remembers what it found there.
+    pub(super) fn ways(&self) -> u64 {
+        self.ways_from(self.root, &mut HashSet::new(), &mut HashMap::new(), 0)
+    }
+
+    fn ways_from(
+        &self,
+        part: &'a Json,
+        open: &mut HashSet<*const Json>,
+        known: &mut HashMap<*const Json, u64>,
+        descent: usize,
+    ) -> u64 {
+        let id = std::ptr::from_ref(part);
+        if let Some(ways) = known.get(&id) {
+            return *ways;
+        }
+        if descent > MAX_DESCENT {
+            return u64::MAX;
+        }
+        if !open.insert(id) {
+            return 1;
+        }
+        let mut ways = 1_u64;
+        for next in self.in_place(part).into_iter().chain(descending(part)) {
+            ways = ways.saturating_add(self.ways_from(next, open, known, descent + 1));
+        }
+        open.remove(&id);
+        known.insert(id, ways);
+        ways
+    }
+
     /// How many times a part of the schema meets a part of the value while all reasons are searched; nothing where that
     /// is more than `limit`.
     pub(super) fn cost(&self, instance: &Json, limit: u64) -> Option<u64> {
@@ -172,6 +204,36 @@ impl<'a> Graph<'a> {
         };
         count.of(self.root, instance, 0)
     }
+}
+
+/// The parts that a part applies to what is inside the value.
+fn descending(part: &Json) -> Vec<&Json> {
+    let Some(members) = part.as_object() else {
+        return Vec::new();
+    };
+    let maps = ["properties", "patternProperties"]
+        .into_iter()
+        .filter_map(|key| members.get(key).and_then(Json::as_object))
+        .flat_map(|map| map.values());
+    let lists = ["items", "prefixItems"]
+        .into_iter()
+        .filter_map(|key| members.get(key).and_then(Json::as_array))
+        .flatten();
+    let single = [
+        "additionalProperties",
+        "unevaluatedProperties",
+        "propertyNames",
+        "items",
+        "additionalItems",
+        "unevaluatedItems",
+        "contains",
+    ]
+    .into_iter()
+    .filter_map(|key| members.get(key));
+    maps.chain(lists)
+        .chain(single)
+        .filter(|part| part.is_object())
+        .collect()
 }
 
 fn deep_enough(depth: usize) -> Result<()> {

@@ -345,10 +345,7 @@ fn references_that_multiply_do_not_multiply_the_work() {
     ] {
         let started = Instant::now();
         let message = checked(schema, value);
-        assert!(
-            message.contains("would take too long to find out"),
-            "{message}"
-        );
+        assert!(message.contains("too long"), "{message}");
         assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
     }
 }
@@ -361,4 +358,41 @@ fn a_small_mistake_in_a_large_value_is_still_found() {
     assert!(
         checked(schema, json!(items)).contains("at /40000/a: expected an integer, found \"x\"")
     );
+}
+
+/// `levels` definitions, each of which applies the next one in `ways` ways.
+fn ways(levels: usize, ways: usize, apply: impl Fn(String) -> Json) -> Json {
+    let definitions: serde_json::Map<String, Json> = (0..levels)
+        .map(|level| {
+            let next = format!("#/$defs/l{}", level + 1);
+            let parts: Vec<Json> = (0..ways).map(|_| apply(next.clone())).collect();
+            (format!("l{level}"), json!({"allOf": parts}))
+        })
+        .chain([(format!("l{levels}"), json!({"type": "integer"}))])
+        .collect();
+    json!({"type": "object", "properties": {"x": {"$ref": "#/$defs/l0"}}, "$defs": definitions})
+}
+
+#[test]
+fn a_small_schema_with_many_ways_through_it_does_not_hang() {
+    let in_place = ways(14, 10, |next| json!({"$ref": next}));
+    let downwards = ways(14, 10, |next| json!({"properties": {"x": {"$ref": next}}}));
+    let mut deep = json!(5);
+    for _ in 0..20 {
+        deep = json!({"x": deep});
+    }
+    for (schema, instance) in [(in_place, json!({"x": 5})), (downwards, deep)] {
+        let validator = Validator::new(&schema).expect("valid");
+        let error = validator.validate(&instance).expect_err("refused");
+        assert!(error.to_string().contains("too long"), "{error}");
+        // What does not go there is checked as ever.
+        validator.validate(&json!({"y": 1})).expect("fits");
+    }
+    // A few ways are no reason to refuse anything.
+    let few = ways(6, 3, |next| json!({"$ref": next}));
+    let validator = Validator::new(&few).expect("valid");
+    validator.validate(&json!({"x": 5})).expect("fits");
+    validator
+        .validate(&json!({"x": "5"}))
+        .expect_err("does not fit");
 }

@@ -232,6 +232,18 @@ fn the_floor_of_approvals_holds_against_everybody() {
 }
 
 #[test]
+fn what_the_operator_asks_of_all_tools_is_asked_of_each() {
+    let Some(operated) = Operated::new("[enforced.approvals]\ndefault = \"always\"\n") else {
+        return;
+    };
+    operated.env.write(
+        operated.env.user_config(),
+        b"[approvals.tools]\n\"adder.add\" = \"never\"\n",
+    );
+    operated.add(&[]).fails_with(3, "E3213");
+}
+
+#[test]
 fn the_ceiling_and_what_is_denied_hold_against_everybody() {
     let Some(operated) = Operated::new(
         "[enforced.ceiling]\ntimeout = \"200ms\"\nmemory = \"16MiB\"\n[enforced.permissions]\ndeny = [\"file_write\"]\n",

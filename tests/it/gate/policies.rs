@@ -515,3 +515,30 @@ fn what_policy_does_not_let_be_seen_is_in_no_list() {
         .fails_with(3, "E3206");
     env.run(["tools", "show", "files.read"]).ok();
 }
+
+#[test]
+fn a_policy_that_would_overflow_the_stack_is_refused() {
+    let env = TestEnv::new();
+    for condition in [
+        format!("{}1{} == 1", "(".repeat(5_000), ")".repeat(5_000)),
+        format!("true{}", " && true".repeat(20_000)),
+    ] {
+        policy(
+            &env,
+            &format!("@id(\"deep\") forbid (principal, action, resource) when {{ {condition} }};"),
+        );
+        add(&env, &[]).fails_with(2, "E3004");
+        env.run(["policy", "check"]).fails_with(2, "E3004");
+    }
+    let deep = format!("x = {}1{}\n", "[".repeat(5_000), "]".repeat(5_000));
+    env.write("cases.toml", deep.as_bytes());
+    env.write(
+        env.user_config()
+            .parent()
+            .expect("a folder")
+            .join("policy/own.cedar"),
+        b"",
+    );
+    env.run(["policy", "test", "cases.toml"])
+        .fails_with(2, "E3004");
+}
