@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 pub use events::{Effect, Event, EventLimits, EventSink, Events, LogLevel, Stdio};
@@ -42,14 +43,14 @@ pub struct Mount {
 pub struct Artifact {
     /// The SHA-256 of the bytes.
     pub digest: Digest,
-    /// The component, as it was packed.
-    pub bytes: Arc<[u8]>,
+    /// The component, as it was packed; clones share it.
+    pub bytes: Bytes,
 }
 
 impl Artifact {
     /// Takes the digest of the bytes.
     #[must_use]
-    pub fn new(bytes: Arc<[u8]>) -> Self {
+    pub fn new(bytes: Bytes) -> Self {
         Self {
             digest: Digest::of(&bytes),
             bytes,

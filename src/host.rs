@@ -98,7 +98,7 @@ impl Host {
     async fn load(&self, artifact: &Artifact, wanted: EngineKind) -> Result<Arc<Loaded>> {
         let loading = self
             .loader
-            .load(artifact.digest, Arc::clone(&artifact.bytes), wanted);
+            .load(artifact.digest, artifact.bytes.clone(), wanted);
         tokio::time::timeout(COMPILE_TIMEOUT, loading)
             .await
             .map_err(|_| {

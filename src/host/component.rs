@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 use wasmtime::Engine;
@@ -97,7 +98,7 @@ impl Loader {
     pub async fn load(
         self: &Arc<Self>,
         digest: Digest,
-        bytes: Arc<[u8]>,
+        bytes: Bytes,
         wanted: EngineKind,
     ) -> Result<Arc<Loaded>> {
         let cell = Arc::clone(

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -47,7 +48,7 @@ struct Guest(Arc<Source>);
 
 impl Guest {
     fn new() -> Result<Self> {
-        let artifact = Artifact::new(GUEST.as_slice().into());
+        let artifact = Artifact::new(Bytes::from_static(&GUEST));
         let functions = read_component(&artifact.bytes, None)?.functions;
         let tools = functions
             .into_iter()
