@@ -1,7 +1,7 @@
 //! Grants that are kept, as calls see them: read once, and again whenever something changed.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::App;
 use crate::error::Result;
@@ -14,6 +14,8 @@ use crate::store::Generation;
 #[derive(Debug, Default)]
 pub(super) struct KeptGrants {
     read: Mutex<Read>,
+    /// What the one call of this process was confined by: a grant that comes later would name what it cannot reach any more.
+    pinned: OnceLock<(Digest, Option<Arc<Grants>>)>,
 }
 
 #[derive(Debug, Default)]
@@ -23,6 +25,12 @@ struct Read {
 }
 
 impl App {
+    /// Has these grants hold for this artifact as long as the process lives, whatever becomes of what is kept.
+    pub fn pin_kept(&self, digest: Digest, kept: Option<Arc<Grants>>) {
+        // A process confines itself once.
+        drop(self.kept.pinned.set((digest, kept)));
+    }
+
     /// What a person granted this source for good, if anything. Only what is installed has such grants: they are bound to
     /// its name and its bytes.
     ///
@@ -44,6 +52,9 @@ impl App {
         plugin: &crate::ids::PluginName,
         digest: &Digest,
     ) -> Result<Option<Arc<Grants>>> {
+        if let Some((_, kept)) = self.kept.pinned.get().filter(|(of, _)| of == digest) {
+            return Ok(kept.clone());
+        }
         let registry = self.registry().await?;
         // Taken before reading: what changes meanwhile is read again the next time.
         let generation = registry.store().generation();

@@ -220,6 +220,9 @@ impl Args {
         // The terminal has to be open before this process may open nothing but what was granted.
         let caller = Arc::new(self.common.caller(printer));
         if !self.common.no_landlock && !self.dry_run {
+            if let Some(plugin) = &found.installed {
+                app.pin_kept(plugin.digest, kept.clone());
+            }
             let all = kept.map_or_else(|| grants.clone(), |kept| grants.and(&kept));
             confine::one_shot(app, &all, &requests)?;
         }
