@@ -16,7 +16,6 @@ use serde_json::json;
 use crate::config::{Credential, EmbeddingApi, EmbeddingConfig, Environment};
 use crate::error::{Code, Error, Result};
 use crate::exec::BoxFuture;
-use crate::fsx;
 use crate::registry::Embedder;
 use crate::web::{Client, Endpoint, Options};
 
@@ -28,8 +27,6 @@ const TEXT_BYTES: usize = 32 << 10;
 /// The longest vector there may be, and the largest answer: a batch of such vectors in decimal.
 const MAX_DIMENSIONS: usize = 16_384;
 const MAX_ANSWER: usize = 32 << 20;
-/// The largest file of extra certificates.
-const MAX_CA: u64 = 4 << 20;
 
 /// A model behind an endpoint.
 pub struct EmbeddingEndpoint {
@@ -66,17 +63,12 @@ impl EmbeddingEndpoint {
             ),
             None => None,
         };
-        let roots = match &config.ca_file {
-            Some(file) => fsx::read_capped(file, MAX_CA)?,
-            None => Vec::new(),
-        };
-        let client = Client::new(Options {
-            timeout: config.timeout,
-            connect_timeout: config.timeout.min(Options::default().connect_timeout),
-            plain_http: config.plain_http,
-            proxy: config.proxy,
-            roots,
-        });
+        let client = Client::new(Options::of_service(
+            config.timeout,
+            config.plain_http,
+            config.proxy,
+            config.ca_file.as_deref(),
+        )?);
         let endpoint = base.below(match config.api {
             EmbeddingApi::Openai => "embeddings",
             EmbeddingApi::Ollama => "api/embed",

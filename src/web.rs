@@ -14,6 +14,7 @@ mod tests;
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,10 @@ pub use answer::Answer;
 pub use endpoint::{Endpoint, InvalidEndpoint};
 
 use crate::error::{Code, Error, Result};
+use crate::fsx;
+
+/// The largest file of extra certificates.
+const MAX_ROOTS: u64 = 4 << 20;
 
 /// How a client behaves.
 #[derive(Clone, PartialEq, Eq)]
@@ -53,6 +58,30 @@ impl Default for Options {
             proxy: false,
             roots: Vec::new(),
         }
+    }
+}
+
+impl Options {
+    /// Those of a service that has a time limit of its own, and perhaps a file of certificates in PEM form.
+    ///
+    /// # Errors
+    /// E3004 or E3101 where the file cannot be read.
+    pub fn of_service(
+        timeout: Duration,
+        plain_http: bool,
+        proxy: bool,
+        ca_file: Option<&Path>,
+    ) -> Result<Self> {
+        Ok(Self {
+            timeout,
+            connect_timeout: timeout.min(Self::default().connect_timeout),
+            plain_http,
+            proxy,
+            roots: match ca_file {
+                Some(file) => fsx::read_capped(file, MAX_ROOTS)?,
+                None => Vec::new(),
+            },
+        })
     }
 }
 

@@ -100,8 +100,9 @@ impl App {
         after: &InForce,
         events: Vec<Event>,
     ) -> Result<()> {
+        // On the disk before it is noted that they were recorded, or a process that is killed would lose them for good.
         for event in events {
-            log.append(event.principal(Self::own_principal()))?;
+            log.append_durable(event.principal(Self::own_principal()))?;
         }
         if before == after {
             return Ok(());

@@ -85,8 +85,8 @@ impl<'a> History<'a> {
     }
 
     /// Whether the index is used; where it is not, answers take as long as reading the log does.
-    #[must_use]
-    pub fn is_indexed(&self) -> bool {
+    #[cfg(test)]
+    fn is_indexed(&self) -> bool {
         self.index.is_some()
     }
 

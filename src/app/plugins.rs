@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use semver::Version;
 
 use super::App;
+use super::policies::shape;
 use crate::audit::{Event, EventType};
 use crate::dist::Package;
 use crate::error::{Code, Error, Result};
@@ -13,7 +14,7 @@ use crate::manifest::{self, Candidate, Manifest, dependencies};
 use crate::permission::Grants;
 use crate::policy::ToolShape;
 use crate::registry::{
-    Descriptor, Difference, Given, Installed, Lifecycle, Locked, Registry, Source, Stage, Tool,
+    Descriptor, Difference, Given, Installed, Lifecycle, Locked, Registry, Source, Stage,
 };
 
 /// What became of an installation.
@@ -35,14 +36,6 @@ pub struct Installation {
     pub locked: Vec<Locked>,
     /// What a person should know.
     pub warnings: Vec<String>,
-}
-
-/// A tool as policies must know it.
-fn shape(tool: &Tool) -> ToolShape {
-    ToolShape {
-        id: tool.id.clone(),
-        input_schema: tool.input_schema.clone(),
-    }
 }
 
 impl App {

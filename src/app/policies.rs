@@ -18,7 +18,7 @@ use crate::error::{Code, Error, Result};
 use crate::fsx;
 use crate::ids::{Digest, ToolId};
 use crate::policy::{DEFAULT_FILE, DEFAULT_POLICIES, Policies, ToolShape};
-use crate::registry::Source;
+use crate::registry::{Source, Tool};
 use crate::store::Generation;
 
 /// A process that serves many calls looks this often whether a policy file has changed.
@@ -150,13 +150,7 @@ impl App {
             None => (self.installed_shapes().await?, Vec::new()),
         };
         for tool in &source.tools {
-            tools.insert(
-                tool.id.clone(),
-                ToolShape {
-                    id: tool.id.clone(),
-                    input_schema: tool.input_schema.clone(),
-                },
-            );
+            tools.insert(tool.id.clone(), shape(tool));
         }
         sources.push(digest);
         let files = self.policy_files()?;
@@ -173,15 +167,6 @@ impl App {
             policies: Arc::clone(&policies),
         });
         Ok(policies)
-    }
-
-    /// The policies in force, checked against all that is installed.
-    ///
-    /// # Errors
-    /// As [`App::policies`].
-    pub async fn installed_policies(&self) -> Result<Policies> {
-        let tools: Vec<ToolShape> = self.installed_shapes().await?.into_values().collect();
-        self.load(&self.policy_files()?, &tools)
     }
 
     /// Why the policies in force would not load with these tools beside, or in place of, what is installed; nothing where
@@ -260,10 +245,7 @@ impl App {
             }
             for tool in &plugin.tools {
                 let tool = tool.to_tool(&plugin.name)?;
-                shapes.entry(tool.id.clone()).or_insert(ToolShape {
-                    id: tool.id,
-                    input_schema: tool.input_schema,
-                });
+                shapes.entry(tool.id.clone()).or_insert(shape(&tool));
             }
         }
         Ok(shapes)
@@ -291,6 +273,14 @@ impl App {
             .loaded
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A tool as policies must know it.
+pub(super) fn shape(tool: &Tool) -> ToolShape {
+    ToolShape {
+        id: tool.id.clone(),
+        input_schema: tool.input_schema.clone(),
     }
 }
 

@@ -77,12 +77,12 @@ impl App {
             options,
             outlets,
         )?);
-        self.note_config(&log)?;
         let opened = Open {
             at: log.head(),
             log,
             webhook: webhook.map(Arc::new),
         };
+        self.note_config(&opened.log)?;
         *open = Some(opened.clone());
         Ok(Some(opened))
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::App;
-use super::policies::Stamp;
+use super::policies::{Stamp, shape};
 use crate::error::Result;
 use crate::ids::{Digest, ToolId};
 use crate::invoke::{Caller, Ledger, Provenance, listing};
@@ -83,13 +83,7 @@ impl App {
         }
         let mut shapes = self.installed_shapes().await?;
         for (_, tool) in tools {
-            shapes.insert(
-                tool.id.clone(),
-                ToolShape {
-                    id: tool.id.clone(),
-                    input_schema: tool.input_schema.clone(),
-                },
-            );
+            shapes.insert(tool.id.clone(), shape(tool));
         }
         let shapes: Vec<ToolShape> = shapes.into_values().collect();
         let policies = self.load(&self.policy_files()?, &shapes)?;

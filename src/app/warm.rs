@@ -20,8 +20,17 @@ impl App {
         tokio::spawn(async move { drop(app.registry().await) });
     }
 
-    /// Begins to read the policies, to compile the schemas and to load the component. Must run inside a runtime.
-    pub fn warm_up_for(self: &Arc<Self>, source: &Arc<Source>, tool: &Arc<Tool>) {
+    /// Begins to read the policies, to compile the schemas and to load the component, as a call that is `deterministic` or
+    /// not needs it. Must run inside a runtime.
+    pub fn warm_up_for(
+        self: &Arc<Self>,
+        source: &Arc<Source>,
+        tool: &Arc<Tool>,
+        deterministic: bool,
+    ) {
+        let manifest = source.manifest.as_ref();
+        let deterministic =
+            deterministic || manifest.is_some_and(|manifest| manifest.permissions.deterministic);
         let (app, of) = (Arc::clone(self), Arc::clone(source));
         tokio::spawn(async move { drop(app.policies(&of).await) });
         let tool = Arc::clone(tool);
@@ -29,7 +38,7 @@ impl App {
         let (app, of) = (Arc::clone(self), Arc::clone(source));
         tokio::spawn(async move {
             if let Ok(host) = app.host() {
-                drop(host.prepare(&of.artifact, false).await);
+                drop(host.prepare(&of.artifact, deterministic).await);
             }
         });
     }

@@ -231,7 +231,7 @@ impl Args {
             app.warm_up();
             let source = app.source(&tool).await?;
             let chosen = choose_tool(&source, self.tool.as_deref().or(tool.tool()))?;
-            app.warm_up_for(&source, &chosen);
+            app.warm_up_for(&source, &chosen, common.deterministic);
             let arguments = arguments::combine(whole, &self.arg, &chosen.input_schema)?;
             let cancel = CancellationToken::new();
             let request = Request {

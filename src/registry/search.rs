@@ -220,7 +220,7 @@ impl ToolSearch {
         Ok(found)
     }
 
-    /// Finds tools among exactly these documents, whatever becomes of the index.
+    /// Finds tools among exactly these documents, or among those of them that are `allowed`, whatever becomes of the index.
     ///
     /// # Errors
     /// E3000 where not even memory can be used.
@@ -228,14 +228,15 @@ impl ToolSearch {
         &mut self,
         documents: &[Document],
         query: &str,
+        allowed: Option<&HashSet<ToolId>>,
         limit: usize,
     ) -> Result<Found> {
         self.sync(documents).await?;
-        match self.find(query, None, limit).await {
+        match self.find(query, allowed, limit).await {
             Err(error) if self.index.is_kept() => {
                 self.replace_index(error).await?;
                 self.sync(documents).await?;
-                self.find(query, None, limit).await
+                self.find(query, allowed, limit).await
             }
             found => found,
         }

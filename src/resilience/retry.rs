@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-use crate::error::{Code, Error, Retry};
+use crate::error::{Code, Retry};
 
 /// How often and how slowly to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,21 +89,4 @@ fn may_repeat(failed: &Attempt, idempotent: bool) -> bool {
         Retry::Yes | Retry::After | Retry::IfIdempotent => idempotent || !failed.started,
         Retry::No | Retry::NotAnError => false,
     }
-}
-
-/// What to report when there is no further attempt: E3505 around the last failure where several were made and each could
-/// have ended better, else that failure itself.
-#[must_use]
-pub fn give_up(attempts: u32, last: Error) -> Error {
-    if attempts <= 1 || matches!(last.code().retry(), Retry::No | Retry::NotAnError) {
-        return last;
-    }
-    let last_code = last.code().name();
-    Error::new(
-        Code::E3505,
-        format!("trying again: all of {attempts} attempts failed"),
-    )
-    .detail("attempts", attempts)
-    .detail("last_code", last_code)
-    .caused_by(last)
 }

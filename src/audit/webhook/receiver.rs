@@ -16,11 +16,7 @@ use super::batch::Batch;
 use crate::audit::head::{hex, sha256};
 use crate::config::{Credential, Environment, WebhookConfig};
 use crate::error::{Code, Error, Result};
-use crate::fsx;
 use crate::web::{Answer, Client, Endpoint, Options};
-
-/// The largest file of extra certificates.
-const MAX_CA: u64 = 4 << 20;
 
 /// A webhook.
 pub struct Receiver {
@@ -49,17 +45,12 @@ impl Receiver {
             ),
             None => None,
         };
-        let roots = match &config.ca_file {
-            Some(file) => fsx::read_capped(file, MAX_CA)?,
-            None => Vec::new(),
-        };
-        let options = Options {
-            timeout: config.timeout,
-            connect_timeout: config.timeout.min(Options::default().connect_timeout),
-            plain_http: config.plain_http,
-            proxy: config.proxy,
-            roots,
-        };
+        let options = Options::of_service(
+            config.timeout,
+            config.plain_http,
+            config.proxy,
+            config.ca_file.as_deref(),
+        )?;
         Self::new(endpoint.clone(), secret.as_ref(), options).map(Some)
     }
 

@@ -3,6 +3,7 @@
 //! Installed plugins answer from the descriptions that were kept when they were installed: nothing is compiled and no guest
 //! runs. What lies in the search paths and cannot be used is told and left out, so that it never hides the rest.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::app::App;
 use crate::cli::text::{count, cut, one_line};
 use crate::dist::MANIFEST_FILE;
 use crate::error::{Error, Result};
-use crate::ids::Digest;
+use crate::ids::{Digest, ToolId};
 use crate::invoke::{Caller, Provenance, ToolRef};
 use crate::registry::{Installed, Origin, Source, Stage, Tool};
 
@@ -40,8 +41,8 @@ pub(super) struct Place {
 pub(super) struct Gathered {
     pub(super) tools: Vec<Listed>,
     left_out: Vec<LeftOut>,
-    /// How many tools policy hides.
-    hidden: usize,
+    /// Those that policy hides.
+    hidden: Vec<Listed>,
 }
 
 /// A source that cannot be used.
@@ -126,10 +127,10 @@ impl Listed {
 impl Gathered {
     /// A sentence for each source that was left out.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let hidden = (self.hidden > 0).then(|| {
+        let hidden = (!self.hidden.is_empty()).then(|| {
             format!(
                 "{} hidden by policy (`tool.list`)",
-                count(self.hidden, "tool")
+                count(self.hidden.len(), "tool")
             )
         });
         self.left_out
@@ -161,6 +162,17 @@ impl Gathered {
         }));
     }
 
+    /// Every tool, hidden or not.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Listed> {
+        self.tools.iter().chain(&self.hidden)
+    }
+
+    /// The tools that are not hidden; nothing where none is hidden.
+    pub(super) fn seen(&self) -> Option<HashSet<ToolId>> {
+        let ids = self.tools.iter().map(|listed| listed.tool.id.clone());
+        (!self.hidden.is_empty()).then(|| ids.collect())
+    }
+
     /// Leaves out what policy does not let the person see.
     async fn hide(&mut self, app: &App) -> Result<()> {
         let tools: Vec<_> = self
@@ -169,9 +181,8 @@ impl Gathered {
             .map(|listed| (listed.place.provenance(), Arc::clone(&listed.tool)))
             .collect();
         let seen = app.visible(&Caller::of_process(), &tools).await?;
-        let before = self.tools.len();
-        self.tools.retain(|listed| seen.contains(&listed.tool.id));
-        self.hidden = before - self.tools.len();
+        let is_hidden = |listed: &mut Listed| !seen.contains(&listed.tool.id);
+        self.hidden = self.tools.extract_if(.., is_hidden).collect();
         Ok(())
     }
 

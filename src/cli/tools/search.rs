@@ -40,9 +40,9 @@ impl Args {
     pub fn run(self, app: &Arc<App>) -> Result<CommandOutput> {
         let (gathered, found, mut warnings) = block_on(async {
             let gathered = gather(app, &self.files).await?;
+            // All of them, so that the index is the same whoever asks.
             let documents: Vec<Document> = gathered
-                .tools
-                .iter()
+                .all()
                 .map(|listed| Document::of(&listed.tool, &listed.place.tags))
                 .collect();
             // What is named on the command line is nobody's installation, and is not kept.
@@ -62,7 +62,12 @@ impl Args {
                 }
             }
             let found = search
-                .search(&documents, &self.words.join(" "), MOST)
+                .search(
+                    &documents,
+                    &self.words.join(" "),
+                    gathered.seen().as_ref(),
+                    MOST,
+                )
                 .await?;
             search.close().await;
             warnings.extend(gathered.warnings());

@@ -163,7 +163,7 @@ async fn a_kept_index_answers_again_and_one_that_is_damaged_inside_is_replaced()
     let documents = corpus();
     let mut search = ToolSearch::open(home.path()).await.expect("an index");
     let before = search
-        .search(&documents, "send an email", 5)
+        .search(&documents, "send an email", None, 5)
         .await
         .expect("an answer");
     search.close().await;
@@ -177,7 +177,7 @@ async fn a_kept_index_answers_again_and_one_that_is_damaged_inside_is_replaced()
         .expect("a damaged index");
     let mut search = ToolSearch::open(home.path()).await.expect("an index");
     let after = search
-        .search(&documents, "send an email", 5)
+        .search(&documents, "send an email", None, 5)
         .await
         .expect("an answer");
     assert_eq!(ids_of(&after), ids_of(&before));
@@ -189,7 +189,7 @@ async fn a_kept_index_answers_again_and_one_that_is_damaged_inside_is_replaced()
     search.close().await;
     let mut search = ToolSearch::open(home.path()).await.expect("an index");
     let again = search
-        .search(&documents, "send an email", 5)
+        .search(&documents, "send an email", None, 5)
         .await
         .expect("an answer");
     assert_eq!(again, after);

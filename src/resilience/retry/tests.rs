@@ -60,16 +60,6 @@ fn a_wait_past_the_deadline_is_not_begun() {
     assert!(delay >= Duration::from_secs(30), "{delay:?}");
 }
 
-#[test]
-fn the_last_failure_is_the_cause_where_retries_ran_out() {
-    let exhausted = give_up(3, Error::new(Code::E3502, "asking the weather service"));
-    assert_eq!(exhausted.code(), Code::E3505);
-    assert_eq!(exhausted.causes(), ["asking the weather service"]);
-    assert_eq!(exhausted.details()["attempts"], 3);
-    assert_eq!(give_up(1, Error::new(Code::E3502, "x")).code(), Code::E3502);
-    assert_eq!(give_up(2, Error::new(Code::E3301, "x")).code(), Code::E3301);
-}
-
 proptest! {
     #[test]
     fn the_wait_is_spread_from_zero_to_a_ceiling_that_doubles(
