@@ -69,11 +69,12 @@ impl FromStr for PluginName {
 /// The id of a tool, `source.tool`, split at the first dot.
 ///
 /// The source is a plugin, a file stem or the name a person gave a server; the tool part is kept as its owner wrote it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ToolId {
-    source: String,
-    tool: String,
+    text: String,
+    /// Where the first dot is, which ends the source.
+    dot: usize,
 }
 
 impl ToolId {
@@ -89,8 +90,8 @@ impl ToolId {
         };
         if well_formed(source) && well_formed(tool) && !source.contains('.') {
             return Ok(Self {
-                source: source.to_owned(),
-                tool: tool.to_owned(),
+                text: format!("{source}.{tool}"),
+                dot: source.len(),
             });
         }
         Err(InvalidId {
@@ -103,13 +104,32 @@ impl ToolId {
     /// The plugin, file stem or server the tool belongs to.
     #[must_use]
     pub fn source(&self) -> &str {
-        &self.source
+        self.text.get(..self.dot).unwrap_or_default()
     }
 
     /// The name of the tool within its source.
     #[must_use]
     pub fn tool(&self) -> &str {
-        &self.tool
+        self.text.get(self.dot + 1..).unwrap_or_default()
+    }
+
+    /// The whole id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// By source, then by name.
+impl Ord for ToolId {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.source(), self.tool()).cmp(&(other.source(), other.tool()))
+    }
+}
+
+impl PartialOrd for ToolId {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -124,7 +144,7 @@ impl FromStr for ToolId {
 
 impl fmt::Display for ToolId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.source, self.tool)
+        f.pad(&self.text)
     }
 }
 

@@ -152,19 +152,19 @@ pub struct Pipeline {
 
 /// The end of a request that a caller may make again.
 #[derive(Debug)]
-pub struct Recorded(std::result::Result<Output, (Code, String)>);
+pub struct Recorded(std::result::Result<Arc<Output>, (Code, String)>);
 
 impl Recorded {
-    fn of(result: &Result<Output>) -> Self {
+    fn of(result: &Result<Arc<Output>>) -> Self {
         Self(match result {
-            Ok(output) => Ok(output.clone()),
+            Ok(output) => Ok(Arc::clone(output)),
             Err(error) => Err((error.code(), error.to_string())),
         })
     }
 
-    fn result(&self) -> Result<Output> {
+    fn result(&self) -> Result<Arc<Output>> {
         match &self.0 {
-            Ok(output) => Ok(output.clone()),
+            Ok(output) => Ok(Arc::clone(output)),
             Err((code, message)) => Err(Error::new(*code, message.clone())),
         }
     }
@@ -191,7 +191,7 @@ pub struct Report {
     /// The tool did not run again: the result is that of the same request, or of the same computation, before.
     pub repeated: bool,
     /// The result, or why there is none.
-    pub result: Result<Output>,
+    pub result: Result<Arc<Output>>,
     /// What the call used, where it ran.
     pub usage: Option<Usage>,
     /// What the call told while it ran.
@@ -222,7 +222,7 @@ impl Pipeline {
             digest: None,
             untrusted: false,
             repeated: false,
-            result: Ok(Output::default()),
+            result: Ok(Arc::default()),
             usage: None,
             events: Events::default(),
             warnings: Vec::new(),
@@ -239,7 +239,7 @@ impl Pipeline {
         request: Request,
         record: &mut record::CallRecord,
         report: &mut Report,
-    ) -> Result<Output> {
+    ) -> Result<Arc<Output>> {
         let parts = &self.parts;
         let session = request.caller.session.clone();
         let resolved = request.resolve(&*parts.catalog).await?;
@@ -261,7 +261,7 @@ impl Pipeline {
     }
 
     /// Runs the call, unless the same request ran before or runs now, or its result is known.
-    async fn once(&self, authorised: Authorised, report: &mut Report) -> Result<Output> {
+    async fn once(&self, authorised: Authorised, report: &mut Report) -> Result<Arc<Output>> {
         let admission = &self.parts.admission;
         let Some(key) = authorised.request.idempotency.clone() else {
             return self.run(authorised, report).await;
@@ -293,7 +293,7 @@ impl Pipeline {
         }
     }
 
-    async fn run(&self, authorised: Authorised, report: &mut Report) -> Result<Output> {
+    async fn run(&self, authorised: Authorised, report: &mut Report) -> Result<Arc<Output>> {
         let parts = &self.parts;
         let known = authorised.cache_key();
         if let Some(output) = known
@@ -301,18 +301,18 @@ impl Pipeline {
             .and_then(|key| parts.admission.results.get(key))
         {
             report.repeated = true;
-            return Ok(Output::clone(&output));
+            return Ok(output);
         }
         let admitted = authorised.admit(&parts.admission).await?;
         let mut ran = admitted.run(&*parts.executor, &parts.admission).await;
         report.usage = Some(ran.usage());
         let code = ran.code();
         ran.settle(code);
-        let checked = ran.check();
+        let checked = ran.check().map(Arc::new);
         if let (Some(key), Ok(output)) = (known, &checked) {
             let bytes = output.to_json().to_string().len();
             let results = &parts.admission.results;
-            results.put(key, Arc::new(output.clone()), bytes, None);
+            results.put(key, Arc::clone(output), bytes, None);
         }
         checked
     }

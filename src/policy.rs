@@ -9,13 +9,14 @@
 //! [`Policies::explain`] says what would change an answer, [`cases`] tests policies against a file, and [`shadow`]
 //! compares two sets of policies over the same questions.
 
+mod asked;
 pub mod cases;
+mod condition;
 pub mod decide;
 pub mod explain;
 mod load;
 mod mention;
 pub mod question;
-mod remembered;
 pub mod shadow;
 pub mod shape;
 mod slices;
@@ -38,8 +39,8 @@ pub use question::{Ask, Principal, Question, Tool};
 
 use crate::error::{Code, Error, Result};
 use crate::ids::{Digest, ToolId};
+use condition::Condition;
 use mention::Mentions;
-use remembered::Remembered;
 use shape::{Seen, Shape};
 use slices::Slices;
 
@@ -68,7 +69,6 @@ pub struct Policies {
     slices: Slices,
     shapes: HashMap<String, Shape>,
     seen: Seen,
-    remembered: Remembered,
     authorizer: Authorizer,
 }
 
@@ -78,6 +78,7 @@ struct About {
     reference: Arc<PolicyRef>,
     obligations: decide::Obligation,
     mentions: Mentions,
+    condition: Condition,
 }
 
 impl Policies {

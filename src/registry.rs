@@ -15,7 +15,7 @@ use crate::error::{Code, Error};
 use crate::exec::{Arguments, Artifact, Entry};
 use crate::ids::ToolId;
 use crate::manifest::{Manifest, Risk, Variables};
-use crate::permission::{Kind, Request};
+use crate::permission::{Kind, Request, Scope};
 use crate::schema::Validator;
 use crate::store::Store;
 
@@ -202,7 +202,22 @@ pub struct Source {
     pub notice: Option<String>,
     /// Its tools, in the order its author gave them.
     pub tools: Vec<Arc<Tool>>,
+    /// What it asks for, once somebody wanted to know.
+    pub requested: KnownRequests,
 }
+
+/// What a source asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Requested {
+    /// Each request by itself, in the order of the manifest.
+    pub requests: Vec<Request>,
+    /// All of them together.
+    pub scope: Scope,
+}
+
+/// What a source was found to ask for, where variables stand for this.
+#[derive(Debug, Clone, Default)]
+pub struct KnownRequests(OnceLock<(Variables, Arc<Requested>)>);
 
 /// Where a source was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -224,14 +239,29 @@ impl Source {
     ///
     /// # Errors
     /// E3105 and E3004 where a requested path cannot be read as a scope.
-    pub fn requests(&self, variables: &Variables) -> crate::error::Result<Vec<Request>> {
-        match &self.manifest {
-            Some(manifest) => manifest.requests(variables),
-            None => Ok(importable(&self.imports)
+    pub fn requested(&self, variables: &Variables) -> crate::error::Result<Arc<Requested>> {
+        // They are the same for every call of a process, in all but tests.
+        if let Some((known, requested)) = self.requested.0.get()
+            && known == variables
+        {
+            return Ok(Arc::clone(requested));
+        }
+        let requests = match &self.manifest {
+            Some(manifest) => manifest.requests(variables)?,
+            None => importable(&self.imports)
                 .into_iter()
                 .map(Request::broad)
-                .collect()),
-        }
+                .collect(),
+        };
+        let capabilities = requests.iter().flat_map(|request| &request.capabilities);
+        let requested = Arc::new(Requested {
+            scope: capabilities.cloned().collect(),
+            requests,
+        });
+        let known = (variables.clone(), Arc::clone(&requested));
+        // Whoever came first has kept the same.
+        drop(self.requested.0.set(known));
+        Ok(requested)
     }
 
     /// The version its manifest gives.

@@ -12,7 +12,7 @@ use crate::exec::Entry;
 use crate::host::DescribedTool;
 use crate::ids::ToolId;
 use crate::manifest::{Manifest, Risk, ToolSpec};
-use crate::registry::{Source, Stage, Tool, Validators};
+use crate::registry::{KnownRequests, Source, Stage, Tool, Validators};
 use crate::schema::{self, Function};
 
 /// What every component for our world exports.
@@ -82,6 +82,7 @@ pub(super) async fn build(app: &App, found: Found) -> Result<Source> {
                 .then(|| format!("{} {} {}", installed.name, installed.version, life.advice()))
         }),
         tools: tools.into_iter().map(Arc::new).collect::<Vec<_>>(),
+        requested: KnownRequests::default(),
     })
 }
 

@@ -157,7 +157,10 @@ impl Drop for GuestRunning {
     }
 }
 
-/// Counts running guests; ticks only while there are any, so that an idle process sleeps.
+/// How many ticks without a guest end the ticking: one call that follows another need not wake the thread.
+const LINGER: u32 = 50;
+
+/// Counts running guests; ticks only while there are any, and a little longer, so that an idle process sleeps.
 #[derive(Default)]
 struct Ticker {
     running: AtomicUsize,
@@ -187,21 +190,26 @@ impl Ticker {
     }
 
     fn run(&self, engines: &[EngineWeak]) {
+        let mut idle = LINGER;
         loop {
             {
                 let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
-                self.asleep.store(true, Ordering::SeqCst);
-                while !*stopped && self.running.load(Ordering::SeqCst) == 0 {
-                    stopped = self
-                        .wake
-                        .wait(stopped)
-                        .unwrap_or_else(PoisonError::into_inner);
+                if idle >= LINGER {
+                    self.asleep.store(true, Ordering::SeqCst);
+                    while !*stopped && self.running.load(Ordering::SeqCst) == 0 {
+                        stopped = self
+                            .wake
+                            .wait(stopped)
+                            .unwrap_or_else(PoisonError::into_inner);
+                    }
+                    self.asleep.store(false, Ordering::SeqCst);
                 }
-                self.asleep.store(false, Ordering::SeqCst);
                 if *stopped {
                     return;
                 }
             }
+            let is_idle = self.running.load(Ordering::SeqCst) == 0;
+            idle = if is_idle { idle + 1 } else { 0 };
             std::thread::sleep(TICK);
             for engine in engines {
                 if let Some(engine) = engine.upgrade() {

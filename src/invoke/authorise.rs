@@ -17,14 +17,14 @@ use crate::permission::{
 };
 use crate::policy::question::SessionState;
 use crate::policy::{Decision, Policies, Question};
-use crate::registry::{Origin, Source, Tool};
+use crate::registry::{Origin, Requested, Source, Tool};
 use crate::schema::lenient;
 
 /// Everything that was decided about a call before it runs.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// What the source asks for.
-    pub requests: Vec<Asked>,
+    pub requested: Arc<Requested>,
     /// What the call may do: requested, granted and within the ceiling.
     pub effective: Arc<Scope>,
     /// What was requested and is not granted.
@@ -125,7 +125,7 @@ impl Plan {
         &mut self,
         policies: &Policies,
         circumstances: &Circumstances,
-        arguments: &Value,
+        arguments: &Arc<Value>,
         judged: impl Fn(&Question, &Decision) -> Result<()>,
     ) -> Result<()> {
         let question = circumstances.invoke(arguments);
@@ -160,24 +160,21 @@ impl Plan {
 }
 
 fn plan(source: &Source, request: &Request, kept: Option<&Grants>, rules: &Rules) -> Result<Plan> {
-    let requests = source.requests(&rules.variables)?;
+    let requested = source.requested(&rules.variables)?;
+    let requests = &requested.requests;
     let of_call = &*request.grants;
     if source.origin == Origin::Installed && kept.is_none() && of_call.is_empty() {
-        refuse_ungranted(source, &requests)?;
+        refuse_ungranted(source, requests)?;
     }
     let merged = kept.map(|kept| of_call.and(kept));
     let grants = merged.as_ref().unwrap_or(of_call);
-    let requested: Scope = requests
-        .iter()
-        .flat_map(|request| request.capabilities.iter().cloned())
-        .collect();
     let mut granted = grants.whole();
     if grants.all_requested {
-        for capability in requested.capabilities() {
+        for capability in requested.scope.capabilities() {
             granted.insert(capability);
         }
     }
-    let effective = requested.meet(&granted).meet(&rules.ceiling);
+    let effective = requested.scope.meet(&granted).meet(&rules.ceiling);
     let manifest = source.manifest.as_deref();
     let limits = over(
         &request.limits,
@@ -185,21 +182,21 @@ fn plan(source: &Source, request: &Request, kept: Option<&Grants>, rules: &Rules
         rules,
     );
     Ok(Plan {
-        missing: requested.beyond(&effective),
-        mounts: mounts(&requests, grants, &effective),
-        wanted: requested_places(&requests)
+        missing: requested.scope.beyond(&effective),
+        mounts: mounts(requests, grants, &effective),
+        wanted: requested_places(requests)
             .into_iter()
             .map(|(root, place)| mount(&root, &place))
             .collect(),
         environment: environment(&effective, grants, rules),
         // Only what the person named opens what is sensitive; accepting a manifest's list as a whole names nothing.
         sensitive: Arc::new(rules.sensitive.clone().naming(&grants.scope)),
-        warnings: warnings(of_call, &requested, &effective, source),
+        warnings: warnings(of_call, &requested.scope, &effective, source),
         limits,
         deterministic: request.deterministic
             || manifest.is_some_and(|manifest| manifest.permissions.deterministic),
         effective: Arc::new(effective),
-        requests,
+        requested,
         policy: None,
         approval: BTreeSet::new(),
         redact: BTreeSet::new(),

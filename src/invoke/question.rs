@@ -59,11 +59,11 @@ impl Circumstances {
     }
 
     /// May the tool be called with these arguments?
-    pub(super) fn invoke(&self, arguments: &Value) -> Question {
+    pub(super) fn invoke(&self, arguments: &Arc<Value>) -> Question {
         self.question(
             Ask::Invoke {
                 resource: self.tool.clone(),
-                args: arguments.clone(),
+                args: Arc::clone(arguments),
             },
             false,
         )

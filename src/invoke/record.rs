@@ -356,7 +356,7 @@ struct Ending {
     denials_dropped: u64,
     effects: Vec<Effect>,
     effects_dropped: u64,
-    result: std::result::Result<Output, (Code, String)>,
+    result: std::result::Result<Arc<Output>, (Code, String)>,
     with_output: bool,
     usage: Option<Usage>,
     duration: Duration,

@@ -5,7 +5,7 @@
 //! up, callers wait.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -17,6 +17,10 @@ use crate::error::{Code, Error, Result};
 const WAITING: usize = 4096;
 /// How long records may wait for others to be written with.
 const MOMENT: Duration = Duration::from_millis(1);
+
+/// How many moments without a call pass before the next one has to wake the thread, which costs it more than all else that
+/// is done here for it.
+const LINGER: u32 = 50;
 
 /// Makes the records of one moment of a call.
 type Make = Box<dyn FnOnce() -> Vec<Event> + Send>;
@@ -44,11 +48,7 @@ impl Scribe {
         let thread = std::thread::Builder::new()
             .name("scribe".to_owned())
             .spawn(move || {
-                while let Ok(first) = waiting.recv() {
-                    // Calls are not woken for: what comes within a moment is written down together.
-                    if !closes.load(Ordering::Relaxed) {
-                        std::thread::park_timeout(MOMENT);
-                    }
+                while let Some(first) = next(&waiting, &closes) {
                     let mut next = Some(first);
                     while let Some(make) = next {
                         for event in make() {
@@ -135,6 +135,26 @@ impl Scribe {
             drop(thread.join());
         }
     }
+}
+
+/// What comes first, a moment after it came: calls are not woken for, and what comes within a moment is written down
+/// together. `None` when nothing more will come.
+fn next(waiting: &Receiver<Make>, closes: &AtomicBool) -> Option<Make> {
+    for _ in 0..LINGER {
+        if !closes.load(Ordering::Relaxed) {
+            std::thread::park_timeout(MOMENT);
+        }
+        match waiting.try_recv() {
+            Ok(first) => return Some(first),
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) => {}
+        }
+    }
+    let first = waiting.recv().ok();
+    if !closes.load(Ordering::Relaxed) {
+        std::thread::park_timeout(MOMENT);
+    }
+    first
 }
 
 impl Drop for Scribe {

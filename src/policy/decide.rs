@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use cedar_policy::{Authorizer, Decision as Verdict, PolicyId, PolicySet};
+use cedar_policy::{Authorizer, Decision as Verdict, Effect, PolicyId, PolicySet};
 use serde::{Deserialize, Serialize};
 
+use super::asked::{Asked, Unfit};
+use super::condition::{Facts, Truth};
 use super::question::{Ask, Question};
+use super::shape::Typed;
 use super::vocabulary::{self, Put};
 use super::{About, Policies};
 use crate::error::{Code, Error};
@@ -170,6 +173,13 @@ struct Votes {
 }
 
 impl Votes {
+    fn cast(&mut self, effect: Effect, policy: &PolicyId) {
+        match effect {
+            Effect::Permit => self.permits.push(policy.clone()),
+            Effect::Forbid => self.forbids.push(policy.clone()),
+        }
+    }
+
     fn add(&mut self, put: &Put, authorizer: &Authorizer, policies: &PolicySet) {
         let response = authorizer.is_authorized(&put.request, policies, &put.entities);
         let determining = response.diagnostics().reason().cloned();
@@ -191,56 +201,79 @@ impl Policies {
     /// Answers a question. Never fails: what cannot be answered is a no whose `errors` say why.
     #[must_use]
     pub fn decide(&self, question: &Question) -> Decision {
-        self.remembered
-            .answer(question, || self.decide_anew(question))
+        self.judge(&question.ask, self.votes(question))
     }
 
-    fn decide_anew(&self, question: &Question) -> Decision {
-        self.decide_by(question, |put| {
-            let mut votes = Votes::default();
-            for policies in self.slices.matching(question, &put.request, &put.entities) {
-                votes.add(put, &self.authorizer, policies);
-            }
-            votes
-        })
-    }
-
-    /// The answer of all policies at once, without slicing: what slicing is tested against.
-    #[cfg(test)]
-    pub(super) fn decide_unsliced(&self, question: &Question) -> Decision {
-        self.decide_by(question, |put| {
-            let mut votes = Votes::default();
-            votes.add(put, &self.authorizer, &self.all);
-            votes
-        })
-    }
-
-    fn decide_by(&self, question: &Question, vote: impl FnOnce(&Put) -> Votes) -> Decision {
-        match self.put(question) {
-            Ok(put) => self.judge(&question.ask, vote(&put)),
-            Err(message) => Decision::unanswered(&question.ask, message),
-        }
-    }
-
-    /// The question in Cedar's terms, with the arguments that policies can see.
-    pub(super) fn put(&self, question: &Question) -> Result<Put, String> {
-        let args = match &question.ask {
-            Ask::Invoke { resource, args } => {
-                let shape = self.shapes.get(&resource.id.to_string()).ok_or_else(|| {
-                    format!(
-                        "the policies were not checked against the tool {}",
-                        resource.id
-                    )
-                })?;
-                let args = shape.arguments(args, &self.seen);
-                Some(args.map_err(|refused| refused.to_string())?)
-            }
-            _ => None,
+    /// What each policy that can concern the question says; Cedar is asked for what its conditions do not tell by
+    /// themselves.
+    fn votes(&self, question: &Question) -> Result<Votes, Unfit> {
+        let asked = Asked::of(question)?;
+        let arguments = self.arguments(question)?;
+        let facts = Facts {
+            question,
+            arguments: arguments.as_ref(),
         };
-        vocabulary::put(question, args)
+        let mut votes = Votes::default();
+        let mut unsure = Vec::new();
+        for sliced in self.slices.in_scope(&asked) {
+            match sliced.condition.holds(facts) {
+                Truth::Yes => votes.cast(sliced.effect, sliced.policy.id()),
+                Truth::No => {}
+                Truth::Either | Truth::Unknown => unsure.push(&sliced.policy),
+            }
+        }
+        if !unsure.is_empty() {
+            unsure.sort_unstable_by_key(|policy| policy.id());
+            unsure.dedup_by_key(|policy| policy.id());
+            let unsure = PolicySet::from_policies(unsure.into_iter().cloned());
+            let put = put(question, &asked, arguments.as_ref())?;
+            let unsure = unsure.map_err(|error| error.to_string())?;
+            votes.add(&put, &self.authorizer, &unsure);
+        }
+        Ok(votes)
     }
 
-    fn judge(&self, ask: &Ask, mut votes: Votes) -> Decision {
+    /// The answer that Cedar alone gives, with every policy put to it. It is the same and takes longer; what deciding
+    /// without Cedar is tested and measured against.
+    #[must_use]
+    pub fn decide_by_cedar(&self, question: &Question) -> Decision {
+        let votes = self.put(question).map(|put| {
+            let mut votes = Votes::default();
+            votes.add(&put, &self.authorizer, &self.all);
+            votes
+        });
+        self.judge(&question.ask, votes)
+    }
+
+    /// The question in Cedar's terms.
+    pub(super) fn put(&self, question: &Question) -> Result<Put, Unfit> {
+        let asked = Asked::of(question)?;
+        put(question, &asked, self.arguments(question)?.as_ref())
+    }
+
+    /// The arguments of a question about a call, as far as any policy can see them.
+    pub(super) fn arguments<'a>(
+        &'a self,
+        question: &'a Question,
+    ) -> Result<Option<Typed<'a>>, Unfit> {
+        let Ask::Invoke { resource, args } = &question.ask else {
+            return Ok(None);
+        };
+        let shape = self.shapes.get(resource.id.as_str()).ok_or_else(|| {
+            format!(
+                "the policies were not checked against the tool {}",
+                resource.id
+            )
+        })?;
+        let typed = shape.arguments(args, &self.seen);
+        typed.map(Some).map_err(|refused| refused.to_string())
+    }
+
+    fn judge(&self, ask: &Ask, votes: Result<Votes, Unfit>) -> Decision {
+        let mut votes = match votes {
+            Ok(votes) => votes,
+            Err(message) => return Decision::unanswered(ask, message),
+        };
         let forbidden = !votes.forbids.is_empty();
         let mut ids = if forbidden {
             votes.forbids
@@ -275,6 +308,15 @@ impl Policies {
             reason,
         }
     }
+}
+
+fn put(
+    question: &Question,
+    asked: &Asked<'_>,
+    arguments: Option<&Typed<'_>>,
+) -> Result<Put, Unfit> {
+    let arguments = arguments.map(Typed::to_cedar).transpose()?;
+    vocabulary::put(question, asked, arguments)
 }
 
 fn sentence(

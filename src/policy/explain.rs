@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::asked::Asked;
 use super::decide::{Decision, Outcome};
 use super::mention::Mentions;
 use super::question::Question;
@@ -124,10 +125,11 @@ impl Policies {
     /// What the policies that can concern this question name.
     fn mentioned(&self, question: &Question) -> Mentions {
         let mut mentions = Mentions::default();
-        match self.put(question) {
-            Ok(put) => {
-                for policy in self.slices.policies_in_scope(&put.request, &put.entities) {
-                    if let Some(about) = self.about.get(policy.id()) {
+        let asked = Asked::of(question);
+        match asked.and_then(|asked| self.arguments(question).map(|_| asked)) {
+            Ok(asked) => {
+                for sliced in self.slices.in_scope(&asked) {
+                    if let Some(about) = self.about.get(sliced.policy.id()) {
                         mentions.merge(&about.mentions);
                     }
                 }

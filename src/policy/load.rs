@@ -13,9 +13,9 @@ use cedar_policy::{
 };
 use serde_json::Value;
 
+use super::condition::Condition;
 use super::decide::PolicyRef;
 use super::mention::Mentions;
-use super::remembered::Remembered;
 use super::shape::{Seen, Shape};
 use super::slices::Slices;
 use super::{About, Policies, ToolShape, no_policies, vocabulary};
@@ -44,13 +44,14 @@ pub(super) fn load(
     about
         .values()
         .for_each(|about: &About| mentions.merge(&about.mentions));
-    let remembered = Remembered::of(sources);
     let seen = Seen {
         whole: mentions.whole_arguments(),
         names: mentions.arguments().cloned().collect(),
     };
-    let slices = Slices::new(all.policies())
-        .map_err(|error| Error::new(Code::E3000, "sorting the policies").caused_by(error))?;
+    let slices = Slices::new(all.policies().filter_map(|policy| {
+        let about = about.get(policy.id())?;
+        Some((policy.clone(), about.condition.clone()))
+    }));
     let policies = Policies {
         sources: sources
             .iter()
@@ -60,7 +61,6 @@ pub(super) fn load(
         about,
         slices,
         shapes,
-        remembered,
         seen,
         authorizer: Authorizer::new(),
     };
@@ -163,14 +163,15 @@ fn read_file(
                 continue;
             }
         };
-        let mut mentions = Mentions::default();
-        match policy.to_json() {
-            Ok(json) => mentions.add_policy(&json),
+        let json = match policy.to_json() {
+            Ok(json) => json,
             Err(error) => {
                 wrong(format!("the policy has no JSON form: {error}"));
                 continue;
             }
-        }
+        };
+        let mut mentions = Mentions::default();
+        mentions.add_policy(&json);
         foreign_words(&mentions).into_iter().for_each(&mut wrong);
         let reference = PolicyRef {
             id: id.to_owned(),
@@ -191,6 +192,7 @@ fn read_file(
                 reference: Arc::new(reference),
                 obligations,
                 mentions,
+                condition: Condition::of(&json),
             },
         );
     }

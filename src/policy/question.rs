@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -109,7 +110,7 @@ pub enum Ask {
         resource: Tool,
         /// The arguments, as they were validated.
         #[serde(default)]
-        args: Value,
+        args: Arc<Value>,
     },
     /// A tool is shown in a list.
     #[serde(rename = "tool.list")]

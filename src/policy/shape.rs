@@ -12,12 +12,16 @@
 //! Everything else has no type here and is left out, so that a policy which names it does not load. Nothing is guessed.
 
 mod read;
+mod typed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::LazyLock;
 
-use cedar_policy::RestrictedExpression;
 use serde_json::{Map, Value};
+
+pub use typed::Typed;
+use typed::{Path, mismatch};
 
 /// How large the arguments that policies look at may be together, in bytes of JSON.
 pub const MAX_ARGUMENT_BYTES: usize = 64 * 1024;
@@ -109,16 +113,16 @@ impl Shape {
         }
     }
 
-    /// The arguments of a call as a Cedar record, as far as policies can see them.
+    /// The arguments of a call as a record, as far as policies can see them.
     ///
     /// # Errors
     /// [`ArgumentRefused`] where a part that policies can see is missing, has another type, has no exact Cedar value, or
     /// where those parts are larger than [`MAX_ARGUMENT_BYTES`] together.
-    pub fn arguments(
-        &self,
-        args: &Value,
+    pub fn arguments<'a>(
+        &'a self,
+        args: &'a Value,
         seen: &Seen,
-    ) -> Result<RestrictedExpression, ArgumentRefused> {
+    ) -> Result<Typed<'a>, ArgumentRefused> {
         let refused = |path: &str, why: String| ArgumentRefused {
             path: path.to_owned(),
             why,
@@ -126,10 +130,10 @@ impl Shape {
         let Self::Record(attributes) = self else {
             return Err(refused("args", "have a type that is no record".to_owned()));
         };
-        let none = Map::new();
+        static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
         let given = match args {
             Value::Object(given) => given,
-            Value::Null => &none,
+            Value::Null => &*NONE,
             other => return Err(refused("args", mismatch("an object", other))),
         };
         let mut budget = MAX_ARGUMENT_BYTES;
@@ -143,42 +147,7 @@ impl Shape {
             }
         }
         let visible = attributes.iter().filter(|(name, _)| seen.has(name));
-        record(visible, given, "args")
-    }
-
-    fn value(&self, value: &Value, path: &str) -> Result<RestrictedExpression, ArgumentRefused> {
-        let refused = |why: String| ArgumentRefused {
-            path: path.to_owned(),
-            why,
-        };
-        match (self, value) {
-            (Self::Bool, Value::Bool(flag)) => Ok(RestrictedExpression::new_bool(*flag)),
-            (Self::String, Value::String(text)) => {
-                Ok(RestrictedExpression::new_string(text.clone()))
-            }
-            (Self::Long, Value::Number(number)) => long(number)
-                .map(RestrictedExpression::new_long)
-                .ok_or_else(|| refused(format!("is {number}, no integer of 64 bits"))),
-            (Self::Decimal, Value::Number(number)) => decimal(number)
-                .map(RestrictedExpression::new_decimal)
-                .ok_or_else(|| {
-                    refused(format!(
-                        "is {number}, which policies cannot hold exactly (four digits after the point at most)"
-                    ))
-                }),
-            (Self::Set(item), Value::Array(values)) => {
-                let items: Result<Vec<_>, _> = values
-                    .iter()
-                    .enumerate()
-                    .map(|(index, value)| item.value(value, &format!("{path}[{index}]")))
-                    .collect();
-                Ok(RestrictedExpression::new_set(items?))
-            }
-            (Self::Record(attributes), Value::Object(given)) => {
-                record(attributes.iter(), given, path)
-            }
-            (expected, other) => Err(refused(mismatch(expected.in_words(), other))),
-        }
+        Typed::record(visible, given, &Path::Root)
     }
 
     const fn in_words(&self) -> &'static str {
@@ -191,41 +160,6 @@ impl Shape {
             Self::Record(_) => "an object",
         }
     }
-}
-
-fn record<'a>(
-    attributes: impl Iterator<Item = (&'a String, &'a Attribute)>,
-    given: &Map<String, Value>,
-    path: &str,
-) -> Result<RestrictedExpression, ArgumentRefused> {
-    let mut fields = Vec::new();
-    for (name, attribute) in attributes {
-        let path = format!("{path}.{name}");
-        match given.get(name) {
-            Some(Value::Null) | None if !attribute.required => {}
-            None => {
-                let why = "is missing, though its schema requires it".to_owned();
-                return Err(ArgumentRefused { path, why });
-            }
-            Some(value) => fields.push((name.clone(), attribute.shape.value(value, &path)?)),
-        }
-    }
-    RestrictedExpression::new_record(fields).map_err(|error| ArgumentRefused {
-        path: path.to_owned(),
-        why: error.to_string(),
-    })
-}
-
-fn mismatch(expected: &str, found: &Value) -> String {
-    let found = match found {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    };
-    format!("should be {expected} and is {found}")
 }
 
 /// Takes the size of a value off the budget; false as soon as it does not fit, without walking the rest.
@@ -250,36 +184,6 @@ fn fits(value: &Value, budget: &mut usize) -> bool {
         }),
         _ => true,
     }
-}
-
-/// The number as an integer, where it is one: `2.0` is two.
-fn long(number: &serde_json::Number) -> Option<i64> {
-    if let Some(integer) = number.as_i64() {
-        return Some(integer);
-    }
-    if number.is_u64() {
-        return None;
-    }
-    // Past 2^53 a float no longer says which integer was meant.
-    let float = number.as_f64()?;
-    (float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0).then_some(float as i64)
-}
-
-/// The number as Cedar writes a decimal, where it has one exactly.
-fn decimal(number: &serde_json::Number) -> Option<String> {
-    // Display of a float is its shortest exact form, and never has an exponent.
-    let text = match (number.as_i64(), number.as_u64()) {
-        (Some(integer), _) => integer.to_string(),
-        (None, Some(integer)) => integer.to_string(),
-        (None, None) => number.as_f64().map(|float| float.to_string())?,
-    };
-    let (whole, fraction) = text.split_once('.').unwrap_or((&text, "0"));
-    if fraction.len() > 4 {
-        return None;
-    }
-    let scaled: i128 = format!("{whole}{fraction:0<4}").parse().ok()?;
-    i64::try_from(scaled).ok()?;
-    Some(format!("{whole}.{fraction}"))
 }
 
 #[cfg(test)]

@@ -1,162 +1,160 @@
-//! Policies sorted by what their scope asks for, so that a question is put only to those it can concern.
+//! Policies sorted by the actions their scopes name, so that a question meets only those it can concern.
 //!
-//! Cedar tries every policy it is given. A policy whose scope names another action, resource or principal cannot be
-//! satisfied, and cannot fail either, because the scope is tried before any condition; leaving it out changes nothing.
-//! The same holds for the first thing a condition asks, where that is a plain comparison ([`guard`]).
+//! Cedar tries every policy it is given. A policy whose scope a question is not in cannot be satisfied, and cannot fail
+//! either, because the scope is tried before any condition; leaving it out changes nothing.
 
-mod guard;
-
-use std::collections::{HashMap, HashSet};
-use std::hash::Hash;
+use std::collections::HashMap;
 
 use cedar_policy::{
-    ActionConstraint, Entities, EntityUid, Policy, PolicySet, PolicySetError, PrincipalConstraint,
-    Request, ResourceConstraint,
+    ActionConstraint, Effect, EntityTypeName, EntityUid, Policy, PrincipalConstraint,
+    ResourceConstraint,
 };
 
-use super::question::Question;
-use guard::{Fact, Guard};
+use super::asked::{Asked, Kind, Uid};
+use super::condition::Condition;
 
-/// What a scope names, or nothing where it names no particular entity.
-type Named = Option<EntityUid>;
-
-/// Policies by action, resource and principal.
+/// Policies by action.
 #[derive(Debug, Default)]
 pub struct Slices {
-    by_action: HashMap<Named, HashMap<Named, HashMap<Named, Guarded>>>,
+    policies: Vec<Sliced>,
+    /// By the action a policy is about, `action == …`.
+    of_action: HashMap<String, Vec<usize>>,
+    /// By each of the actions under which it holds, `action in …`.
+    in_action: HashMap<String, Vec<usize>>,
+    /// Those about every action.
+    others: Vec<usize>,
 }
 
-/// Policies of the same scope, by the first thing their conditions ask.
-#[derive(Debug, Default)]
-struct Guarded {
-    unguarded: PolicySet,
-    by_fact: HashMap<Fact, HashMap<String, PolicySet>>,
-}
-
-impl Guarded {
-    fn add(&mut self, policy: &Policy) -> Result<(), Box<PolicySetError>> {
-        let guard = policy.to_json().ok().and_then(|json| Guard::of(&json));
-        let Some(guard) = guard else {
-            return self.unguarded.add(policy.clone()).map_err(Box::new);
-        };
-        let by_value = self.by_fact.entry(guard.fact).or_default();
-        for value in guard.values {
-            let policies = by_value.entry(value).or_default();
-            policies.add(policy.clone()).map_err(Box::new)?;
-        }
-        Ok(())
-    }
-
-    fn matching<'a>(&'a self, question: &Question) -> impl Iterator<Item = &'a PolicySet> {
-        let guarded = self.by_fact.iter().flat_map(|(fact, by_value)| {
-            let values = fact.of(question);
-            // A fact the resource has not got rules nothing out.
-            let all = by_value.values().filter({
-                let is_absent = values.is_none();
-                move |_| is_absent
-            });
-            let there = values.into_iter().flatten();
-            there.filter_map(|value| by_value.get(value)).chain(all)
-        });
-        std::iter::once(&self.unguarded).chain(guarded)
-    }
-
-    fn all(&self) -> impl Iterator<Item = &PolicySet> {
-        std::iter::once(&self.unguarded).chain(self.by_fact.values().flat_map(HashMap::values))
-    }
+/// A policy with what its scope and its conditions ask.
+#[derive(Debug)]
+pub struct Sliced {
+    /// The policy.
+    pub policy: Policy,
+    /// Whether it permits or forbids.
+    pub effect: Effect,
+    /// What must hold beside the scope.
+    pub condition: Condition,
+    principal: Scope,
+    resource: Scope,
 }
 
 impl Slices {
     /// Sorts policies.
-    ///
-    /// # Errors
-    /// Two policies have the same id.
-    pub fn new<'a>(
-        policies: impl Iterator<Item = &'a Policy>,
-    ) -> Result<Self, Box<PolicySetError>> {
-        let mut slices = Self::default();
-        for policy in policies {
-            let resource = match policy.resource_constraint() {
-                ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
-                ResourceConstraint::In(uid)
-                | ResourceConstraint::Eq(uid)
-                | ResourceConstraint::IsIn(_, uid) => Some(uid),
-            };
-            let principal = match policy.principal_constraint() {
-                PrincipalConstraint::Any | PrincipalConstraint::Is(_) => None,
-                PrincipalConstraint::In(uid)
-                | PrincipalConstraint::Eq(uid)
-                | PrincipalConstraint::IsIn(_, uid) => Some(uid),
-            };
-            let actions: HashSet<Named> = match policy.action_constraint() {
-                ActionConstraint::Any => [None].into(),
-                ActionConstraint::Eq(uid) => [Some(uid)].into(),
-                ActionConstraint::In(uids) => uids.into_iter().map(Some).collect(),
-            };
-            for action in actions {
-                slices
-                    .by_action
-                    .entry(action)
-                    .or_default()
-                    .entry(resource.clone())
-                    .or_default()
-                    .entry(principal.clone())
-                    .or_default()
-                    .add(policy)?;
-            }
-        }
-        Ok(slices)
-    }
-
-    /// The sets of policies a question can concern; the request and the entities are the question in Cedar's terms.
     #[must_use]
-    pub fn matching(
-        &self,
-        question: &Question,
-        request: &Request,
-        entities: &Entities,
-    ) -> Vec<&PolicySet> {
-        let in_scope = self.in_scope(request, entities).into_iter();
-        in_scope
-            .flat_map(|guarded| guarded.matching(question))
-            .filter(|policies| !policies.is_empty())
-            .collect()
-    }
-
-    /// The policies whose scope a request is in, whatever their conditions ask.
-    pub fn policies_in_scope(
-        &self,
-        request: &Request,
-        entities: &Entities,
-    ) -> impl Iterator<Item = &Policy> {
-        let in_scope = self.in_scope(request, entities).into_iter();
-        in_scope
-            .flat_map(Guarded::all)
-            .flat_map(PolicySet::policies)
-    }
-
-    fn in_scope(&self, request: &Request, entities: &Entities) -> Vec<&Guarded> {
-        let with_ancestors = |uid: Option<&EntityUid>| -> Vec<Named> {
-            let Some(uid) = uid else { return vec![None] };
-            let above = entities.ancestors(uid).into_iter().flatten().cloned();
-            [None, Some(uid.clone())]
-                .into_iter()
-                .chain(above.map(Some))
-                .collect()
-        };
-        let actions = with_ancestors(request.action());
-        let resources = with_ancestors(request.resource());
-        let principals = with_ancestors(request.principal());
-        let mut found = Vec::new();
-        for by_resource in pick(&self.by_action, &actions) {
-            for by_principal in pick(by_resource, &resources) {
-                found.extend(pick(by_principal, &principals));
+    pub fn new(policies: impl Iterator<Item = (Policy, Condition)>) -> Self {
+        let mut slices = Self::default();
+        for (policy, condition) in policies {
+            let index = slices.policies.len();
+            let name = |uid: &EntityUid| uid.id().unescaped().to_owned();
+            match policy.action_constraint() {
+                ActionConstraint::Any => slices.others.push(index),
+                ActionConstraint::Eq(uid) => {
+                    let same = slices.of_action.entry(name(&uid)).or_default();
+                    same.push(index);
+                }
+                ActionConstraint::In(uids) => {
+                    for uid in &uids {
+                        let same = slices.in_action.entry(name(uid)).or_default();
+                        same.push(index);
+                    }
+                }
             }
+            slices.policies.push(Sliced {
+                effect: policy.effect(),
+                condition,
+                principal: match policy.principal_constraint() {
+                    PrincipalConstraint::Any => Scope::Any,
+                    PrincipalConstraint::In(uid) => Scope::within(None, &uid),
+                    PrincipalConstraint::Eq(uid) => Scope::one(&uid),
+                    PrincipalConstraint::Is(name) => Scope::all(&name),
+                    PrincipalConstraint::IsIn(name, uid) => Scope::within(Some(&name), &uid),
+                },
+                resource: match policy.resource_constraint() {
+                    ResourceConstraint::Any => Scope::Any,
+                    ResourceConstraint::In(uid) => Scope::within(None, &uid),
+                    ResourceConstraint::Eq(uid) => Scope::one(&uid),
+                    ResourceConstraint::Is(name) => Scope::all(&name),
+                    ResourceConstraint::IsIn(name, uid) => Scope::within(Some(&name), &uid),
+                },
+                policy,
+            });
         }
+        slices
+    }
+
+    /// The policies whose scope a question is in, whatever their conditions ask. One whose scope names several actions
+    /// may come more than once.
+    pub fn in_scope<'s>(&'s self, asked: &'s Asked<'_>) -> impl Iterator<Item = &'s Sliced> {
+        let principal = asked.line(&asked.principal);
+        let resource = asked.line(&asked.resource);
+        let of_action = self.of_action.get(&*asked.action.id);
+        let in_action = asked
+            .line(&asked.action)
+            .into_iter()
+            .filter_map(|uid| self.in_action.get(&*uid.id));
+        let found = of_action.into_iter().chain(in_action);
+        let found = found.chain([&self.others]).flatten();
         found
+            .filter_map(|index| self.policies.get(*index))
+            .filter(move |sliced| {
+                sliced.principal.has(&principal) && sliced.resource.has(&resource)
+            })
     }
 }
 
-fn pick<'a, K: Hash + Eq, V>(map: &'a HashMap<K, V>, keys: &[K]) -> impl Iterator<Item = &'a V> {
-    keys.iter().filter_map(|key| map.get(key))
+/// What a scope asks of the principal or the resource.
+#[derive(Debug)]
+enum Scope {
+    Any,
+    /// An entity of a type there is not.
+    None,
+    One(Kind, String),
+    All(Kind),
+    /// Cedar's `in`, where an entity is also in itself; perhaps of one type only.
+    Within(Option<Kind>, Kind, String),
+}
+
+impl Scope {
+    fn one(uid: &EntityUid) -> Self {
+        kind(uid.type_name()).map_or(Self::None, |kind| {
+            Self::One(kind, uid.id().unescaped().to_owned())
+        })
+    }
+
+    fn all(name: &EntityTypeName) -> Self {
+        kind(name).map_or(Self::None, Self::All)
+    }
+
+    fn within(name: Option<&EntityTypeName>, uid: &EntityUid) -> Self {
+        let only = name.map(kind);
+        match (only, kind(uid.type_name())) {
+            (Some(None), _) | (_, None) => Self::None,
+            (only, Some(above)) => {
+                Self::Within(only.flatten(), above, uid.id().unescaped().to_owned())
+            }
+        }
+    }
+
+    /// Whether an entity, given with all that stands above it, is meant.
+    fn has(&self, line: &[&Uid<'_>]) -> bool {
+        let Some(own) = line.first() else {
+            return false;
+        };
+        match self {
+            Self::Any => true,
+            Self::None => false,
+            Self::One(kind, id) => own.kind == *kind && own.id == *id,
+            Self::All(kind) => own.kind == *kind,
+            Self::Within(only, kind, id) => {
+                only.is_none_or(|only| own.kind == only)
+                    && line.iter().any(|uid| uid.kind == *kind && uid.id == *id)
+            }
+        }
+    }
+}
+
+fn kind(name: &EntityTypeName) -> Option<Kind> {
+    let name = name.to_string();
+    let mut all = Kind::ALL.iter();
+    all.find(|kind| kind.name() == name).copied()
 }

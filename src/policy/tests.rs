@@ -24,7 +24,7 @@ pub(super) fn invoke(tool: Tool, args: Value) -> Question {
         },
         ask: Ask::Invoke {
             resource: tool,
-            args,
+            args: Arc::new(args),
         },
         tool: None,
         time: 1_800_000_000,
@@ -59,6 +59,21 @@ pub(super) fn shapes() -> Vec<ToolShape> {
 
 pub(super) fn load(text: &str) -> Result<Policies> {
     Policies::load(&[("p.cedar", text)], &shapes())
+}
+
+/// The facts about a call with these arguments, all of which policies see.
+pub(super) fn with_facts<T>(args: Value, ask: impl FnOnce(condition::Facts<'_>) -> T) -> T {
+    let question = invoke(tool("files.read"), args);
+    let everything = "@id(\"a\") permit (principal, action == Action::\"files.read\", resource) when { context.args == context.args };";
+    let policies =
+        Policies::load_checked(&[("p.cedar", everything)], &shapes()).expect("it parses");
+    let arguments = policies
+        .arguments(&question)
+        .expect("arguments of their types");
+    ask(condition::Facts {
+        question: &question,
+        arguments: arguments.as_ref(),
+    })
 }
 
 fn default_policies() -> Policies {

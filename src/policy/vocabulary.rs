@@ -3,16 +3,17 @@
 //! [`schema`] writes the Cedar schema: a fixed part, and one action per tool whose context holds the tool's arguments
 //! under their types. [`put`] builds the request and the few entities one question needs.
 
-use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::net::IpAddr;
+
 use std::sync::LazyLock;
 
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression,
 };
 
-use super::question::{Access, Ask, Lifecycle, Origin, Principal, Question, Risk, Tool};
+use super::asked::{Asked, Kind, Uid, Unfit};
+use super::question::{Access, Ask, Lifecycle, Question, Risk, Tool};
 use super::shape::Shape;
 
 /// The part of the schema that does not depend on the tools.
@@ -69,17 +70,6 @@ pub fn schema<'a>(tools: impl Iterator<Item = (&'a str, &'a Shape)>) -> String {
     text
 }
 
-macro_rules! types {
-    ($($name:ident = $text:literal),* $(,)?) => {$(
-        static $name: LazyLock<Option<EntityTypeName>> = LazyLock::new(|| $text.parse().ok());
-    )*};
-}
-
-types! {
-    ACTION = "Action", USER = "User", AGENT = "Agent", SESSION = "Session", PLUGIN = "Plugin", SERVER = "Server",
-    ORIGIN = "Origin", TOOL = "Tool", HOST = "Host", PATH = "Path", SECRET = "Secret", IMAGE = "Image",
-}
-
 /// A question in Cedar's terms.
 #[derive(Debug)]
 pub struct Put {
@@ -89,32 +79,15 @@ pub struct Put {
     pub entities: Entities,
 }
 
-/// Why a question cannot be put.
-pub type Unfit = String;
-
-/// The name of an action.
+/// Puts a question into Cedar's terms; `asked` are its entities, `args` its arguments where it has typed ones.
 ///
 /// # Errors
-/// Never in fact: the type's name is a constant.
-pub fn action(name: &str) -> Result<EntityUid, Unfit> {
-    uid(&ACTION, name)
-}
-
-/// Puts a question into Cedar's terms; `args` are its arguments where it has typed ones.
-///
-/// # Errors
-/// The question has no principal, or a value Cedar cannot hold.
-pub fn put(question: &Question, args: Option<RestrictedExpression>) -> Result<Put, Unfit> {
-    let mut entities = Few::default();
-    let who = principal(&question.principal, &mut entities)?;
-    let which = resource(&question.ask, &mut entities)?;
-    let mut what = action(question.ask.action())?;
-    if let Ask::Invoke { resource, .. } = &question.ask {
-        let one = action(&resource.id.to_string())?;
-        entities.link(&[one.clone(), what]);
-        what = one;
-    }
-
+/// A value Cedar cannot hold.
+pub fn put(
+    question: &Question,
+    asked: &Asked<'_>,
+    args: Option<RestrictedExpression>,
+) -> Result<Put, Unfit> {
     let mut context = vec![
         ("time".to_owned(), time(question.time)?),
         (
@@ -129,29 +102,55 @@ pub fn put(question: &Question, args: Option<RestrictedExpression>) -> Result<Pu
     if let Some(args) = args {
         context.push(("args".to_owned(), args));
     }
-    if let Some(tool) = &question.tool
-        && !matches!(
-            question.ask,
-            Ask::Invoke { .. } | Ask::List { .. } | Ask::Register { .. }
-        )
-    {
-        let own = entities.tool(tool)?;
-        context.push(("tool".to_owned(), RestrictedExpression::new_entity_uid(own)));
+    if let Some(own) = &asked.tool {
+        let own = RestrictedExpression::new_entity_uid(uid(own)?);
+        context.push(("tool".to_owned(), own));
     }
     let context = Context::from_pairs(context).map_err(|error| error.to_string())?;
-    let request =
-        Request::new(who, what, which, context, None).map_err(|error| error.to_string())?;
+    let request = Request::new(
+        uid(&asked.principal)?,
+        uid(&asked.action)?,
+        uid(&asked.resource)?,
+        context,
+        None,
+    )
+    .map_err(|error| error.to_string())?;
+
+    let entities: Result<Vec<Entity>, Unfit> = asked
+        .all()
+        .map(|(own, parents)| {
+            let attributes = if *own == asked.resource {
+                resource(&question.ask)
+            } else if asked.tool.as_ref() == Some(own) {
+                question.tool.as_ref().map(tool).unwrap_or_default()
+            } else {
+                Vec::new()
+            };
+            let attributes = attributes
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value));
+            let parents: Result<_, Unfit> = parents.iter().map(uid).collect();
+            Entity::new(uid(own)?, attributes.collect(), parents?)
+                .map_err(|error| error.to_string())
+        })
+        .collect();
     Ok(Put {
         request,
-        entities: entities.build()?,
+        entities: Entities::from_entities(entities?, None).map_err(|error| error.to_string())?,
     })
 }
 
-fn uid(name: &LazyLock<Option<EntityTypeName>>, id: &str) -> Result<EntityUid, Unfit> {
-    let name = LazyLock::force(name)
-        .clone()
-        .ok_or_else(|| "an entity type has a name Cedar does not take".to_owned())?;
-    Ok(EntityUid::from_type_name_and_id(name, EntityId::new(id)))
+fn uid(own: &Uid<'_>) -> Result<EntityUid, Unfit> {
+    static TYPES: LazyLock<Option<Vec<EntityTypeName>>> = LazyLock::new(|| {
+        let all = Kind::ALL.iter().map(|kind| kind.name().parse().ok());
+        all.collect()
+    });
+    let types = TYPES.as_deref().unwrap_or_default();
+    let name = types
+        .get(own.kind as usize)
+        .ok_or_else(|| format!("Cedar does not take {} as a type", own.kind.name()))?;
+    let id = EntityId::new(&own.id);
+    Ok(EntityUid::from_type_name_and_id(name.clone(), id))
 }
 
 fn text(value: &str) -> RestrictedExpression {
@@ -180,11 +179,16 @@ pub fn weekday(unix: i64) -> &'static str {
     WEEKDAYS.get(day).copied().unwrap_or_default()
 }
 
+/// The hour of the day in UTC.
+#[must_use]
+pub const fn hour(unix: i64) -> i64 {
+    unix.rem_euclid(86_400) / 3_600
+}
+
 fn time(unix: i64) -> Result<RestrictedExpression, Unfit> {
-    let hour = unix.rem_euclid(86_400) / 3_600;
     fields([
         ("unix", RestrictedExpression::new_long(unix)),
-        ("hour", RestrictedExpression::new_long(hour)),
+        ("hour", RestrictedExpression::new_long(hour(unix))),
         ("weekday", text(weekday(unix))),
     ])
 }
@@ -206,149 +210,59 @@ fn session(question: &Question) -> Result<RestrictedExpression, Unfit> {
     RestrictedExpression::new_record(all).map_err(|error| error.to_string())
 }
 
-/// The principal, which is the most specific there is; the others become its parents.
-fn principal(principal: &Principal, entities: &mut Few) -> Result<EntityUid, Unfit> {
-    let mut chain = Vec::with_capacity(4);
-    let caller = principal.plugin.as_ref();
-    if let Some(caller) = caller {
-        let own = uid(&PLUGIN, &caller.name)?;
-        entities.link(&[own.clone(), uid(&ORIGIN, caller.origin.word())?]);
-        chain.push(own);
-    }
-    for (name, id) in [
-        (&SESSION, &principal.session),
-        (&AGENT, &principal.agent),
-        (&USER, &principal.user),
-    ] {
-        if let Some(id) = id {
-            chain.push(uid(name, id)?);
-        }
-    }
-    entities.link(&chain);
-    chain
-        .into_iter()
-        .next()
-        .ok_or_else(|| "the question names no user, agent, session or plugin".to_owned())
-}
-
-/// The resource; it and what it belongs to are added to the entities.
-fn resource(ask: &Ask, entities: &mut Few) -> Result<EntityUid, Unfit> {
-    let (own, attributes) = match ask {
-        Ask::Invoke { resource, .. } | Ask::List { resource } => return entities.tool(resource),
+/// The attributes of a resource.
+fn resource(ask: &Ask) -> Vec<(&'static str, RestrictedExpression)> {
+    match ask {
+        Ask::Invoke { resource, .. } | Ask::List { resource } => tool(resource),
         Ask::Mount { resource } => {
             let mut all = vec![
                 ("path", text(&resource.path)),
                 ("access", text(resource.access.word())),
             ];
-            all.extend(
-                resource
-                    .mount
-                    .as_deref()
-                    .map(|mount| ("mount", text(mount))),
-            );
-            (uid(&PATH, &resource.path)?, all)
+            let mount = resource.mount.as_deref();
+            all.extend(mount.map(|mount| ("mount", text(mount))));
+            all
         }
         Ask::Connect { resource } => {
-            let id = format!("{}:{}", resource.name, resource.port);
             let mut all = vec![
                 ("name", text(&resource.name)),
                 ("port", RestrictedExpression::new_long(resource.port.into())),
             ];
             all.extend(resource.address.map(|address| ("address", ip(address))));
-            (uid(&HOST, &id)?, all)
+            all
         }
         Ask::Container { resource } => {
             let mut all = vec![("reference", text(&resource.reference))];
-            all.extend(
-                resource
-                    .digest
-                    .map(|digest| ("digest", text(&digest.to_string()))),
-            );
-            (uid(&IMAGE, &resource.reference)?, all)
+            let digest = resource.digest;
+            all.extend(digest.map(|digest| ("digest", text(&digest.to_string()))));
+            all
         }
         Ask::Secret { resource } => {
             let mut all = vec![("name", text(&resource.name))];
             all.extend(resource.host.as_deref().map(|host| ("host", text(host))));
-            (uid(&SECRET, &resource.name)?, all)
+            all
         }
-        Ask::Register { resource } => {
-            let own = uid(&SERVER, &resource.name)?;
-            let origin = uid(&ORIGIN, Origin::Mcp.word())?;
-            entities.link(&[own.clone(), origin]);
-            entities.describe(&own, vec![("name", text(&resource.name))]);
-            return Ok(own);
-        }
-    };
-    entities.describe(&own, attributes);
-    Ok(own)
+        Ask::Register { resource } => vec![("name", text(&resource.name))],
+    }
 }
 
 fn ip(address: IpAddr) -> RestrictedExpression {
     RestrictedExpression::new_ip(address.to_string())
 }
 
-/// The entities of one question; the same one may come up more than once, with other parents.
-#[derive(Default)]
-struct Few {
-    all: HashMap<EntityUid, (HashMap<String, RestrictedExpression>, HashSet<EntityUid>)>,
-}
-
-impl Few {
-    /// Adds each entity with all that follow it as its parents.
-    fn link(&mut self, chain: &[EntityUid]) {
-        let mut rest = chain;
-        while let Some((own, above)) = rest.split_first() {
-            let (_, parents) = self.all.entry(own.clone()).or_default();
-            parents.extend(above.iter().cloned());
-            rest = above;
-        }
-    }
-
-    fn describe(&mut self, own: &EntityUid, attributes: Vec<(&str, RestrictedExpression)>) {
-        let (known, _) = self.all.entry(own.clone()).or_default();
-        for (name, value) in attributes {
-            known.insert(name.to_owned(), value);
-        }
-    }
-
-    fn tool(&mut self, tool: &Tool) -> Result<EntityUid, Unfit> {
-        let source = match tool.origin {
-            Origin::Mcp => &SERVER,
-            Origin::Wasm | Origin::Docker | Origin::File => &PLUGIN,
-        };
-        let own = uid(&TOOL, &tool.id.to_string())?;
-        self.link(&[
-            own.clone(),
-            uid(source, tool.id.source())?,
-            uid(&ORIGIN, tool.origin.word())?,
-        ]);
-        self.describe(
-            &own,
-            vec![
-                ("name", text(tool.id.tool())),
-                ("plugin", text(tool.id.source())),
-                ("version", text(&tool.version)),
-                ("digest", text(&tool.digest.to_string())),
-                ("risk", text(tool.risk.word())),
-                ("idempotent", flag(tool.idempotent)),
-                ("pure", flag(tool.pure)),
-                ("untrusted_output", flag(tool.untrusted_output)),
-                ("lifecycle", text(tool.lifecycle.word())),
-                ("tags", words(&tool.tags)),
-                ("signed", flag(tool.signed)),
-            ],
-        );
-        Ok(own)
-    }
-
-    fn build(self) -> Result<Entities, Unfit> {
-        let entities: Result<Vec<Entity>, Unfit> = self
-            .all
-            .into_iter()
-            .map(|(uid, (attributes, parents))| {
-                Entity::new(uid, attributes, parents).map_err(|error| error.to_string())
-            })
-            .collect();
-        Entities::from_entities(entities?, None).map_err(|error| error.to_string())
-    }
+/// The attributes of a tool.
+fn tool(tool: &Tool) -> Vec<(&'static str, RestrictedExpression)> {
+    vec![
+        ("name", text(tool.id.tool())),
+        ("plugin", text(tool.id.source())),
+        ("version", text(&tool.version)),
+        ("digest", text(&tool.digest.to_string())),
+        ("risk", text(tool.risk.word())),
+        ("idempotent", flag(tool.idempotent)),
+        ("pure", flag(tool.pure)),
+        ("untrusted_output", flag(tool.untrusted_output)),
+        ("lifecycle", text(tool.lifecycle.word())),
+        ("tags", words(&tool.tags)),
+        ("signed", flag(tool.signed)),
+    ]
 }

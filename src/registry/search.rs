@@ -28,13 +28,21 @@ use crate::error::{Code, Error, Result};
 use crate::ids::ToolId;
 use crate::store::{Index, ToolKey, ToolText};
 use query::Query;
+use rank::{Form, Group};
 use vectors::{cosine, embedded, fused};
 
-/// How many tools the index gives to be put in order, and the most that are ever found.
-const CANDIDATES: u32 = 200;
+/// How many tools the index gives to be put in order; more do not make the first ones better.
+const CANDIDATES: u32 = 100;
+/// The most that are ever found.
+const MOST: u32 = 200;
 /// Among this many tools, a word that one in eight has finds nothing when it only stands for another.
 const MANY: u64 = 1000;
 const COMMON: f64 = 2.0;
+/// How many places of words are looked at, the words that say most first: a word that every tool has says next to nothing,
+/// and looking at each of them takes most of the time.
+const PLACES: u64 = 4000;
+/// The same, times the number of words: BM25 asks of each tool that has one how often it has each of the others.
+const LOOKS: u64 = 40_000;
 /// How long a model may think about a query before it is answered without.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How many texts a model is given at once.
@@ -194,7 +202,8 @@ impl ToolSearch {
         allowed: Option<&HashSet<ToolId>>,
         limit: usize,
     ) -> Result<Found> {
-        let by_words = self.by_words(&Query::parse(query), allowed).await?;
+        let wanted = u32::try_from(limit).unwrap_or(MOST).clamp(CANDIDATES, MOST);
+        let by_words = self.by_words(&Query::parse(query), allowed, wanted).await?;
         let mut found = Found::default();
         match self.by_meaning(query, allowed).await {
             Ok(None) => found.hits = by_words,
@@ -216,7 +225,7 @@ impl ToolSearch {
                 found.hits = by_words;
             }
         }
-        found.hits.truncate(limit.min(CANDIDATES as usize));
+        found.hits.truncate(limit.min(MOST as usize));
         Ok(found)
     }
 
@@ -259,17 +268,16 @@ impl ToolSearch {
         Ok(())
     }
 
-    async fn by_words(&self, query: &Query, allowed: Option<&HashSet<ToolId>>) -> Result<Vec<Hit>> {
+    async fn by_words(
+        &self,
+        query: &Query,
+        allowed: Option<&HashSet<ToolId>>,
+        wanted: u32,
+    ) -> Result<Vec<Hit>> {
         let all = self.index.tool_count().await?;
         let groups = expand::expand(&self.index, query, all).await?;
-        let mut sought: Vec<String> = Vec::new();
-        for form in groups.iter().flat_map(|group| &group.forms) {
-            let common = all >= MANY && form.weight < 1.0 && form.rarity < COMMON;
-            if !common && !sought.contains(&form.stem) {
-                sought.push(form.stem.clone());
-            }
-        }
-        let candidates = self.candidates(&sought, allowed, all).await?;
+        let sought = sought(&groups, all);
+        let candidates = self.candidates(&sought, allowed, all, wanted).await?;
         let known = self.index.terms(&name_words(&candidates)).await?;
         let fits = rank::fits(&groups, query.action, &known, all, &candidates);
         let mut hits: Vec<Hit> = candidates
@@ -291,22 +299,23 @@ impl ToolSearch {
         words: &[String],
         allowed: Option<&HashSet<ToolId>>,
         all: u64,
+        wanted: u32,
     ) -> Result<Vec<ToolText>> {
         let Some(allowed) = allowed else {
-            return self.index.tools_with(words, None, CANDIDATES).await;
+            return self.index.tools_with(words, None, wanted).await;
         };
         let allowed: HashSet<String> = allowed.iter().map(ToString::to_string).collect();
         // Where many are allowed, it is quicker to leave out the others than to look for each.
         if allowed.len() as u64 * 4 >= all {
-            let mut candidates = self.index.tools_with(words, None, CANDIDATES * 4).await?;
+            let mut candidates = self.index.tools_with(words, None, wanted * 4).await?;
             candidates.retain(|tool| allowed.contains(&tool.id));
-            if candidates.len() >= CANDIDATES as usize {
-                candidates.truncate(CANDIDATES as usize);
+            if candidates.len() >= wanted as usize {
+                candidates.truncate(wanted as usize);
                 return Ok(candidates);
             }
         }
         let among: Vec<&str> = allowed.iter().map(String::as_str).collect();
-        self.index.tools_with(words, Some(&among), CANDIDATES).await
+        self.index.tools_with(words, Some(&among), wanted).await
     }
 
     /// The tools whose texts mean something near the query, the nearest first; nothing without a model or its vectors.
@@ -342,7 +351,7 @@ impl ToolSearch {
             .filter(|(cosine, _)| *cosine > 0.0)
             .collect();
         near.sort_by(|(a, one), (b, other)| b.total_cmp(a).then_with(|| one.cmp(other)));
-        near.truncate(CANDIDATES as usize);
+        near.truncate(MOST as usize);
         Ok(Some(near.into_iter().map(|(_, id)| id.clone()).collect()))
     }
 
@@ -367,6 +376,29 @@ impl ToolSearch {
     fn lock_vectors(&self) -> std::sync::MutexGuard<'_, Option<Vectors>> {
         self.vectors.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The words by which candidates are looked for.
+fn sought(groups: &[Group], all: u64) -> Vec<String> {
+    let forms = groups.iter().flat_map(|group| &group.forms);
+    let mut forms: Vec<&Form> = forms
+        .filter(|form| all < MANY || form.weight >= 1.0 || form.rarity >= COMMON)
+        .collect();
+    forms.sort_by(|a, b| (b.weight * b.rarity).total_cmp(&(a.weight * a.rarity)));
+    let mut sought: Vec<String> = Vec::new();
+    let mut places = 0;
+    for form in forms {
+        if sought.contains(&form.stem) {
+            continue;
+        }
+        places += form.tools;
+        let looks = places * (sought.len() as u64 + 1);
+        if (places > PLACES || looks > LOOKS) && !sought.is_empty() {
+            break;
+        }
+        sought.push(form.stem.clone());
+    }
+    sought
 }
 
 /// The distinct words of the names of these tools.

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value as Json};
 
 use super::preview::tick;
@@ -105,14 +106,17 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json, A::Error> {
         let mut members = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
-            if members.contains_key(&key) {
-                return Err(A::Error::custom(format!(
-                    "the key {} appears twice in one object",
-                    tick(&key)
-                )));
+            match members.entry(key) {
+                Entry::Vacant(place) => {
+                    place.insert(entries.next_value_seed(Self)?);
+                }
+                Entry::Occupied(there) => {
+                    return Err(A::Error::custom(format!(
+                        "the key {} appears twice in one object",
+                        tick(there.key())
+                    )));
+                }
             }
-            let value = entries.next_value_seed(Self)?;
-            members.insert(key, value);
         }
         Ok(Json::Object(members))
     }

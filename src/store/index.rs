@@ -48,6 +48,8 @@ const ATTEMPTS: u32 = 100;
 
 /// How many pages SQLite keeps in memory: that many kibibytes, which it wants as a negative number.
 const CACHE_KIB: &str = "-49152";
+/// How many rows the thread that reads may be ahead of the one that asked: whatever an answer has, at a time.
+const ROWS: usize = 256;
 /// How many pages SQLite writes before it moves them from its log to the file, which waits for the disk: 32 MiB.
 const LOG_PAGES: &str = "8192";
 
@@ -89,7 +91,11 @@ impl Index {
     /// # Errors
     /// E3000 where memory cannot be had.
     pub async fn in_memory() -> Result<Self> {
-        let pool = pool_of(1).connect_lazy_with(SqliteConnectOptions::new().in_memory(true));
+        let pool = pool_of(1).connect_lazy_with(
+            SqliteConnectOptions::new()
+                .in_memory(true)
+                .row_buffer_size(ROWS),
+        );
         let index = Self {
             pool,
             path: None,
@@ -175,6 +181,7 @@ impl Index {
                 // Taken only as far as it is used: who fills the history changes the same pages again and again.
                 .pragma("cache_size", CACHE_KIB)
                 .pragma("wal_autocheckpoint", LOG_PAGES)
+                .row_buffer_size(ROWS)
                 .busy_timeout(BUSY);
             let index = Self {
                 pool: pool_of(2).connect_lazy_with(options),

@@ -67,8 +67,9 @@ pub(super) async fn records(
     let mut found = Vec::new();
     while found.len() < filter.limit {
         let among = walk.chunks.as_deref();
-        let chunks = view.chunks(among, from, before, times, at_once).await;
-        let chunks = chunks.map_err(Trouble::Index)?;
+        let wanted = |placed: &PlacedRecord| walk.wants(placed);
+        let chunks = view.chunks(among, from, before, times, at_once, wanted);
+        let chunks = chunks.await.map_err(Trouble::Index)?;
         let Some(last) = chunks.last() else { break };
         before = last.number;
         at_once = (at_once * 2).min(MOST_CHUNKS);
@@ -84,6 +85,8 @@ pub(super) async fn records(
 /// Where records can be that fit.
 struct Walk {
     shapes: HashMap<i64, Shape>,
+    /// The numbers of them, in order.
+    numbers: Vec<i64>,
     session: Option<i64>,
     call: Option<u16>,
     /// The first chunk, and the one behind the last.
@@ -102,6 +105,7 @@ impl Walk {
         }
         let mut walk = Self {
             shapes: HashMap::new(),
+            numbers: Vec::new(),
             session: None,
             call: filter.call.as_deref().map(|call| call_bits(Some(call))),
             range: (0, END),
@@ -130,8 +134,17 @@ impl Walk {
                 (these, those) => these.or(those),
             };
         }
+        walk.numbers = shapes.iter().map(|(number, _)| *number).collect();
+        walk.numbers.sort_unstable();
         walk.shapes = shapes.into_iter().collect();
         Ok(Some(walk))
+    }
+
+    /// Whether a record may fit.
+    fn wants(&self, placed: &PlacedRecord) -> bool {
+        self.numbers.binary_search(&placed.shape).is_ok()
+            && (self.session.is_none() || self.session == placed.session)
+            && self.call.is_none_or(|call| call == placed.call)
     }
 
     /// Adds the records of a chunk that fit, the newest first, until there are enough.
@@ -142,15 +155,7 @@ impl Walk {
         filter: &RecordFilter,
         found: &mut Vec<Record>,
     ) -> Result<(), Trouble> {
-        let wanted: Vec<PlacedRecord> = chunk
-            .records
-            .iter()
-            .filter(|record| self.shapes.contains_key(&record.shape))
-            .filter(|record| self.session.is_none() || self.session == record.session)
-            .filter(|record| self.call.is_none_or(|call| call == record.call))
-            .copied()
-            .collect();
-        for group in wanted.rchunks(LINES) {
+        for group in chunk.records.rchunks(LINES) {
             let lines = Lines::read(folder, chunk.file, group)?;
             for placed in group.iter().rev() {
                 if found.len() >= filter.limit {

@@ -37,7 +37,7 @@ impl Args {
             path: self.path.clone(),
             tool: None,
         };
-        let (installation, requests) = block_on(async {
+        let (installation, requested) = block_on(async {
             let package = app.package(&reference).await?.package;
             if let Some(manifest) = &package.manifest {
                 let findings = examine(app, &package).await?;
@@ -45,11 +45,11 @@ impl Args {
             }
             let source = app.source(&reference).await?;
             let installation = app.install(&package, &source).await?;
-            Ok((installation, source.requests(&app.paths.variables())?))
+            Ok((installation, source.requested(&app.paths.variables())?))
         })?;
         let output = CommandOutput::new(
-            text(&installation, &requests),
-            to_json(&installation, &requests),
+            text(&installation, &requested.requests),
+            to_json(&installation, &requested.requests),
         );
         Ok(CommandOutput {
             warnings: installation.warnings,

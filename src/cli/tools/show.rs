@@ -61,7 +61,8 @@ impl Args {
         }
         let mut warnings = Vec::new();
         let requests = source
-            .requests(&app.paths.variables())
+            .requested(&app.paths.variables())
+            .map(|requested| requested.requests.clone())
             .unwrap_or_else(|error| {
                 warnings.push(one_line(&error));
                 Vec::new()

@@ -121,7 +121,10 @@ fn one(schema: Value, value: Value) -> Result<String, ArgumentRefused> {
     Shape::of_input(&json!({"type": "object", "properties": {"x": schema}, "required": ["x"]}))
         .arguments(&json!({"x": value}), &whole())
         .map(|record| {
-            let context = cedar_policy::Context::from_pairs([("a".to_owned(), record)]);
+            let context = cedar_policy::Context::from_pairs([(
+                "a".to_owned(),
+                record.to_cedar().expect("a record"),
+            )]);
             let json = context.expect("a context").to_json_value().expect("json");
             json["a"]["x"].to_string()
         })
@@ -235,7 +238,7 @@ proptest! {
         let text = super::super::vocabulary::schema([("a.b", &shape)].into_iter());
         let (schema, _) = cedar_policy::Schema::from_cedarschema_str(&text).expect("Cedar takes it");
         if let Ok(record) = shape.arguments(&args, &whole()) {
-            let context = cedar_policy::Context::from_pairs([("args".to_owned(), record)]).expect("a context");
+            let context = cedar_policy::Context::from_pairs([("args".to_owned(), record.to_cedar().expect("a record"))]).expect("a context");
             let json = context.to_json_value().expect("json");
             let mut all = json.clone();
             all["time"] = json!({"unix": 0, "hour": 0, "weekday": "monday"});

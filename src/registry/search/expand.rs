@@ -76,6 +76,7 @@ async fn group(
                 stem,
                 weight,
                 rarity: rarity(tools, all),
+                tools,
             })
         })
         .collect();

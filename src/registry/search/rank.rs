@@ -56,6 +56,8 @@ pub(super) struct Form {
     pub(super) weight: f64,
     /// How rare it is.
     pub(super) rarity: f64,
+    /// How many tools have it.
+    pub(super) tools: u64,
 }
 
 /// How rare a word is that this many of all tools have (the inverse document frequency of BM25); never below 0.

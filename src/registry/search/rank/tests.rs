@@ -29,6 +29,7 @@ fn group(forms: &[(&str, f64)]) -> Group {
             stem: stem(word),
             weight: *weight,
             rarity: rarity(10, ALL),
+            tools: 10,
         })
         .collect();
     Group {

@@ -22,7 +22,7 @@ pub struct HistoryChunk {
     pub number: u64,
     /// The number of the file it is in.
     pub file: u32,
-    /// Its records, in the order of the log.
+    /// Those of its records that were asked for, in the order of the log.
     pub records: Vec<PlacedRecord>,
 }
 
@@ -185,7 +185,7 @@ impl<'a> HistoryView<'a> {
     }
 
     /// Chunks before `before` and from `from` on that have records of these times, the newest first: at most `limit`, and
-    /// only of `among`, where that is given.
+    /// only of `among`, where that is given. Of their records those for which `is_wanted` says so.
     ///
     /// # Errors
     /// E3109 where a page is damaged; those of reading the database.
@@ -196,6 +196,7 @@ impl<'a> HistoryView<'a> {
         before: u64,
         (since, until): (Option<&str>, Option<&str>),
         limit: u32,
+        is_wanted: impl Fn(&PlacedRecord) -> bool,
     ) -> Result<Vec<HistoryChunk>> {
         let mut sql = QueryBuilder::new(
             "SELECT number, file, offset, records FROM history_chunk JOIN history_page ON chunk = number WHERE number >= ",
@@ -215,19 +216,23 @@ impl<'a> HistoryView<'a> {
         }
         sql.push(" ORDER BY number DESC LIMIT ").push_bind(limit);
         let rows = sql.build().fetch_all(&mut *self.snapshot).await;
-        rows.and_then(|rows| rows.iter().map(chunk).collect::<sqlx::Result<Vec<_>>>())
-            .map_err(|error| self.failed(error))?
-            .into_iter()
-            .collect::<Option<_>>()
-            .ok_or_else(|| {
-                Error::new(
-                    Code::E3109,
-                    format!(
-                        "reading {}: a page of the history is damaged",
-                        self.index.shown().display()
-                    ),
-                )
-            })
+        rows.and_then(|rows| {
+            rows.iter()
+                .map(|row| chunk(row, &is_wanted))
+                .collect::<sqlx::Result<Vec<_>>>()
+        })
+        .map_err(|error| self.failed(error))?
+        .into_iter()
+        .collect::<Option<_>>()
+        .ok_or_else(|| {
+            Error::new(
+                Code::E3109,
+                format!(
+                    "reading {}: a page of the history is damaged",
+                    self.index.shown().display()
+                ),
+            )
+        })
     }
 
     /// Calls whose start has a number before `before`, the newest first, at most `limit`.
@@ -294,22 +299,28 @@ fn shape(row: &SqliteRow) -> sqlx::Result<(i64, Shape)> {
     Ok((row.try_get(0)?, shape))
 }
 
-/// A chunk with its page unpacked; nothing where that is damaged.
-fn chunk(row: &SqliteRow) -> sqlx::Result<Option<HistoryChunk>> {
+/// A chunk with what is wanted of its page; nothing where that is damaged.
+fn chunk(
+    row: &SqliteRow,
+    is_wanted: impl Fn(&PlacedRecord) -> bool,
+) -> sqlx::Result<Option<HistoryChunk>> {
     let mut offset = number(row, 2)?;
-    let Some(packed) = unpack(row.try_get(3)?) else {
-        return Ok(None);
-    };
-    let mut records = Vec::with_capacity(packed.len());
-    for record in packed {
-        records.push(PlacedRecord {
+    let mut records = Vec::new();
+    let unpacked = unpack(row.try_get(3)?, |record| {
+        let placed = PlacedRecord {
             offset,
             length: record.length,
             shape: record.shape.cast_signed(),
             session: Some(record.session.cast_signed()).filter(|session| *session != 0),
             call: record.call,
-        });
+        };
         offset = offset.saturating_add(record.length).saturating_add(1);
+        if is_wanted(&placed) {
+            records.push(placed);
+        }
+    });
+    if unpacked.is_none() {
+        return Ok(None);
     }
     Ok(Some(HistoryChunk {
         number: number(row, 0)?,

@@ -26,9 +26,8 @@ impl Packed {
     }
 }
 
-/// The records of a page; `None` for one that is damaged.
-pub(super) fn unpack(mut page: &[u8]) -> Option<Vec<Packed>> {
-    let mut records = Vec::new();
+/// Tells `each` of the records of a page, one after the other; `None` for one that is damaged.
+pub(super) fn unpack(mut page: &[u8], mut each: impl FnMut(Packed)) -> Option<()> {
     while !page.is_empty() {
         let mut numbers = [0; 3];
         for number in &mut numbers {
@@ -45,14 +44,14 @@ pub(super) fn unpack(mut page: &[u8]) -> Option<Vec<Packed>> {
         let [length, shape, session] = numbers;
         let (call, rest) = page.split_first_chunk()?;
         page = rest;
-        records.push(Packed {
+        each(Packed {
             length,
             shape,
             session,
             call: u16::from_le_bytes(*call),
         });
     }
-    Some(records)
+    Some(())
 }
 
 /// What stands before an id that is no ULID. With it, it is longer than one that is.
@@ -129,12 +128,14 @@ mod tests {
                 .collect();
             let mut page = Vec::new();
             for record in &records { record.write(&mut page); }
-            prop_assert_eq!(unpack(&page), Some(records));
+            let mut found = Vec::new();
+            prop_assert_eq!(unpack(&page, |record| found.push(record)), Some(()));
+            prop_assert_eq!(found, records);
         }
 
         #[test]
         fn a_damaged_page_stops_nobody(page: Vec<u8>) {
-            let _ = unpack(&page);
+            let _ = unpack(&page, |_| {});
         }
 
         #[test]
