@@ -26,7 +26,7 @@ use crate::dist::{Blobs, Package};
 use crate::embedding::EmbeddingEndpoint;
 use crate::error::{Code, Error, Result};
 use crate::exec::BoxFuture;
-use crate::host::{self, CompiledCache, Host, POOL_SLOTS};
+use crate::host::{self, CompiledCache, FEW_SLOTS, Host, POOL_SLOTS};
 use crate::ids::PluginName;
 use crate::invoke::{
     Admission, ApprovalRules, Catalog, Known, Ledger, Parts, Pipeline, Rules, SERVICE, Sharing,
@@ -58,6 +58,8 @@ pub struct App {
     visible: visible::VisibleTools,
     recorder: recorder::Recorder,
     host: OnceLock<Arc<Host>>,
+    /// How many calls the host can run at once, where that is not many.
+    slots: OnceLock<u32>,
     /// Standard output, where records may be printed there.
     stdout: OnceLock<fn() -> Box<dyn std::io::Write + Send>>,
     /// What was resolved stays pinned: a file that changes while a process runs is not picked up half-way.
@@ -102,6 +104,7 @@ impl App {
             paths,
             environment,
             host: OnceLock::new(),
+            slots: OnceLock::new(),
             stdout: OnceLock::new(),
             sources: Mutex::default(),
             packages: Mutex::default(),
@@ -123,6 +126,12 @@ impl App {
         Ok(endpoint.map(|endpoint| Arc::new(endpoint) as Arc<dyn Embedder>))
     }
 
+    /// Says that this process makes one call, so that its host is started for that. Counts before the host is needed.
+    pub fn expect_one_call(&self) {
+        // The first one counts.
+        let _ = self.slots.set(FEW_SLOTS);
+    }
+
     /// The host for components, started when it is first needed.
     ///
     /// # Errors
@@ -134,6 +143,7 @@ impl App {
         let host = Arc::new(Host::new(
             Some(self.cache()?),
             self.config.compile_jobs as usize,
+            self.slots.get().copied().unwrap_or(POOL_SLOTS),
         )?);
         Ok(Arc::clone(self.host.get_or_init(|| host)))
     }

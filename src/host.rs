@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::cache::{CachedComponent, CompiledCache};
-pub use self::engine::{EngineKind, POOL_MEMORY, POOL_SLOTS, config as engine_config};
+pub use self::engine::{EngineKind, FEW_SLOTS, POOL_MEMORY, POOL_SLOTS, config as engine_config};
 
 use self::engine::POOL_TABLE_ELEMENTS;
 
@@ -59,13 +59,14 @@ pub struct Host {
 }
 
 impl Host {
-    /// Starts the engines; `compile_jobs` threads compile components.
+    /// Starts the engines, for [`POOL_SLOTS`] calls at once or for [`FEW_SLOTS`]; `compile_jobs` threads compile components.
     ///
     /// # Errors
     /// E3405 where the system cannot give what the engines need.
-    pub fn new(cache: Option<CompiledCache>, compile_jobs: usize) -> Result<Self> {
+    pub fn new(cache: Option<CompiledCache>, compile_jobs: usize, slots: u32) -> Result<Self> {
+        let engines = Arc::new(Engines::new(slots)?);
         Ok(Self {
-            loader: Arc::new(Loader::new(Arc::new(Engines::new()?), cache, compile_jobs)?),
+            loader: Arc::new(Loader::new(engines, cache, compile_jobs)?),
             tls: Tls::default(),
         })
     }
@@ -77,8 +78,10 @@ impl Host {
     }
 
     /// The engines' names in the cache.
-    #[must_use]
-    pub fn fingerprints(&self) -> Vec<String> {
+    ///
+    /// # Errors
+    /// E3405 where the system cannot give what the engines need.
+    pub fn fingerprints(&self) -> Result<Vec<String>> {
         self.loader.fingerprints()
     }
 

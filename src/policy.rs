@@ -73,7 +73,7 @@ pub struct Policies {
 }
 
 /// What is kept of one policy beside Cedar's own form.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct About {
     reference: Arc<PolicyRef>,
     obligations: decide::Obligation,
@@ -103,6 +103,11 @@ impl Policies {
     /// Those of [`Policies::load`].
     pub fn load_checked(sources: &[(&str, &str)], tools: &[ToolShape]) -> Result<Self> {
         load::load(sources, tools, true)
+    }
+
+    /// Reads the policies that ship with Toolhatch, so that loading them later takes less time.
+    pub fn warm_up() {
+        load::warm_up();
     }
 
     /// A digest over everything the check of types depends on: the files, the tools, the vocabulary and Cedar's version.

@@ -45,7 +45,7 @@ pub use docs::{Docs, write_package_docs};
 pub use json_schema::{input_schema, of_type, output_schema};
 pub use lenient::lenient;
 pub use strict_json::parse_strict;
-pub use validate::Validator;
+pub use validate::{Validator, warm_up};
 pub use wit::{Case, Field, Function, Label, Named, Ty, Value};
 
 #[cfg(test)]

@@ -223,9 +223,7 @@ impl App {
     /// that. `at` is the last record this process found.
     async fn keep_head(&self, row: &HeadRow, at: Head) -> Result<()> {
         let registry = self.registry().await?;
-        let store = registry.store();
-        let heads = store.heads().await?;
-        if let Some(kept) = heads.iter().find(|kept| kept.log == row.log) {
+        let is_there = |kept: &HeadRow| {
             let known: Head = format!("{}:{}", kept.seq, kept.hash)
                 .parse()
                 .map_err(|error| {
@@ -241,7 +239,8 @@ impl App {
                 )
                 .hint("`toolhatch audit verify` shows where it goes on from."));
             }
-        }
-        store.keep_head(row).await
+            Ok(())
+        };
+        registry.store().keep_head(row, is_there).await
     }
 }

@@ -5,11 +5,18 @@
 use std::sync::Arc;
 
 use super::App;
+use crate::policy::Policies;
 use crate::registry::{Source, Tool};
+use crate::schema;
 
 impl App {
-    /// Begins to open what every recorded call writes to. Must run inside a runtime.
+    /// Begins to open what every recorded call writes to, and to make what the first policies and the first schema would
+    /// wait for. Must run inside a runtime.
     pub fn warm_up(self: &Arc<Self>) {
+        tokio::task::spawn_blocking(|| {
+            schema::warm_up();
+            Policies::warm_up();
+        });
         if !self.config.audit.enabled {
             return;
         }

@@ -105,7 +105,7 @@ impl Gc {
         let keep = self.keep.map_or(app.config.cache_max_size, |keep| keep.0);
         let cache = app.cache()?;
         let before: u64 = cache.list()?.iter().map(|component| component.size).sum();
-        let mut removed = cache.collect(&app.host()?.fingerprints(), keep, self.dry_run)?;
+        let mut removed = cache.collect(&app.host()?.fingerprints()?, keep, self.dry_run)?;
         sort(&mut removed);
         let freed: u64 = removed.iter().map(|component| component.size).sum();
         let done = if self.dry_run {

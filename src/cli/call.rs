@@ -227,6 +227,7 @@ impl Args {
             confine::one_shot(app, &all, &requests)?;
         }
         let common = self.common.clone();
+        app.expect_one_call();
         block_on(async {
             app.warm_up();
             let source = app.source(&tool).await?;

@@ -22,6 +22,8 @@ use crate::ids::Digest;
 
 /// Files up to this size are authenticated whole: about two milliseconds of hashing.
 const WHOLE: u64 = 4 << 20;
+/// How much of a file is read at once.
+const PIECE: usize = 64 << 10;
 /// Written into the code, so that a change of the layout makes old files foreign.
 const FORMAT: &[u8] = b"toolhatch compiled component 1";
 
@@ -125,9 +127,17 @@ impl CompiledCache {
         mac.update(engine.as_bytes());
         mac.update(&metadata.len().to_le_bytes());
         if metadata.len() <= WHOLE {
-            let mut contents = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-            file.take(WHOLE + 1).read_to_end(&mut contents)?;
-            mac.update(&contents);
+            // Piece by piece: memory for all of it would take longer to get than the code does to compute.
+            let mut piece = vec![0; PIECE];
+            let mut file = file.take(WHOLE + 1);
+            loop {
+                match file.read(&mut piece) {
+                    Ok(0) => break,
+                    Ok(read) => mac.update(piece.get(..read).unwrap_or_default()),
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
         } else {
             for part in [
                 metadata.ino().to_le_bytes(),

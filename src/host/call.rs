@@ -369,7 +369,7 @@ fn store_for(
         host_calls_allowed: limits.host_calls,
         in_host: false,
     };
-    let mut store = Store::new(host.loader.engines().get(loaded.kind), state);
+    let mut store = Store::new(host.loader.engines().get(loaded.kind)?, state);
     store.limiter(|state| &mut state.limiter);
     // A short call is let through to its end; whoever takes longer gives way to others at every tick from then on.
     store.set_epoch_deadline(UNDISTURBED_TICKS);

@@ -83,11 +83,13 @@ impl Loader {
     }
 
     /// The engines' names in the cache.
-    #[must_use]
-    pub fn fingerprints(&self) -> Vec<String> {
-        [EngineKind::Pooling, EngineKind::Fuel]
-            .map(|kind| fingerprint(self.engines.get(kind)))
-            .into()
+    ///
+    /// # Errors
+    /// E3405 where the system cannot give what the engines need.
+    pub fn fingerprints(&self) -> Result<Vec<String>> {
+        let kinds = [EngineKind::Pooling, EngineKind::Fuel];
+        let names = kinds.map(|kind| self.engines.get(kind).map(fingerprint));
+        names.into_iter().collect()
     }
 
     /// Makes a component ready to be called on the engine that is wanted; one that does not fit a slot of the pool runs on
@@ -140,7 +142,7 @@ impl Loader {
     }
 
     fn component(&self, kind: EngineKind, digest: Digest, bytes: &[u8]) -> Result<Component> {
-        let engine = self.engines.get(kind);
+        let engine = self.engines.get(kind)?;
         let name = fingerprint(engine);
         if let Some(cache) = &self.cache
             && let Some(file) = cache.load(&digest, &name)
@@ -200,7 +202,7 @@ impl Loader {
         if let Some(linker) = slot.get() {
             return Ok(linker);
         }
-        let linker = linker::build(self.engines.get(kind)).map_err(|error| {
+        let linker = linker::build(self.engines.get(kind)?).map_err(|error| {
             Error::new(Code::E3405, "linking the host's interfaces").caused_by(error)
         })?;
         Ok(slot.get_or_init(|| linker))

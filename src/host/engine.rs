@@ -4,7 +4,7 @@
 //! same compiled code. Fuel is compiled in, so deterministic calls have an engine of their own.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use wasmtime::{
@@ -19,6 +19,8 @@ use crate::error::{Code, Error, Result};
 const TICK: Duration = Duration::from_millis(1);
 /// Calls that can be inside the pool at once; the permits of the pipeline are fewer.
 pub const POOL_SLOTS: u32 = 128;
+/// The same in a process that makes one call: each slot is paid for at the start.
+pub const FEW_SLOTS: u32 = 8;
 /// Core instances, memories and tables for each slot: a componentize-py component has 14 core modules.
 const CORES_PER_SLOT: u32 = 16;
 /// The largest linear memory of a slot. Reserving 4 GiB of addresses for it costs nothing and saves the bounds checks.
@@ -39,52 +41,63 @@ pub enum EngineKind {
     Fuel,
 }
 
-/// The engines of the process.
+/// The engines of the process, each made when it is first needed.
 pub struct Engines {
-    pooling: Engine,
-    on_demand: Engine,
-    fuel: Engine,
+    slots: u32,
+    pooling: OnceLock<Engine>,
+    on_demand: OnceLock<Engine>,
+    fuel: OnceLock<Engine>,
     ticker: Arc<Ticker>,
 }
 
 impl Engines {
-    /// Builds the engines and starts the thread that interrupts guests; the thread ends with the engines.
+    /// Builds the engine with a pool of this many slots, and starts the thread that interrupts guests; the thread ends with
+    /// the engines.
     ///
     /// # Errors
     /// E3405 where the system cannot give what the engines need.
-    pub fn new() -> Result<Self> {
-        let failed = |error: wasmtime::Error| {
-            Error::new(Code::E3405, "starting the WebAssembly engine").caused_by(error)
-        };
-        let pooling = Engine::new(&config(EngineKind::Pooling)).map_err(failed)?;
-        let on_demand = Engine::new(&config(EngineKind::OnDemand)).map_err(failed)?;
-        let fuel = Engine::new(&config(EngineKind::Fuel)).map_err(failed)?;
+    pub fn new(slots: u32) -> Result<Self> {
         let ticker = Arc::new(Ticker::default());
-        let engines = [pooling.weak(), on_demand.weak(), fuel.weak()];
         let ticking = Arc::clone(&ticker);
         std::thread::Builder::new()
             .name("toolhatch-epoch".into())
-            .spawn(move || ticking.run(&engines))
+            .spawn(move || ticking.run())
             .map_err(|error| {
                 Error::new(Code::E3405, "starting the thread that interrupts guests")
                     .caused_by(error)
             })?;
-        Ok(Self {
-            pooling,
-            on_demand,
-            fuel,
+        let engines = Self {
+            slots,
+            pooling: OnceLock::new(),
+            on_demand: OnceLock::new(),
+            fuel: OnceLock::new(),
             ticker,
-        })
+        };
+        engines.get(EngineKind::Pooling)?;
+        Ok(engines)
     }
 
     /// The engine of this kind.
-    #[must_use]
-    pub fn get(&self, kind: EngineKind) -> &Engine {
-        match kind {
+    ///
+    /// # Errors
+    /// E3405 where the system cannot give what it needs.
+    pub fn get(&self, kind: EngineKind) -> Result<&Engine> {
+        let place = match kind {
             EngineKind::Pooling => &self.pooling,
             EngineKind::OnDemand => &self.on_demand,
             EngineKind::Fuel => &self.fuel,
+        };
+        if let Some(engine) = place.get() {
+            return Ok(engine);
         }
+        let engine = Engine::new(&with_slots(kind, self.slots)).map_err(|error| {
+            Error::new(Code::E3405, "starting the WebAssembly engine").caused_by(error)
+        })?;
+        // Of two that were made at the same time the first is kept.
+        Ok(place.get_or_init(|| {
+            self.ticker.interrupts(engine.weak());
+            engine
+        }))
     }
 
     /// Keeps the interrupting thread awake while a guest may run.
@@ -104,6 +117,10 @@ impl Drop for Engines {
 /// The one configuration, but for what tells the kinds apart. `scripts/bench` measures raw wasmtime with the same.
 #[must_use]
 pub fn config(kind: EngineKind) -> Config {
+    with_slots(kind, POOL_SLOTS)
+}
+
+fn with_slots(kind: EngineKind, slots: u32) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
@@ -117,7 +134,7 @@ pub fn config(kind: EngineKind) -> Config {
     match kind {
         EngineKind::OnDemand => {}
         EngineKind::Pooling => {
-            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(slots)));
         }
         EngineKind::Fuel => {
             config
@@ -129,13 +146,13 @@ pub fn config(kind: EngineKind) -> Config {
     config
 }
 
-fn pool() -> PoolingAllocationConfig {
+fn pool(slots: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(POOL_SLOTS)
-        .total_core_instances(POOL_SLOTS * CORES_PER_SLOT)
-        .total_memories(POOL_SLOTS * 2)
-        .total_tables(POOL_SLOTS * CORES_PER_SLOT)
-        .total_stacks(POOL_SLOTS)
+    pool.total_component_instances(slots)
+        .total_core_instances(slots * CORES_PER_SLOT)
+        .total_memories(slots * 2)
+        .total_tables(slots * CORES_PER_SLOT)
+        .total_stacks(slots)
         .max_core_instances_per_component(CORES_PER_SLOT * 2)
         .max_memories_per_component(4)
         .max_tables_per_component(CORES_PER_SLOT * 2)
@@ -168,9 +185,15 @@ struct Ticker {
     asleep: AtomicBool,
     stopped: Mutex<bool>,
     wake: Condvar,
+    engines: Mutex<Vec<EngineWeak>>,
 }
 
 impl Ticker {
+    fn interrupts(&self, engine: EngineWeak) {
+        let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        engines.push(engine);
+    }
+
     fn enter(&self) {
         self.running.fetch_add(1, Ordering::SeqCst);
         if self.asleep.load(Ordering::SeqCst) {
@@ -189,7 +212,7 @@ impl Ticker {
         self.wake.notify_one();
     }
 
-    fn run(&self, engines: &[EngineWeak]) {
+    fn run(&self) {
         let mut idle = LINGER;
         loop {
             {
@@ -211,7 +234,8 @@ impl Ticker {
             let is_idle = self.running.load(Ordering::SeqCst) == 0;
             idle = if is_idle { idle + 1 } else { 0 };
             std::thread::sleep(TICK);
-            for engine in engines {
+            let engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+            for engine in &*engines {
                 if let Some(engine) = engine.upgrade() {
                     engine.increment_epoch();
                 }

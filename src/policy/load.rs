@@ -6,7 +6,7 @@ mod problems;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::str::FromStr as _;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use cedar_policy::{
     ActionConstraint, Authorizer, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator,
@@ -18,7 +18,7 @@ use super::decide::PolicyRef;
 use super::mention::Mentions;
 use super::shape::{Seen, Shape};
 use super::slices::Slices;
-use super::{About, Policies, ToolShape, no_policies, vocabulary};
+use super::{About, DEFAULT_FILE, DEFAULT_POLICIES, Policies, ToolShape, no_policies, vocabulary};
 use crate::error::{Code, Error, Result};
 use crate::ids::Digest;
 use problems::{Problems, did_you_mean};
@@ -33,7 +33,7 @@ pub(super) fn load(
     let mut all = PolicySet::new();
     let mut about = HashMap::new();
     for (file, text) in sources {
-        read_file(file, text, &mut all, &mut about, &mut problems);
+        add_file(file, text, &mut all, &mut about, &mut problems);
     }
     problems.into_result("reading the policies")?;
     if about.is_empty() {
@@ -124,20 +124,74 @@ pub(super) fn fingerprint(sources: &[(&str, &str)], tools: &[ToolShape]) -> Dige
     Digest::of(&bytes)
 }
 
+/// A policy as it was read, before it is known which others there are.
+#[derive(Clone)]
+struct Read {
+    policy: Policy,
+    about: About,
+    /// Where it begins.
+    at: Option<usize>,
+}
+
+/// The policies that ship with Toolhatch: the same text in every process, read once.
+static SHIPPED: LazyLock<Vec<Read>> = LazyLock::new(|| {
+    let mut problems = Problems::new([(DEFAULT_FILE, DEFAULT_POLICIES)].into_iter());
+    read_file(DEFAULT_FILE, DEFAULT_POLICIES, &mut problems)
+});
+
+/// Reads the policies that ship with Toolhatch, so that whoever loads policies next need not.
+pub(super) fn warm_up() {
+    LazyLock::force(&SHIPPED);
+}
+
 /// Adds the policies of one file; what is wrong with it goes to the problems.
-fn read_file(
+fn add_file(
     file: &str,
     text: &str,
     all: &mut PolicySet,
     about: &mut HashMap<PolicyId, About>,
     problems: &mut Problems<'_>,
 ) {
+    let read = if (file, text) == (DEFAULT_FILE, DEFAULT_POLICIES) && !SHIPPED.is_empty() {
+        SHIPPED.clone()
+    } else {
+        read_file(file, text, problems)
+    };
+    for Read {
+        policy,
+        about: own,
+        at,
+    } in read
+    {
+        let id = own.reference.id.as_str();
+        if let Some(other) = about.get(policy.id()) {
+            let other = &other.reference.file;
+            let message = format!("there is another policy `{id}`, in {other}");
+            problems.add(file, at, Some(id), message);
+            continue;
+        }
+        let key = policy.id().clone();
+        if let Err(error) = all.add(policy) {
+            problems.add(file, at, Some(id), error.to_string());
+            continue;
+        }
+        about.insert(key, own);
+    }
+}
+
+/// The policies of one file, each by itself; what is wrong with them goes to the problems.
+fn read_file(file: &str, text: &str, problems: &mut Problems<'_>) -> Vec<Read> {
+    let mut read = Vec::new();
     if let Some((at, why)) = depth::too_far(text) {
-        return problems.add(file, Some(at), None, why);
+        problems.add(file, Some(at), None, why);
+        return read;
     }
     let parsed = match PolicySet::from_str(text) {
         Ok(parsed) => parsed,
-        Err(error) => return problems.add_cedar(file, None, (&error).into()),
+        Err(error) => {
+            problems.add_cedar(file, None, (&error).into());
+            return read;
+        }
     };
     for template in parsed.templates() {
         let at = template.as_ref().loc().map(|place| place.start());
@@ -150,12 +204,6 @@ fn read_file(
             wrong("the policy has no `@id(\"…\")`; records and answers name it by that".to_owned());
             continue;
         };
-        let key = PolicyId::new(id);
-        if let Some(other) = about.get(&key) {
-            let other = &other.reference.file;
-            wrong(format!("there is another policy `{id}`, in {other}"));
-            continue;
-        }
         let obligations = match annotations::read(policy) {
             Ok(obligations) => obligations,
             Err(faults) => {
@@ -182,20 +230,18 @@ fn read_file(
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect(),
         };
-        if let Err(error) = all.add(policy.new_id(key.clone())) {
-            wrong(error.to_string());
-            continue;
-        }
-        about.insert(
-            key,
-            About {
+        read.push(Read {
+            policy: policy.new_id(PolicyId::new(id)),
+            about: About {
                 reference: Arc::new(reference),
                 obligations,
                 mentions,
                 condition: Condition::of(&json),
             },
-        );
+            at,
+        });
     }
+    read
 }
 
 /// Comparisons with a word the attribute never has: the types agree, and the policy would silently never apply.

@@ -1,6 +1,7 @@
 //! How far the audit log had come when its last checkpoint was written: what shows that a log was cut off or put back.
 
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use super::{Store, now_ms};
 use crate::error::Result;
@@ -17,12 +18,26 @@ pub struct HeadRow {
 }
 
 impl Store {
-    /// Keeps how far a log has come; an older head never takes the place of a newer one.
+    /// Keeps how far a log has come, unless `allow` has something against taking the place of the one that was kept; an older
+    /// head never takes the place of a newer one.
     ///
     /// # Errors
-    /// Those of changing the database.
-    pub async fn keep_head(&self, head: &HeadRow) -> Result<()> {
+    /// Those of `allow`, and of changing the database.
+    pub async fn keep_head(
+        &self,
+        head: &HeadRow,
+        allow: impl FnOnce(&HeadRow) -> Result<()>,
+    ) -> Result<()> {
         let mut change = self.begin().await?;
+        let kept = sqlx::query("SELECT log, seq, hash FROM audit_head WHERE log = ?1")
+            .bind(&head.log)
+            .fetch_optional(&mut *change)
+            .await
+            .and_then(|kept| kept.as_ref().map(row).transpose())
+            .map_err(|error| self.failed("reading", error))?;
+        if let Some(kept) = kept {
+            allow(&kept)?;
+        }
         sqlx::query(
             "INSERT INTO audit_head (log, seq, hash, at) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (log) DO UPDATE SET seq = ?2, hash = ?3, at = ?4 WHERE seq < ?2",
@@ -48,17 +63,15 @@ impl Store {
         sqlx::query("SELECT * FROM audit_head ORDER BY at DESC, seq DESC")
             .fetch_all(&self.pool)
             .await
-            .and_then(|rows| {
-                rows.iter()
-                    .map(|row| {
-                        Ok(HeadRow {
-                            log: row.try_get("log")?,
-                            seq: row.try_get("seq")?,
-                            hash: row.try_get("hash")?,
-                        })
-                    })
-                    .collect()
-            })
+            .and_then(|rows| rows.iter().map(row).collect())
             .map_err(|error| self.failed("reading", error))
     }
+}
+
+fn row(row: &SqliteRow) -> sqlx::Result<HeadRow> {
+    Ok(HeadRow {
+        log: row.try_get("log")?,
+        seq: row.try_get("seq")?,
+        hash: row.try_get("hash")?,
+    })
 }

@@ -104,7 +104,7 @@ fn locked(lock: &str, package: &str) -> Option<Version> {
 
 /// A host that needs no folders.
 pub(super) fn without_cache() -> Result<Arc<Host>> {
-    Host::new(None, 1).map(Arc::new)
+    Host::new(None, 1, POOL_SLOTS).map(Arc::new)
 }
 
 /// Whether the engine starts, and whether its sandbox holds a guest.
