@@ -2,6 +2,7 @@
 
 mod blobs;
 mod package;
+mod read;
 
 pub use blobs::{BlobLock, Blobs};
 pub use package::{MANIFEST_FILE, Package, pack};

@@ -104,6 +104,23 @@ fn create_beside(folder: &Path, name: &std::ffi::OsStr, mode: u32) -> io::Result
 /// # Errors
 /// E3101 where there is no such file; E3004 where it may not be read, is not a regular file, or is larger than `max`.
 pub fn read_capped(path: &Path, max: u64) -> Result<Vec<u8>> {
+    let (file, size) = open_capped(path, max)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+    file.take(max.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|error| io_error("reading", path, error))?;
+    // The file may have grown since its size was asked.
+    if bytes.len() as u64 > max {
+        return Err(too_large(path, max));
+    }
+    Ok(bytes)
+}
+
+/// Opens a regular file of at most `max` bytes for reading, and tells how long it is.
+///
+/// # Errors
+/// Those of [`read_capped`].
+pub fn open_capped(path: &Path, max: u64) -> Result<(File, u64)> {
     let failed = |source: io::Error| io_error("reading", path, source);
     // O_NONBLOCK: opening a pipe nobody writes to would otherwise wait for a writer.
     let file = OpenOptions::new()
@@ -119,26 +136,19 @@ pub fn read_capped(path: &Path, max: u64) -> Result<Vec<u8>> {
         )
         .hint("Name a file. Folders, pipes and devices are not read."));
     }
-    let too_large = || {
-        Error::new(
-            Code::E3004,
-            format!("reading {}: it is larger than {max} bytes", path.display()),
-        )
-        .hint("Check that this is the file you meant.")
-        .detail("limit", max)
-    };
     if metadata.len() > max {
-        return Err(too_large());
+        return Err(too_large(path, max));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
-    file.take(max.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    // The file may have grown since its size was asked.
-    if bytes.len() as u64 > max {
-        return Err(too_large());
-    }
-    Ok(bytes)
+    Ok((file, metadata.len()))
+}
+
+fn too_large(path: &Path, max: u64) -> Error {
+    Error::new(
+        Code::E3004,
+        format!("reading {}: it is larger than {max} bytes", path.display()),
+    )
+    .hint("Check that this is the file you meant.")
+    .detail("limit", max)
 }
 
 /// Reads a regular file of at most `max` bytes as UTF-8 text.

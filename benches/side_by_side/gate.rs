@@ -20,8 +20,7 @@ use toolhatch::policy::{DEFAULT_FILE, DEFAULT_POLICIES, Policies, Question};
 use toolhatch::registry::{Document, ToolSearch};
 
 use crate::processes::binary;
-use crate::raw::RawPlugin;
-use crate::{app, percentile, request, row};
+use crate::{app, calls, percentile, request, row};
 
 /// How many call at the same time.
 const CALLERS: usize = 32;
@@ -81,7 +80,6 @@ async fn with_policies(home: &Path) {
 
 /// A call of a loaded plugin, as in row 1.
 async fn full_pipeline() {
-    let plugin = RawPlugin::new();
     let app = app();
     let pipeline = app.pipeline().expect("a pipeline");
     let mut forbidden = request(EventLimits::default());
@@ -90,44 +88,7 @@ async fn full_pipeline() {
     let code = refused.map_err(|error| error.code());
     assert_eq!(code.err(), Some(Code::E3206), "the policies are in force");
 
-    let (mut answered, mut recorded, mut raw) = (Vec::new(), Vec::new(), Vec::new());
-    for turn in 0..2200 {
-        let started = Instant::now();
-        plugin.call().await;
-        let raw_time = started.elapsed();
-
-        let started = Instant::now();
-        let report = pipeline.invoke(request(EventLimits::default())).await;
-        let answered_time = started.elapsed();
-        // So nothing of ours is left to be done while raw wasmtime has its turn.
-        app.recorded().await.expect("recorded");
-        let recorded_time = started.elapsed();
-        assert!(report.result.is_ok(), "{:?}", report.result);
-        if turn >= 200 {
-            answered.push(answered_time);
-            recorded.push(recorded_time);
-            raw.push(raw_time);
-        }
-    }
-    let raw_p50 = percentile(&mut raw, 50);
-    row(
-        "1 call, fresh instance, full pipeline with 100 rules, p50",
-        percentile(&mut answered, 50),
-        Some(raw_p50),
-        "raw + 100 µs",
-    );
-    row(
-        "1 the same until its records are in the log, p50",
-        percentile(&mut recorded, 50),
-        Some(raw_p50),
-        "–",
-    );
-    row(
-        "1 call, fresh instance, full pipeline with 100 rules, p99",
-        percentile(&mut answered, 99),
-        Some(percentile(&mut raw, 99)),
-        "–",
-    );
+    calls(&app, &pipeline, " with 100 rules").await;
     app.close_audit().await.expect("closed");
 }
 

@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 
+use super::read;
 use crate::error::{Code, Error, Result};
 use crate::exec::Artifact;
 use crate::fsx;
 use crate::ids::Digest;
-use crate::schema::artifact::MAX_BYTES;
 
 /// The artifacts below one Toolhatch home.
 #[derive(Debug, Clone)]
@@ -92,7 +92,7 @@ impl Blobs {
     /// E3109 where the bytes are not the ones that were put there; those of reading.
     pub fn read(&self, digest: &Digest) -> Result<Artifact> {
         let path = self.path(digest);
-        let artifact = Artifact::new(fsx::read_capped(&path, MAX_BYTES)?.into());
+        let artifact = read::artifact(&path)?;
         if artifact.digest == *digest {
             return Ok(artifact);
         }

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::read;
 use crate::error::{Code, Error, Result};
 use crate::exec::Artifact;
 use crate::fsx;
@@ -49,12 +50,12 @@ impl Package {
         } else {
             path.to_owned()
         };
-        let bytes = fsx::read_capped(&file, artifact::MAX_BYTES)?;
-        artifact::sniff(&bytes, artifact::MAX_BYTES)
+        let artifact = read::artifact(&file)?;
+        artifact::sniff(&artifact.bytes, artifact::MAX_BYTES)
             .map_err(|error| error.while_doing(format!("reading {}", file.display())))?;
-        let (bytes, manifest) = with_manifest(&file, bytes)?;
+        let (artifact, manifest) = with_manifest(&file, artifact)?;
         Ok(Self {
-            artifact: Artifact::new(bytes.into()),
+            artifact,
             manifest,
             docs: docs_beside(&file)?,
             file,
@@ -141,13 +142,13 @@ fn only_component(folder: &Path) -> Result<PathBuf> {
 }
 
 /// The manifest of a component: the one inside, or else one beside it, which is packed in.
-fn with_manifest(file: &Path, bytes: Vec<u8>) -> Result<(Vec<u8>, Option<Manifest>)> {
-    if let Some(text) = manifest::extract(&bytes)? {
+fn with_manifest(file: &Path, artifact: Artifact) -> Result<(Artifact, Option<Manifest>)> {
+    if let Some(text) = manifest::extract(&artifact.bytes)? {
         let manifest = manifest::parse_toml(&text, &format!("the manifest in {}", file.display()))?;
-        return Ok((bytes, Some(manifest)));
+        return Ok((artifact, Some(manifest)));
     }
     let Some(beside) = manifest_beside(file) else {
-        return Ok((bytes, None));
+        return Ok((artifact, None));
     };
     let text = fsx::read_text(&beside, MAX_MANIFEST)?;
     let origin = beside.display().to_string();
@@ -161,7 +162,8 @@ fn with_manifest(file: &Path, bytes: Vec<u8>) -> Result<(Vec<u8>, Option<Manifes
     } else {
         (manifest::parse_toml(&text, &origin)?, text)
     };
-    Ok((manifest::embed(&bytes, &text)?, Some(manifest)))
+    let packed = manifest::embed(&artifact.bytes, &text)?;
+    Ok((Artifact::new(packed.into()), Some(manifest)))
 }
 
 /// `NAME.plugin.toml` beside `NAME.wasm`, or the `plugin.toml` of a folder that holds no other component: in a folder of

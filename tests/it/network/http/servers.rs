@@ -135,3 +135,46 @@ fn ghsa_jxcf_8qw5_5c33_trailers_are_held_to_the_same_rules_as_headers() {
     }
     probe.still_works();
 }
+
+/// What 48.0.7, the version that mended GHSA-r8xh-cgf7-392j, came to refuse: a body with two lengths, or with one that is not
+/// its own, of which two servers in a row may each believe another, and take the rest for a request that nobody checked.
+#[test]
+fn a_body_has_one_length_and_that_is_its_own() {
+    for probe in Probe::both() {
+        let server = server();
+        let url = server.url("");
+        let body = "POST /smuggled HTTP/1.1\r\nhost: a\r\n\r\n";
+        let own = body.len().to_string();
+        let sent = |lengths: &[&str]| {
+            let headers: Vec<Value> = lengths
+                .iter()
+                .map(|length| json!(["content-length", length]))
+                .collect();
+            let mut request = request(&format!("{url}/"));
+            request["method"] = json!("POST");
+            request["body"] = json!(body);
+            request["headers"] = json!(headers);
+            web(&probe, request).allow(format!("network_http={url}"))
+        };
+        sent(&[&own]).run().ok();
+        assert_eq!(server.requests().len(), 1);
+        for lengths in [[own.as_str(), "0"], ["0", &own], [&own, &own]] {
+            let output = sent(&lengths).run().output();
+            assert_eq!(output.code, Some(1), "{lengths:?}: {output}");
+        }
+        for length in ["0", "5", "500", "-1", "5, 5"] {
+            let output = sent(&[length]).run().output();
+            // Where it is sent all the same, then no more of it than was said.
+            assert!(
+                output.code == Some(1) || length == "0",
+                "{length}: {output}"
+            );
+        }
+        // A connection that ended before its request did has no target.
+        for request in server.requests().iter().skip(1) {
+            assert!(["", "/"].contains(&request.target.as_str()), "{request:?}");
+            assert!(request.body.len() <= 5, "{request:?}");
+        }
+        probe.still_works();
+    }
+}
