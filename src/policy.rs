@@ -41,7 +41,7 @@ use crate::error::{Code, Error, Result};
 use crate::ids::{Digest, ToolId};
 use condition::Condition;
 use mention::Mentions;
-use shape::{Seen, Shape};
+use shape::Shape;
 use slices::Slices;
 
 /// The file of the policies that ship with Toolhatch.
@@ -68,7 +68,6 @@ pub struct Policies {
     about: HashMap<PolicyId, About>,
     slices: Slices,
     shapes: HashMap<String, Shape>,
-    seen: Seen,
     authorizer: Authorizer,
 }
 
@@ -154,6 +153,16 @@ impl Policies {
             .collect();
         all.sort_by(|a, b| (&a.file, &a.id).cmp(&(&b.file, &b.id)));
         all
+    }
+
+    /// Those of the policies that have one of these ids.
+    #[must_use]
+    pub fn named(&self, ids: &[String]) -> Vec<PolicyRef> {
+        let about = ids.iter().map(|id| self.about.get(&PolicyId::new(id)));
+        about
+            .flatten()
+            .map(|about| about.reference.as_ref().clone())
+            .collect()
     }
 
     /// Asks the policies, if there are any; without them nothing is allowed.

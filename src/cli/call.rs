@@ -4,6 +4,8 @@ mod arguments;
 mod jsonl;
 mod render;
 
+pub(super) use arguments::read_whole;
+
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -183,11 +185,7 @@ impl Args {
             self.common.allow_requested,
             &app.paths.current,
         )?;
-        let whole = self
-            .args
-            .as_deref()
-            .map(arguments::read_whole)
-            .transpose()?;
+        let whole = self.args.as_deref().map(read_whole).transpose()?;
         // Everything that is known before a thread starts: what the process itself may still do from here on.
         let (found, kept) = block_on_here(async {
             let found = app.package(&tool).await?;

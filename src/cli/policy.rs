@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::block_on_here;
+use super::call::read_whole;
 use super::output::CommandOutput;
 use super::table::{Fit, table};
 use super::text::section;
@@ -16,8 +17,9 @@ use crate::exit_code::Exit;
 use crate::fsx;
 use crate::ids::ToolId;
 use crate::policy::cases::Cases;
+use crate::policy::shadow::{self, Recalled};
 use crate::policy::{
-    DEFAULT_FILE, DEFAULT_POLICIES, Explanation, Policies, Question, ToolShape, shadow,
+    Ask, DEFAULT_FILE, DEFAULT_POLICIES, Explanation, Outcome, Policies, Question, ToolShape,
 };
 
 /// The largest file of policies or cases.
@@ -52,6 +54,9 @@ enum Command {
         /// The id of the call.
         #[arg(value_name = "CALL-ID")]
         call: String,
+        /// The arguments of the call, where they were not recorded: a JSON object, @FILE, or - for standard input.
+        #[arg(long, value_name = "JSON")]
+        args: Option<String>,
     },
     /// Run a file of cases.
     Test {
@@ -85,7 +90,7 @@ impl Args {
         };
         match self.command {
             Command::Check { files } => check(&loaded(app, &files, &shapes()?)?),
-            Command::Explain { call } => explain(app, &call),
+            Command::Explain { call, args } => explain(app, &call, args.as_deref()),
             Command::Test { cases, policy } => test(app, &cases, &policy, shapes()?),
             Command::Shadow { files } => compare(app, &files, shapes()?),
             Command::Schema => {
@@ -148,7 +153,7 @@ fn check(policies: &Policies) -> Result<CommandOutput> {
 }
 
 /// The questions that the calls of the log asked, each with its call.
-fn questions(folder: &Path) -> Result<Vec<(String, Question)>> {
+fn questions(folder: &Path) -> Result<Vec<Recalled>> {
     let mut questions = Vec::new();
     for record in audit::scan(folder, Position::START) {
         let (_, record) = record?;
@@ -168,15 +173,31 @@ fn questions(folder: &Path) -> Result<Vec<(String, Question)>> {
             )
             .caused_by(error)
         })?;
-        questions.push((call, question));
+        let policy = record.data_value().get("policy").cloned();
+        let answer = policy.and_then(|policy| serde_json::from_value::<Recorded>(policy).ok());
+        questions.push(Recalled {
+            name: call,
+            question,
+            answer: answer.map(|answer| (answer.outcome, answer.by)),
+        });
     }
     Ok(questions)
 }
 
+/// The answer of the policies, as a record has it.
+#[derive(serde::Deserialize)]
+struct Recorded {
+    outcome: Outcome,
+    by: Vec<String>,
+}
+
 /// Adds the tools that were asked about and are not installed, such as those of files: nothing is known of their arguments.
-fn with_asked(mut shapes: Vec<ToolShape>, questions: &[(String, Question)]) -> Vec<ToolShape> {
-    for (_, question) in questions {
-        if let crate::policy::Ask::Invoke { resource, .. } = &question.ask
+fn with_asked<'a>(
+    mut shapes: Vec<ToolShape>,
+    questions: impl IntoIterator<Item = &'a Question>,
+) -> Vec<ToolShape> {
+    for question in questions {
+        if let Ask::Invoke { resource, .. } = &question.ask
             && !shapes.iter().any(|shape| shape.id == resource.id)
         {
             shapes.push(ToolShape {
@@ -188,22 +209,45 @@ fn with_asked(mut shapes: Vec<ToolShape>, questions: &[(String, Question)]) -> V
     shapes
 }
 
-fn explain(app: &App, call: &str) -> Result<CommandOutput> {
+fn explain(app: &App, call: &str, arguments: Option<&str>) -> Result<CommandOutput> {
     let all = questions(&app.audit_folder())?;
-    let Some((_, question)) = all.iter().find(|(id, _)| id == call) else {
+    let of_call = || all.iter().filter(|one| one.name == call);
+    let is_yes = |one: &&Recalled| matches!(one.answer, Some((Outcome::Allow, _)));
+    // Of all that a call asked, what was refused is what people want to know about.
+    let Some(asked) = of_call()
+        .find(|one| !is_yes(one))
+        .or_else(|| of_call().next())
+    else {
         return Err(Error::new(
             Code::E3101,
             format!("the audit log does not say what the call {call} asked the policies"),
         )
         .hint("`toolhatch calls list` shows the calls there are; one that was refused before that asked nothing."));
     };
+    let mut question = asked.question.clone();
+    if let (Ask::Invoke { args, .. }, Some(given)) = (&mut question.ask, arguments) {
+        *args = Arc::new(Value::Object(read_whole(given)?));
+    }
     let shapes = block_on_here(async { app.installed_shapes().await })?;
-    let shapes = with_asked(
-        shapes.into_values().collect(),
-        &[(call.to_owned(), question.clone())],
-    );
-    let explanation = loaded(app, &[], &shapes)?.explain(question);
-    let text = words(question, &explanation);
+    let shapes = with_asked(shapes.into_values().collect(), [&question]);
+    let policies = loaded(app, &[], &shapes)?;
+    if let (true, Some((outcome, by))) = (policies.lacks_arguments(&question), &asked.answer) {
+        let decided = policies.named(by);
+        let by: Vec<String> = decided.iter().map(|policy| format!("- {policy}")).collect();
+        let mut text = format!("{}: {outcome}\n", question.ask);
+        text.push_str(&section("Decided by", &by));
+        let recorded = json!({"outcome": outcome, "by": decided});
+        let json =
+            json!({"call": call, "question": question, "recorded": recorded, "explanation": null});
+        let warning = "what would change the answer is not known: policies look at the arguments, and these were not \
+                       recorded. Give them with `--args`, or have them recorded with `audit.include_arguments`";
+        return Ok(CommandOutput {
+            warnings: vec![warning.to_owned()],
+            ..CommandOutput::new(text, json)
+        });
+    }
+    let explanation = policies.explain(&question);
+    let text = words(&question, &explanation);
     let json = json!({"call": call, "question": question, "explanation": explanation});
     Ok(CommandOutput::new(text, json))
 }
@@ -285,7 +329,7 @@ fn test(
 
 fn compare(app: &App, files: &[PathBuf], shapes: Vec<ToolShape>) -> Result<CommandOutput> {
     let questions = questions(&app.audit_folder())?;
-    let shapes = with_asked(shapes, &questions);
+    let shapes = with_asked(shapes, questions.iter().map(|one| &one.question));
     let current = loaded(app, &[], &shapes)?;
     let proposed = loaded(app, files, &shapes)?;
     let comparison = shadow::compare(&current, &proposed, questions.into_iter());
@@ -323,5 +367,16 @@ fn compare(app: &App, files: &[PathBuf], shapes: Vec<ToolShape>) -> Result<Comma
         )
     };
     let json: Value = serde_json::to_value(&comparison).unwrap_or_default();
-    Ok(CommandOutput::new(text, json))
+    let mut warnings = Vec::new();
+    if !comparison.unknown.is_empty() {
+        warnings.push(format!(
+            "{} of them have no answer: the proposed policies look at their arguments, and these were not recorded \
+             (`audit.include_arguments`)",
+            comparison.unknown.len()
+        ));
+    }
+    Ok(CommandOutput {
+        warnings,
+        ..CommandOutput::new(text, json)
+    })
 }

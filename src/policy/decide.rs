@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::asked::{Asked, Unfit};
 use super::condition::{Facts, Truth};
 use super::question::{Ask, Question};
-use super::shape::Typed;
+use super::shape::{Seen, Typed};
 use super::vocabulary::{self, Put};
 use super::{About, Policies};
 use crate::error::{Code, Error};
@@ -208,7 +208,7 @@ impl Policies {
     /// themselves.
     fn votes(&self, question: &Question) -> Result<Votes, Unfit> {
         let asked = Asked::of(question)?;
-        let arguments = self.arguments(question)?;
+        let arguments = self.arguments(question, &asked)?;
         let facts = Facts {
             question,
             arguments: arguments.as_ref(),
@@ -248,13 +248,34 @@ impl Policies {
     /// The question in Cedar's terms.
     pub(super) fn put(&self, question: &Question) -> Result<Put, Unfit> {
         let asked = Asked::of(question)?;
-        put(question, &asked, self.arguments(question)?.as_ref())
+        put(question, &asked, self.arguments(question, &asked)?.as_ref())
     }
 
-    /// The arguments of a question about a call, as far as any policy can see them.
+    /// Whether the arguments of a call are not known, as in a question of the audit log, and some policy that can concern it
+    /// looks at them: the answer cannot be known then, and deciding refuses.
+    #[must_use]
+    pub fn lacks_arguments(&self, question: &Question) -> bool {
+        let Ask::Invoke { args, .. } = &question.ask else {
+            return false;
+        };
+        let looks = |asked: Asked<'_>| !self.seen(&asked).is_nothing();
+        args.is_null() && Asked::of(question).is_ok_and(looks)
+    }
+
+    /// What the policies whose scope a question is in see of its arguments.
+    fn seen(&self, asked: &Asked<'_>) -> Seen {
+        let mut seen = Seen::default();
+        for sliced in self.slices.in_scope(asked) {
+            seen.merge(&sliced.seen);
+        }
+        seen
+    }
+
+    /// The arguments of a question about a call, as far as policies whose scope it is in can see them.
     pub(super) fn arguments<'a>(
         &'a self,
         question: &'a Question,
+        asked: &Asked<'_>,
     ) -> Result<Option<Typed<'a>>, Unfit> {
         let Ask::Invoke { resource, args } = &question.ask else {
             return Ok(None);
@@ -265,7 +286,7 @@ impl Policies {
                 resource.id
             )
         })?;
-        let typed = shape.arguments(args, &self.seen);
+        let typed = shape.arguments(args, &self.seen(asked));
         typed.map(Some).map_err(|refused| refused.to_string())
     }
 

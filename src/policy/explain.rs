@@ -125,8 +125,7 @@ impl Policies {
     /// What the policies that can concern this question name.
     fn mentioned(&self, question: &Question) -> Mentions {
         let mut mentions = Mentions::default();
-        let asked = Asked::of(question);
-        match asked.and_then(|asked| self.arguments(question).map(|_| asked)) {
+        match Asked::of(question) {
             Ok(asked) => {
                 for sliced in self.slices.in_scope(&asked) {
                     if let Some(about) = self.about.get(sliced.policy.id()) {
@@ -134,7 +133,7 @@ impl Policies {
                     }
                 }
             }
-            // A question that cannot be put may still be repaired by another argument.
+            // A question that cannot be put may still be repaired by another principal.
             Err(_) => self
                 .about
                 .values()

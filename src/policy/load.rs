@@ -40,17 +40,13 @@ pub(super) fn load(
         return Err(no_policies());
     }
 
-    let mut mentions = Mentions::default();
-    about
-        .values()
-        .for_each(|about: &About| mentions.merge(&about.mentions));
-    let seen = Seen {
-        whole: mentions.whole_arguments(),
-        names: mentions.arguments().cloned().collect(),
-    };
     let slices = Slices::new(all.policies().filter_map(|policy| {
         let about = about.get(policy.id())?;
-        Some((policy.clone(), about.condition.clone()))
+        Some((
+            policy.clone(),
+            about.condition.clone(),
+            seen(&about.mentions),
+        ))
     }));
     let policies = Policies {
         sources: sources
@@ -61,13 +57,20 @@ pub(super) fn load(
         about,
         slices,
         shapes,
-        seen,
         authorizer: Authorizer::new(),
     };
     if !is_checked {
         policies.check_types(&policies.shapes)?;
     }
     Ok(policies)
+}
+
+/// What a policy sees of the arguments.
+fn seen(mentions: &Mentions) -> Seen {
+    Seen {
+        whole: mentions.whole_arguments(),
+        names: mentions.arguments().cloned().collect(),
+    }
 }
 
 pub(super) fn check(policies: &Policies, tools: &[ToolShape]) -> Result<()> {

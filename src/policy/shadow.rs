@@ -12,6 +12,19 @@ pub struct Comparison {
     pub asked: usize,
     /// Those that were answered differently, in the order they were asked.
     pub differences: Vec<Difference>,
+    /// The names of those to which the proposed policies have no answer: they look at arguments, and these are not known.
+    pub unknown: Vec<String>,
+}
+
+/// A question of the audit log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recalled {
+    /// The name it comes under, such as the id of its call.
+    pub name: String,
+    /// The question; without the arguments, where these were not recorded.
+    pub question: Question,
+    /// The answer it got, and the ids of the policies that made it.
+    pub answer: Option<(Outcome, Vec<String>)>,
 }
 
 /// One question that gets another answer.
@@ -40,21 +53,39 @@ pub struct Answer {
     pub reason: String,
 }
 
-/// Asks both sets of policies every question, each under a name, and lists where the answers or their obligations differ.
+/// Asks both sets of policies every question, and lists where the answers or their obligations differ. Where the arguments
+/// are not known and the current policies look at them, the answer of that time is what is compared.
 ///
 /// That another policy gives the same answer is no difference.
 #[must_use]
 pub fn compare(
     current: &Policies,
     proposed: &Policies,
-    questions: impl Iterator<Item = (String, Question)>,
+    questions: impl Iterator<Item = Recalled>,
 ) -> Comparison {
     let mut comparison = Comparison::default();
-    for (name, question) in questions {
+    for Recalled {
+        name,
+        question,
+        answer: recorded,
+    } in questions
+    {
         comparison.asked += 1;
-        let now = answer(current, &question);
+        if proposed.lacks_arguments(&question) {
+            comparison.unknown.push(name);
+            continue;
+        }
         let then = answer(proposed, &question);
-        if (now.outcome, &now.obligations) != (then.outcome, &then.obligations) {
+        let recorded = recorded.filter(|_| current.lacks_arguments(&question));
+        let (now, is_other) = match recorded {
+            Some((outcome, by)) => (recalled(current, outcome, &by), outcome != then.outcome),
+            None => {
+                let now = answer(current, &question);
+                let is_other = (now.outcome, &now.obligations) != (then.outcome, &then.obligations);
+                (now, is_other)
+            }
+        };
+        if is_other {
             comparison.differences.push(Difference {
                 name,
                 question: question.ask.to_string(),
@@ -64,6 +95,16 @@ pub fn compare(
         }
     }
     comparison
+}
+
+/// An answer as it was recorded; policies that are no more are left out.
+fn recalled(policies: &Policies, outcome: Outcome, by: &[String]) -> Answer {
+    Answer {
+        outcome,
+        obligations: Obligations::default(),
+        by: policies.named(by),
+        reason: format!("{outcome}, as it was recorded"),
+    }
 }
 
 fn answer(policies: &Policies, question: &Question) -> Answer {

@@ -69,7 +69,7 @@ impl fmt::Display for ArgumentRefused {
 
 impl std::error::Error for ArgumentRefused {}
 
-/// Which top-level arguments any policy can see; the others need not be converted.
+/// Which top-level arguments policies can see; the others need not be converted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Seen {
     /// A policy uses the arguments, or the context, as a whole.
@@ -79,6 +79,22 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Nothing is seen of them.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        !self.whole && self.names.is_empty()
+    }
+
+    /// Adds what others see.
+    pub fn merge(&mut self, others: &Self) {
+        self.whole |= others.whole;
+        for name in &others.names {
+            if !self.names.contains(name) {
+                self.names.insert(name.clone());
+            }
+        }
+    }
+
     fn has(&self, name: &str) -> bool {
         self.whole || self.names.contains(name)
     }

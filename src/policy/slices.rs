@@ -12,6 +12,7 @@ use cedar_policy::{
 
 use super::asked::{Asked, Kind, Uid};
 use super::condition::Condition;
+use super::shape::Seen;
 
 /// Policies by action.
 #[derive(Debug, Default)]
@@ -34,6 +35,8 @@ pub struct Sliced {
     pub effect: Effect,
     /// What must hold beside the scope.
     pub condition: Condition,
+    /// What its conditions look at of the arguments.
+    pub seen: Seen,
     principal: Scope,
     resource: Scope,
 }
@@ -41,9 +44,9 @@ pub struct Sliced {
 impl Slices {
     /// Sorts policies.
     #[must_use]
-    pub fn new(policies: impl Iterator<Item = (Policy, Condition)>) -> Self {
+    pub fn new(policies: impl Iterator<Item = (Policy, Condition, Seen)>) -> Self {
         let mut slices = Self::default();
-        for (policy, condition) in policies {
+        for (policy, condition, seen) in policies {
             let index = slices.policies.len();
             let name = |uid: &EntityUid| uid.id().unescaped().to_owned();
             match policy.action_constraint() {
@@ -62,6 +65,7 @@ impl Slices {
             slices.policies.push(Sliced {
                 effect: policy.effect(),
                 condition,
+                seen,
                 principal: match policy.principal_constraint() {
                     PrincipalConstraint::Any => Scope::Any,
                     PrincipalConstraint::In(uid) => Scope::within(None, &uid),

@@ -67,8 +67,9 @@ pub(super) fn with_facts<T>(args: Value, ask: impl FnOnce(condition::Facts<'_>) 
     let everything = "@id(\"a\") permit (principal, action == Action::\"files.read\", resource) when { context.args == context.args };";
     let policies =
         Policies::load_checked(&[("p.cedar", everything)], &shapes()).expect("it parses");
+    let asked = asked::Asked::of(&question).expect("a principal");
     let arguments = policies
-        .arguments(&question)
+        .arguments(&question, &asked)
         .expect("arguments of their types");
     ask(condition::Facts {
         question: &question,

@@ -27,7 +27,7 @@ pub(super) fn combine(
 }
 
 /// Reads the JSON object of `--args`: as it stands, from a file, or from standard input.
-pub(super) fn read_whole(text: &str) -> Result<Map<String, Value>> {
+pub(in crate::cli) fn read_whole(text: &str) -> Result<Map<String, Value>> {
     object(&text_of(text)?)
 }
 

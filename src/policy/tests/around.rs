@@ -159,10 +159,31 @@ fn shadow_lists_the_questions_a_proposed_policy_answers_differently() {
     let ann = invoke(tool("files.read"), json!({"path": "/a"}));
     let mut bob = ann.clone();
     bob.principal.user = Some("bob".to_owned());
-    let questions = [("call-1".to_owned(), ann), ("call-2".to_owned(), bob)];
-    let comparison = shadow::compare(&default_policies(), &proposed, questions.into_iter());
-    assert_eq!(comparison.asked, 2);
+    let recalled = |name: &str, question: Question| shadow::Recalled {
+        name: name.to_owned(),
+        question,
+        answer: Some((Outcome::Allow, vec!["granted-is-allowed".to_owned()])),
+    };
+    let mut unknown = ann.clone();
+    if let Ask::Invoke { args, .. } = &mut unknown.ask {
+        *args = Arc::default();
+    }
+    let questions = [
+        recalled("call-1", ann),
+        recalled("call-2", bob),
+        recalled("call-3", unknown),
+    ];
+    let comparison = shadow::compare(
+        &default_policies(),
+        &proposed,
+        questions.clone().into_iter(),
+    );
+    assert_eq!(comparison.asked, 3);
     assert_eq!(comparison.differences.len(), 1);
+    assert!(
+        comparison.unknown.is_empty(),
+        "no policy looks at arguments"
+    );
     let difference = &comparison.differences[0];
     assert_eq!(difference.name, "call-2");
     assert_eq!(difference.proposed.by[0].id, "no-bob");
@@ -170,6 +191,25 @@ fn shadow_lists_the_questions_a_proposed_policy_answers_differently() {
         (difference.current.outcome, difference.proposed.outcome),
         (Outcome::Allow, Outcome::Deny)
     );
+
+    // Where policies look at arguments that were not recorded, the record is what is known.
+    let looks = load(
+        "@id(\"yes\") permit (principal, action, resource);
+         @id(\"paths\") forbid (principal, action == Action::\"files.read\", resource) when { context.args.path == \"/b\" };",
+    )
+    .expect("loads");
+    let comparison = shadow::compare(&default_policies(), &looks, questions.clone().into_iter());
+    assert_eq!(
+        (comparison.differences.len(), comparison.unknown),
+        (0, vec!["call-3".to_owned()])
+    );
+    let comparison = shadow::compare(&looks, &proposed, questions.into_iter());
+    let names: Vec<&str> = comparison
+        .differences
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
+    assert_eq!((names, comparison.unknown), (vec!["call-2"], vec![]));
 }
 
 #[test]

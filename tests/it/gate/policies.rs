@@ -178,6 +178,71 @@ fn what_a_proposed_policy_would_have_said_is_replayed_from_the_log() {
     );
 }
 
+/// Arguments can hold secrets, so they are not recorded unless somebody wants that.
+#[test]
+fn a_denial_for_its_arguments_is_explained_though_they_were_not_recorded() {
+    let env = TestEnv::new();
+    let file = adder(&env, "1.0.0", "a");
+    env.run(["plugin", "install", file.to_str().expect("UTF-8")])
+        .ok();
+    let add = || {
+        env.run([
+            "call",
+            "adder.add",
+            "--json",
+            "--arg",
+            "a=2",
+            "--arg",
+            "b=3",
+        ])
+    };
+    add().ok();
+    let rule = r#"@id("not-two") forbid (principal, action == Action::"adder.add", resource) when { context.args.a == 2 };"#;
+    policy(&env, rule);
+    let call = call_of(&add().fails_with(3, "E3206"));
+    let explained = env.run(["policy", "explain", &call]).ok();
+    assert!(explained.stdout.contains("not-two"), "{explained}");
+    assert!(explained.stderr.contains("--args"), "{explained}");
+    let arguments = r#"{"a": 2, "b": 3}"#;
+    let explained = env.run(["policy", "explain", &call, "--args", arguments, "--json"]);
+    let explained = explained.ok().json()["explanation"].clone();
+    assert_eq!(explained["decision"]["determining"][0]["id"], "not-two");
+    let changes = explained["changes"].as_array().expect("a list");
+    assert!(
+        changes
+            .iter()
+            .any(|change| change["what"] == "context.args.a"),
+        "{explained}"
+    );
+
+    // The answer of then is compared where the rules of now cannot be asked; who looks at arguments cannot be asked either.
+    env.write(
+        "all.cedar",
+        b"@id(\"nothing\") permit (principal, action, resource);",
+    );
+    let report = env
+        .run(["policy", "shadow", "all.cedar", "--json"])
+        .ok()
+        .json();
+    assert_eq!(report["asked"], 2, "{report}");
+    let differences = report["differences"].as_array().expect("a list");
+    assert_eq!(differences.len(), 1, "{report}");
+    assert_eq!(differences[0]["current"]["outcome"], "deny", "{report}");
+    env.write(
+        "looks.cedar",
+        rule.replace("not-two", "still-not").as_bytes(),
+    );
+    let report = env
+        .run(["policy", "shadow", "looks.cedar", "--json"])
+        .ok()
+        .json();
+    assert_eq!(
+        report["unknown"].as_array().map(Vec::len),
+        Some(2),
+        "{report}"
+    );
+}
+
 #[test]
 fn cases_are_tested() {
     let env = TestEnv::new();
