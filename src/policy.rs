@@ -39,7 +39,6 @@ pub use question::{Ask, Principal, Question, Tool};
 
 use crate::error::{Code, Error, Result};
 use crate::ids::{Digest, ToolId};
-use condition::Condition;
 use mention::Mentions;
 use shape::Shape;
 use slices::Slices;
@@ -77,7 +76,6 @@ struct About {
     reference: Arc<PolicyRef>,
     obligations: decide::Obligation,
     mentions: Mentions,
-    condition: Condition,
 }
 
 impl Policies {

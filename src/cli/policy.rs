@@ -232,11 +232,16 @@ fn explain(app: &App, call: &str, arguments: Option<&str>) -> Result<CommandOutp
     let shapes = with_asked(shapes.into_values().collect(), [&question]);
     let policies = loaded(app, &[], &shapes)?;
     if let (true, Some((outcome, by))) = (policies.lacks_arguments(&question), &asked.answer) {
-        let decided = policies.named(by);
-        let by: Vec<String> = decided.iter().map(|policy| format!("- {policy}")).collect();
+        let mut lines = Vec::new();
+        for id in by {
+            lines.push(match policies.named(std::slice::from_ref(id)).first() {
+                Some(policy) => format!("- {policy}"),
+                None => format!("- `{id}`, which is not in force any more"),
+            });
+        }
         let mut text = format!("{}: {outcome}\n", question.ask);
-        text.push_str(&section("Decided by", &by));
-        let recorded = json!({"outcome": outcome, "by": decided});
+        text.push_str(&section("Decided by", &lines));
+        let recorded = json!({"outcome": outcome, "by": by});
         let json =
             json!({"call": call, "question": question, "recorded": recorded, "explanation": null});
         let warning = "what would change the answer is not known: policies look at the arguments, and these were not \

@@ -1,8 +1,10 @@
 //! Reading the file of an artifact.
 
-use std::io::Read as _;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
+use std::thread::Builder;
 
 use crate::error::{Code, Error, Result};
 use crate::exec::Artifact;
@@ -20,37 +22,46 @@ const WAITING: usize = 64;
 /// Reads a file, and takes its digest.
 ///
 /// # Errors
-/// Those of [`fsx::read_capped`]; E3004 where a large one changed meanwhile.
+/// Those of [`fsx::open_capped`]; E3004 where the file changed meanwhile, or no thread can be started for a large one.
 pub(super) fn artifact(path: &Path) -> Result<Artifact> {
     let (mut file, size) = fsx::open_capped(path, MAX_BYTES)?;
-    if size < LARGE {
-        return Ok(Artifact::new(fsx::read_capped(path, MAX_BYTES)?.into()));
-    }
     let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
-    let digest = std::thread::scope(|scope| {
-        let (read, pieces) = sync_channel::<&[u8]>(WAITING);
-        let digest = scope.spawn(move || Digest::of_pieces(pieces));
-        for piece in bytes.chunks_mut(PIECE) {
-            file.read_exact(piece)?;
-            // Whoever takes the digest is there until the last piece was sent.
-            let _ = read.send(piece);
-        }
-        drop(read);
-        Ok(digest.join())
-    })
-    .map_err(|error: std::io::Error| fsx::io_error("reading", path, error))?;
+    let digest = if size < LARGE {
+        file.read_exact(&mut bytes).map(|()| Digest::of(&bytes))
+    } else {
+        side_by_side(&mut file, &mut bytes)
+    };
     let has_grown = file.read(&mut [0]).is_ok_and(|more| more > 0);
     match digest {
         Ok(digest) if !has_grown => Ok(Artifact {
             digest,
             bytes: bytes.into(),
         }),
+        Err(error) if error.kind() != ErrorKind::UnexpectedEof => {
+            Err(fsx::io_error("reading", path, error))
+        }
         _ => Err(Error::new(
             Code::E3004,
             format!("reading {}: it changed meanwhile", path.display()),
         )
         .hint("Try again when nothing writes to it any more.")),
     }
+}
+
+/// Fills the bytes from a file while another thread takes their digest.
+fn side_by_side(file: &mut File, bytes: &mut [u8]) -> io::Result<Digest> {
+    std::thread::scope(|scope| {
+        let (read, pieces) = sync_channel::<&[u8]>(WAITING);
+        let digest = Builder::new().spawn_scoped(scope, move || Digest::of_pieces(pieces))?;
+        for piece in bytes.chunks_mut(PIECE) {
+            file.read_exact(piece)?;
+            // Whoever takes the digest is there until the last piece was sent.
+            let _ = read.send(piece);
+        }
+        drop(read);
+        let gone = |_| io::Error::other("the thread that takes its digest is gone");
+        digest.join().map_err(gone)
+    })
 }
 
 #[cfg(test)]

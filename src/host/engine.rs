@@ -226,6 +226,7 @@ impl Ticker {
                             .unwrap_or_else(PoisonError::into_inner);
                     }
                     self.asleep.store(false, Ordering::SeqCst);
+                    idle = 0;
                 }
                 if *stopped {
                     return;

@@ -11,6 +11,7 @@ use super::asked::{Asked, Unfit};
 use super::condition::{Facts, Truth};
 use super::question::{Ask, Question};
 use super::shape::{Seen, Typed};
+use super::slices::Sliced;
 use super::vocabulary::{self, Put};
 use super::{About, Policies};
 use crate::error::{Code, Error};
@@ -208,14 +209,15 @@ impl Policies {
     /// themselves.
     fn votes(&self, question: &Question) -> Result<Votes, Unfit> {
         let asked = Asked::of(question)?;
-        let arguments = self.arguments(question, &asked)?;
+        let in_scope: Vec<&Sliced> = self.slices.in_scope(&asked).collect();
+        let arguments = self.arguments(question, &in_scope)?;
         let facts = Facts {
             question,
             arguments: arguments.as_ref(),
         };
         let mut votes = Votes::default();
         let mut unsure = Vec::new();
-        for sliced in self.slices.in_scope(&asked) {
+        for sliced in in_scope {
             match sliced.condition.holds(facts) {
                 Truth::Yes => votes.cast(sliced.effect, sliced.policy.id()),
                 Truth::No => {}
@@ -248,7 +250,12 @@ impl Policies {
     /// The question in Cedar's terms.
     pub(super) fn put(&self, question: &Question) -> Result<Put, Unfit> {
         let asked = Asked::of(question)?;
-        put(question, &asked, self.arguments(question, &asked)?.as_ref())
+        let in_scope: Vec<&Sliced> = self.slices.in_scope(&asked).collect();
+        put(
+            question,
+            &asked,
+            self.arguments(question, &in_scope)?.as_ref(),
+        )
     }
 
     /// Whether the arguments of a call are not known, as in a question of the audit log, and some policy that can concern it
@@ -258,24 +265,18 @@ impl Policies {
         let Ask::Invoke { args, .. } = &question.ask else {
             return false;
         };
-        let looks = |asked: Asked<'_>| !self.seen(&asked).is_nothing();
+        let looks = |asked: Asked<'_>| {
+            let mut in_scope = self.slices.in_scope(&asked);
+            in_scope.any(|sliced| !sliced.seen.is_nothing())
+        };
         args.is_null() && Asked::of(question).is_ok_and(looks)
     }
 
-    /// What the policies whose scope a question is in see of its arguments.
-    fn seen(&self, asked: &Asked<'_>) -> Seen {
-        let mut seen = Seen::default();
-        for sliced in self.slices.in_scope(asked) {
-            seen.merge(&sliced.seen);
-        }
-        seen
-    }
-
-    /// The arguments of a question about a call, as far as policies whose scope it is in can see them.
+    /// The arguments of a question about a call, as far as the policies in whose scope it is can see them.
     pub(super) fn arguments<'a>(
         &'a self,
         question: &'a Question,
-        asked: &Asked<'_>,
+        in_scope: &[&Sliced],
     ) -> Result<Option<Typed<'a>>, Unfit> {
         let Ask::Invoke { resource, args } = &question.ask else {
             return Ok(None);
@@ -286,7 +287,9 @@ impl Policies {
                 resource.id
             )
         })?;
-        let typed = shape.arguments(args, &self.seen(asked));
+        let mut seen = Seen::default();
+        in_scope.iter().for_each(|sliced| seen.merge(&sliced.seen));
+        let typed = shape.arguments(args, &seen);
         typed.map(Some).map_err(|refused| refused.to_string())
     }
 

@@ -32,22 +32,17 @@ pub(super) fn load(
     let mut problems = Problems::new(sources.iter().copied());
     let mut all = PolicySet::new();
     let mut about = HashMap::new();
+    let mut slices = Slices::default();
     for (file, text) in sources {
-        add_file(file, text, &mut all, &mut about, &mut problems);
+        for read in policies_of(file, text, &mut problems) {
+            add(read, file, &mut all, &mut about, &mut slices, &mut problems);
+        }
     }
     problems.into_result("reading the policies")?;
     if about.is_empty() {
         return Err(no_policies());
     }
 
-    let slices = Slices::new(all.policies().filter_map(|policy| {
-        let about = about.get(policy.id())?;
-        Some((
-            policy.clone(),
-            about.condition.clone(),
-            seen(&about.mentions),
-        ))
-    }));
     let policies = Policies {
         sources: sources
             .iter()
@@ -63,14 +58,6 @@ pub(super) fn load(
         policies.check_types(&policies.shapes)?;
     }
     Ok(policies)
-}
-
-/// What a policy sees of the arguments.
-fn seen(mentions: &Mentions) -> Seen {
-    Seen {
-        whole: mentions.whole_arguments(),
-        names: mentions.arguments().cloned().collect(),
-    }
 }
 
 pub(super) fn check(policies: &Policies, tools: &[ToolShape]) -> Result<()> {
@@ -132,6 +119,7 @@ pub(super) fn fingerprint(sources: &[(&str, &str)], tools: &[ToolShape]) -> Dige
 struct Read {
     policy: Policy,
     about: About,
+    condition: Condition,
     /// Where it begins.
     at: Option<usize>,
 }
@@ -147,39 +135,39 @@ pub(super) fn warm_up() {
     LazyLock::force(&SHIPPED);
 }
 
-/// Adds the policies of one file; what is wrong with it goes to the problems.
-fn add_file(
+/// The policies of one file, from memory where it is the one that ships with Toolhatch.
+fn policies_of(file: &str, text: &str, problems: &mut Problems<'_>) -> Vec<Read> {
+    if (file, text) == (DEFAULT_FILE, DEFAULT_POLICIES) && !SHIPPED.is_empty() {
+        return SHIPPED.clone();
+    }
+    read_file(file, text, problems)
+}
+
+/// Adds a policy to the others, unless one of them has its id.
+fn add(
+    read: Read,
     file: &str,
-    text: &str,
     all: &mut PolicySet,
     about: &mut HashMap<PolicyId, About>,
+    slices: &mut Slices,
     problems: &mut Problems<'_>,
 ) {
-    let read = if (file, text) == (DEFAULT_FILE, DEFAULT_POLICIES) && !SHIPPED.is_empty() {
-        SHIPPED.clone()
-    } else {
-        read_file(file, text, problems)
-    };
-    for Read {
-        policy,
-        about: own,
-        at,
-    } in read
-    {
-        let id = own.reference.id.as_str();
-        if let Some(other) = about.get(policy.id()) {
-            let other = &other.reference.file;
-            let message = format!("there is another policy `{id}`, in {other}");
-            problems.add(file, at, Some(id), message);
-            continue;
-        }
-        let key = policy.id().clone();
-        if let Err(error) = all.add(policy) {
-            problems.add(file, at, Some(id), error.to_string());
-            continue;
-        }
-        about.insert(key, own);
+    let own = read.about;
+    let id = own.reference.id.as_str();
+    if let Some(other) = about.get(read.policy.id()) {
+        let other = &other.reference.file;
+        let message = format!("there is another policy `{id}`, in {other}");
+        return problems.add(file, read.at, Some(id), message);
     }
+    if let Err(error) = all.add(read.policy.clone()) {
+        return problems.add(file, read.at, Some(id), error.to_string());
+    }
+    let seen = Seen {
+        whole: own.mentions.whole_arguments(),
+        names: own.mentions.arguments().cloned().collect(),
+    };
+    about.insert(read.policy.id().clone(), own);
+    slices.add(read.policy, read.condition, seen);
 }
 
 /// The policies of one file, each by itself; what is wrong with them goes to the problems.
@@ -239,8 +227,8 @@ fn read_file(file: &str, text: &str, problems: &mut Problems<'_>) -> Vec<Read> {
                 reference: Arc::new(reference),
                 obligations,
                 mentions,
-                condition: Condition::of(&json),
             },
+            condition: Condition::of(&json),
             at,
         });
     }

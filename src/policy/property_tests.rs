@@ -24,12 +24,14 @@ fn policy() -> impl Strategy<Value = String> {
         "action",
         "action in Action::\"tool.invoke\"",
         "action == Action::\"files.read\"",
+        "action == Other::Action::\"files.read\"",
         "action in [Action::\"files.read\", Action::\"files.write\"]",
         "action in [Action::\"files.read\", Action::\"tool.invoke\"]",
         "action in [Action::\"tool.invoke\", Action::\"tool.list\"]",
     ]);
     let resource = prop::sample::select(vec![
         "resource is Tool",
+        "resource",
         "resource == Tool::\"files.read\"",
         "resource in Plugin::\"files\"",
         "resource in Origin::\"wasm\"",
@@ -133,7 +135,7 @@ fn question() -> impl Strategy<Value = Question> {
         prop::option::of(Just("s1")),
         prop::option::of(prop::sample::select(vec!["files", "web"])),
     );
-    let what = (0..6u8, prop::sample::select(vec!["wasm", "mcp", "file"]));
+    let what = (0..9u8, prop::sample::select(vec!["wasm", "mcp", "file"]));
     let state = (
         any::<bool>(),
         0u32..4,
@@ -154,6 +156,8 @@ fn question() -> impl Strategy<Value = Question> {
                 0 => json!({"action": "tool.list", "resource": tool}),
                 1 => json!({"action": "fs.mount", "resource": {"path": args["path"], "access": "write"}}),
                 2 => json!({"action": "net.connect", "resource": {"name": "web", "port": 443}}),
+                3 => json!({"action": "mcp.register", "resource": {"name": "web"}}),
+                4 => json!({"action": "secret.read", "resource": {"name": "read"}}),
                 _ => json!({"action": "tool.invoke", "resource": tool, "args": args}),
             };
             let plugin = plugin.map(|name| json!({"name": name, "origin": "wasm"}));

@@ -42,48 +42,42 @@ pub struct Sliced {
 }
 
 impl Slices {
-    /// Sorts policies.
-    #[must_use]
-    pub fn new(policies: impl Iterator<Item = (Policy, Condition, Seen)>) -> Self {
-        let mut slices = Self::default();
-        for (policy, condition, seen) in policies {
-            let index = slices.policies.len();
-            let name = |uid: &EntityUid| uid.id().unescaped().to_owned();
-            match policy.action_constraint() {
-                ActionConstraint::Any => slices.others.push(index),
-                ActionConstraint::Eq(uid) => {
-                    let same = slices.of_action.entry(name(&uid)).or_default();
-                    same.push(index);
-                }
-                ActionConstraint::In(uids) => {
-                    for uid in &uids {
-                        let same = slices.in_action.entry(name(uid)).or_default();
-                        same.push(index);
-                    }
+    /// Adds a policy.
+    pub fn add(&mut self, policy: Policy, condition: Condition, seen: Seen) {
+        let index = self.policies.len();
+        match policy.action_constraint() {
+            ActionConstraint::Any => self.others.push(index),
+            ActionConstraint::Eq(uid) => {
+                if let Some(name) = name_of_action(&uid) {
+                    self.of_action.entry(name).or_default().push(index);
                 }
             }
-            slices.policies.push(Sliced {
-                effect: policy.effect(),
-                condition,
-                seen,
-                principal: match policy.principal_constraint() {
-                    PrincipalConstraint::Any => Scope::Any,
-                    PrincipalConstraint::In(uid) => Scope::within(None, &uid),
-                    PrincipalConstraint::Eq(uid) => Scope::one(&uid),
-                    PrincipalConstraint::Is(name) => Scope::all(&name),
-                    PrincipalConstraint::IsIn(name, uid) => Scope::within(Some(&name), &uid),
-                },
-                resource: match policy.resource_constraint() {
-                    ResourceConstraint::Any => Scope::Any,
-                    ResourceConstraint::In(uid) => Scope::within(None, &uid),
-                    ResourceConstraint::Eq(uid) => Scope::one(&uid),
-                    ResourceConstraint::Is(name) => Scope::all(&name),
-                    ResourceConstraint::IsIn(name, uid) => Scope::within(Some(&name), &uid),
-                },
-                policy,
-            });
+            ActionConstraint::In(uids) => {
+                for name in uids.iter().filter_map(name_of_action) {
+                    self.in_action.entry(name).or_default().push(index);
+                }
+            }
         }
-        slices
+        self.policies.push(Sliced {
+            effect: policy.effect(),
+            condition,
+            seen,
+            principal: match policy.principal_constraint() {
+                PrincipalConstraint::Any => Scope::Any,
+                PrincipalConstraint::In(uid) => Scope::within(None, &uid),
+                PrincipalConstraint::Eq(uid) => Scope::one(&uid),
+                PrincipalConstraint::Is(name) => Scope::all(&name),
+                PrincipalConstraint::IsIn(name, uid) => Scope::within(Some(&name), &uid),
+            },
+            resource: match policy.resource_constraint() {
+                ResourceConstraint::Any => Scope::Any,
+                ResourceConstraint::In(uid) => Scope::within(None, &uid),
+                ResourceConstraint::Eq(uid) => Scope::one(&uid),
+                ResourceConstraint::Is(name) => Scope::all(&name),
+                ResourceConstraint::IsIn(name, uid) => Scope::within(Some(&name), &uid),
+            },
+            policy,
+        });
     }
 
     /// The policies whose scope a question is in, whatever their conditions ask. One whose scope names several actions
@@ -155,6 +149,12 @@ impl Scope {
             }
         }
     }
+}
+
+/// The name of an action of ours; an entity of another type is no action of any question.
+fn name_of_action(uid: &EntityUid) -> Option<String> {
+    let is_ours = kind(uid.type_name()) == Some(Kind::Action);
+    is_ours.then(|| uid.id().unescaped().to_owned())
 }
 
 fn kind(name: &EntityTypeName) -> Option<Kind> {

@@ -69,7 +69,10 @@ pub(super) fn with_facts<T>(args: Value, ask: impl FnOnce(condition::Facts<'_>) 
         Policies::load_checked(&[("p.cedar", everything)], &shapes()).expect("it parses");
     let asked = asked::Asked::of(&question).expect("a principal");
     let arguments = policies
-        .arguments(&question, &asked)
+        .arguments(
+            &question,
+            &policies.slices.in_scope(&asked).collect::<Vec<_>>(),
+        )
         .expect("arguments of their types");
     ask(condition::Facts {
         question: &question,

@@ -84,9 +84,8 @@ pub(super) async fn records(
 
 /// Where records can be that fit.
 struct Walk {
-    shapes: HashMap<i64, Shape>,
-    /// The numbers of them, in order.
-    numbers: Vec<i64>,
+    /// By their numbers, in order.
+    shapes: Vec<(i64, Shape)>,
     session: Option<i64>,
     call: Option<u16>,
     /// The first chunk, and the one behind the last.
@@ -104,8 +103,7 @@ impl Walk {
             return Ok(None);
         }
         let mut walk = Self {
-            shapes: HashMap::new(),
-            numbers: Vec::new(),
+            shapes: Vec::new(),
             session: None,
             call: filter.call.as_deref().map(|call| call_bits(Some(call))),
             range: (0, END),
@@ -134,15 +132,23 @@ impl Walk {
                 (these, those) => these.or(those),
             };
         }
-        walk.numbers = shapes.iter().map(|(number, _)| *number).collect();
-        walk.numbers.sort_unstable();
-        walk.shapes = shapes.into_iter().collect();
+        shapes.sort_unstable_by_key(|(number, _)| *number);
+        walk.shapes = shapes;
         Ok(Some(walk))
+    }
+
+    /// The shape of a record, where it is one that is asked for.
+    fn shape(&self, placed: &PlacedRecord) -> Option<&Shape> {
+        let found = self
+            .shapes
+            .binary_search_by_key(&placed.shape, |(number, _)| *number);
+        let (_, shape) = self.shapes.get(found.ok()?)?;
+        Some(shape)
     }
 
     /// Whether a record may fit.
     fn wants(&self, placed: &PlacedRecord) -> bool {
-        self.numbers.binary_search(&placed.shape).is_ok()
+        self.shape(placed).is_some()
             && (self.session.is_none() || self.session == placed.session)
             && self.call.is_none_or(|call| call == placed.call)
     }
@@ -173,7 +179,7 @@ impl Walk {
     /// Reads a line, which must be what the index says of it.
     fn check(&self, placed: &PlacedRecord, line: &[u8]) -> Result<Record, Trouble> {
         let record = Record::parse(line).map_err(|_| Trouble::Stale)?;
-        let is_same = self.shapes.get(&placed.shape) == Some(&shape_of(&record))
+        let is_same = self.shape(placed) == Some(&shape_of(&record))
             && placed.call == call_bits(record.call.as_deref())
             && placed.session.is_some() == record.session.is_some();
         if is_same {
