@@ -2,6 +2,7 @@
 //! batches and agents, call; nothing else puts the parts together.
 
 mod changes;
+mod commands;
 pub mod confine;
 mod grants;
 mod history;
@@ -26,6 +27,8 @@ use crate::dist::{Blobs, Package};
 use crate::embedding::EmbeddingEndpoint;
 use crate::error::{Code, Error, Result};
 use crate::exec::BoxFuture;
+use crate::exec::Mux;
+use crate::exec::docker::DockerExecutor;
 use crate::host::{self, CompiledCache, FEW_SLOTS, Host, POOL_SLOTS};
 use crate::ids::PluginName;
 use crate::invoke::{
@@ -34,7 +37,7 @@ use crate::invoke::{
 };
 use crate::permission::{Capability, Kind, Scope, Sensitive};
 use crate::policy::Policies;
-use crate::registry::{Embedder, Installed, Origin, Registry, Source, Tool};
+use crate::registry::{self, Embedder, Installed, Origin, Registry, Source, Tool};
 
 pub use grants::read_grants;
 pub use history::{CallFilter, History, Progress, RecordFilter, ToolCost};
@@ -58,6 +61,7 @@ pub struct App {
     visible: visible::VisibleTools,
     recorder: recorder::Recorder,
     host: OnceLock<Arc<Host>>,
+    commands: OnceLock<DockerExecutor>,
     /// How many calls the host can run at once, where that is not many.
     slots: OnceLock<u32>,
     /// Standard output, where records may be printed there.
@@ -104,6 +108,7 @@ impl App {
             paths,
             environment,
             host: OnceLock::new(),
+            commands: OnceLock::new(),
             slots: OnceLock::new(),
             stdout: OnceLock::new(),
             sources: Mutex::default(),
@@ -164,7 +169,10 @@ impl App {
         let most = (self.config.concurrency as usize).min(POOL_SLOTS as usize - 8);
         Ok(Pipeline::new(Parts {
             catalog: Arc::clone(self) as Arc<dyn Catalog>,
-            executor: self.host()?,
+            executor: Arc::new(Mux {
+                wasm: self.host()?,
+                commands: Arc::new(self.commands()?),
+            }),
             ledger: Arc::clone(self) as Arc<dyn Ledger>,
             admission: self.admission(most)?,
             rules: self.rules(),
@@ -227,6 +235,7 @@ impl App {
         Rules {
             default_limits: self.config.limits.clone(),
             most_limits: self.config.ceiling.clone(),
+            commands: self.command_rules(),
             ceiling,
             sensitive: Sensitive::new(
                 own_state
@@ -249,8 +258,15 @@ impl App {
     /// # Errors
     /// E3004 where it is neither.
     pub fn tool_ref(&self, text: &str, tool: Option<&str>) -> Result<ToolRef> {
+        // How MCP names it, where a dot stands for nothing.
+        let text = if text == "sandbox_run" {
+            "sandbox.run"
+        } else {
+            text
+        };
         let path = Path::new(text);
-        if text.contains('/') || text.ends_with(".wasm") || path.exists() {
+        if text.contains('/') || text.ends_with(".wasm") || text.ends_with(".toml") || path.exists()
+        {
             return Ok(ToolRef::File {
                 path: path.to_owned(),
                 tool: tool.map(str::to_owned),
@@ -291,6 +307,9 @@ impl App {
     /// # Errors
     /// E3101, E3102, E3105, E3109, E3111.
     pub async fn source(&self, reference: &ToolRef) -> Result<Arc<Source>> {
+        if reference.is_built_in() {
+            return registry::sandbox();
+        }
         let key = key(reference);
         if let Some(source) = self.pinned(&key) {
             return Ok(source);
@@ -413,11 +432,17 @@ impl App {
                 .into_iter()
                 .find(|path| path.exists())
         });
-        named_so.or_else(|| {
-            self.search_path_entries()
-                .into_iter()
-                .find(|path| Package::read(path).is_ok_and(|package| package.name() == name))
-        })
+        named_so
+            .or_else(|| {
+                self.search_path_entries()
+                    .into_iter()
+                    .find(|path| Package::read(path).is_ok_and(|package| package.name() == name))
+            })
+            // What the project proposes comes last, so that it never takes the place of anything.
+            .or_else(|| {
+                let own = self.paths.project_tools().join(format!("{name}.toml"));
+                own.is_file().then_some(own)
+            })
     }
 
     /// Everything that lies in the configured folders.
@@ -439,6 +464,16 @@ impl App {
             })
             .collect();
         found.sort();
+        let mut proposed: Vec<PathBuf> = std::fs::read_dir(self.paths.project_tools())
+            .into_iter()
+            .flat_map(|entries| entries.flatten().map(|entry| entry.path()))
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "toml")
+            })
+            .collect();
+        proposed.sort();
+        found.extend(proposed);
         found
     }
 

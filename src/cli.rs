@@ -10,6 +10,7 @@ mod calls;
 mod completions;
 mod config;
 mod doctor;
+mod exec;
 mod explain;
 mod grant;
 mod grants;
@@ -19,6 +20,7 @@ mod plugin;
 mod policy;
 mod prompt;
 mod revoke;
+mod sandbox;
 mod schema;
 mod table;
 mod text;
@@ -33,7 +35,6 @@ use self::output::Printer;
 use crate::app::App;
 use crate::config::{Color, Flag};
 use crate::error::{Code, Error, Result};
-use crate::exit_code::Exit;
 
 /// Run the tools of AI agents behind one gate.
 ///
@@ -45,6 +46,7 @@ use crate::exit_code::Exit;
     disable_help_subcommand = true,
     after_help = "Examples:
   toolhatch call plugins/dist/analyze-code.wasm --arg path=src --allow file_read=src
+  toolhatch exec --mount . -- ls -l
   toolhatch tools list
   toolhatch plugin inspect some.wasm
   toolhatch explain E3210"
@@ -83,6 +85,7 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Call(call::Args),
+    Exec(exec::Args),
     Tools(tools::Args),
     Plugin(plugin::Args),
     Grant(grant::Args),
@@ -92,6 +95,7 @@ enum Command {
     Policy(policy::Args),
     Calls(calls::Args),
     Audit(audit::Args),
+    Sandbox(sandbox::Args),
     Cache(cache::Args),
     Config(config::Args),
     Doctor(doctor::Args),
@@ -133,19 +137,20 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit,
         Err(error) => {
             printer.error(&error);
-            error.exit()
+            error.exit().into()
         }
     };
-    printer.finish(exit).into()
+    printer.finish();
+    exit
 }
 
-fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
+fn run(cli: Cli, printer: &Printer) -> Result<ExitCode> {
     // What needs no configuration works also where that is broken.
     let output = match cli.command {
         Command::Explain(args) => args.run()?,
         Command::Schema(args) => args.run()?,
         Command::Doctor(args) => args.run(&cli.global.flags())?,
-        Command::Completions(args) => return Ok(args.run(printer)),
+        Command::Completions(args) => return Ok(args.run(printer).into()),
         command => {
             let app = Arc::new(App::open(&cli.global.flags())?);
             printer.set_color(app.config.color);
@@ -164,6 +169,11 @@ fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
                     close(&app, printer);
                     // The end of the process frees it at once, where dropping it takes a millisecond.
                     std::mem::forget(app);
+                    return exit.map(ExitCode::from);
+                }
+                Command::Exec(args) => {
+                    let exit = args.run(&app, printer);
+                    close(&app, printer);
                     return exit;
                 }
                 Command::Tools(args) => args.run(&app, printer),
@@ -175,19 +185,20 @@ fn run(cli: Cli, printer: &Printer) -> Result<Exit> {
                 Command::Policy(args) => args.run(&app),
                 Command::Calls(args) => args.run(&app, printer),
                 Command::Audit(args) => args.run(&app, printer),
+                Command::Sandbox(args) => args.run(&app),
                 Command::Cache(args) => args.run(&app),
                 Command::Config(args) => args.run(&app),
                 Command::Doctor(args) => args.run(&cli.global.flags()),
                 Command::Explain(args) => args.run(),
                 Command::Schema(args) => args.run(),
-                Command::Completions(args) => return Ok(args.run(printer)),
+                Command::Completions(args) => return Ok(args.run(printer).into()),
             };
             close(&app, printer);
             output?
         }
     };
     printer.output(&output);
-    Ok(output.exit)
+    Ok(output.exit.into())
 }
 
 /// Ends what the process kept open; what cannot be ended well is told, and changes nothing about what was done.

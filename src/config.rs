@@ -10,7 +10,10 @@
 
 mod audit;
 mod credential;
+mod docker;
+mod entries;
 pub mod env_vars;
+mod execution;
 mod merge;
 mod origin;
 pub mod paths;
@@ -31,10 +34,17 @@ use serde_json::Value;
 
 pub use audit::{AuditConfig, SyslogConfig, WebhookConfig};
 pub use credential::{Credential, CredentialSource};
-pub use env_vars::Environment;
+pub use docker::{
+    Amount, ContainerRequest, ContainerResources, DaemonChoice, DockerConfig, DockerHost, Glob,
+    ImagePattern, ImagePullPolicy, ImageReference, InvalidDockerHost, InvalidGlob, InvalidPattern,
+    InvalidPullPolicy, Narrowed, PoolConfig, ProtectedPaths, RetryConfig, TlsFiles, VolumeMount,
+};
+pub use entries::ConfigEntry;
+pub use env_vars::{ARCHITECTURE, Environment};
+pub use execution::{ExecutionConfig, InvalidHostKey, SshConfig, SshHostKey};
 pub use origin::Origin;
 pub use paths::{Paths, workspace_root};
-pub use schema::{ApprovalMode, Color, EmbeddingApi, LogLevel};
+pub use schema::{ApprovalMode, Color, EmbeddingApi, LogLevel, Strategy};
 pub use search::EmbeddingConfig;
 pub use syslog::{Facility, InvalidSyslogAddress, SyslogAddress};
 
@@ -46,7 +56,7 @@ use crate::ids::Digest;
 use crate::manifest::document::Document;
 use crate::manifest::json_schema::schema_of;
 use crate::manifest::problem::{Problems, nearest};
-use crate::manifest::{ByteSize, HumanDuration, LimitRequest, Limits};
+use crate::manifest::{LimitRequest, Limits};
 use crate::permission::Kind;
 
 /// The configuration of a process, all decided.
@@ -92,6 +102,10 @@ pub struct Config {
     pub audit: AuditConfig,
     /// The model that makes vectors of texts, for the search of tools (`search.embedding`).
     pub embedding: EmbeddingConfig,
+    /// Who runs tools that are commands (`execution`).
+    pub execution: ExecutionConfig,
+    /// The containers that commands run in (`docker`).
+    pub docker: DockerConfig,
     /// The folder of compiled components (`cache.dir`).
     pub cache_dir: PathBuf,
     /// How many bytes it may hold (`cache.max_size`).
@@ -132,17 +146,6 @@ pub struct Flag {
     pub key: &'static str,
     /// The value.
     pub value: String,
-}
-
-/// One key with its value, for `config show`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigEntry {
-    /// The dotted key.
-    pub key: String,
-    /// The value as a file would write it, without quotes.
-    pub value: String,
-    /// Where it came from.
-    pub origin: Origin,
 }
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(config_schema);
@@ -197,6 +200,8 @@ impl Config {
             config.lay(paths, layer, document, origin, "enforced")?;
         }
         config.limits = config.limits.within(&config.ceiling);
+        let told = config.docker.settle(&config.ceiling);
+        config.warnings.extend(told);
         Ok(config)
     }
 
@@ -226,6 +231,8 @@ impl Config {
             policy_user: true,
             audit: AuditConfig::default(),
             embedding: EmbeddingConfig::default(),
+            execution: ExecutionConfig::default(),
+            docker: DockerConfig::default(),
             cache_dir: paths.home.join("cache"),
             cache_max_size: 2 << 30,
             plugins_enabled: true,
@@ -249,94 +256,6 @@ impl Config {
     #[must_use]
     pub fn origin(&self, key: &str) -> &Origin {
         self.origins.get(key).unwrap_or(&Origin::BuiltIn)
-    }
-
-    /// Every key with its value and where it came from, in the order of the schema.
-    #[must_use]
-    pub fn entries(&self) -> Vec<ConfigEntry> {
-        let mut values = Vec::new();
-        values.extend(limit_values("limits", &self.limits));
-        values.extend(limit_values("ceiling", &self.ceiling));
-        let deny: Vec<&str> = self.deny.iter().map(|kind| kind.name()).collect();
-        let search_paths: Vec<String> = self
-            .search_paths
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
-        values.extend(
-            [
-                ("calls.concurrency", self.concurrency.to_string()),
-                ("calls.per_caller", self.per_caller.to_string()),
-                ("calls.queue", self.queue.to_string()),
-                (
-                    "calls.per_minute",
-                    match self.per_minute {
-                        u32::MAX => "no limit".to_owned(),
-                        limit => limit.to_string(),
-                    },
-                ),
-                ("calls.attempts", self.attempts.to_string()),
-                ("calls.breaker", self.breaker.to_string()),
-                ("calls.compile_jobs", self.compile_jobs.to_string()),
-                ("permissions.allow_flag", self.allow_flag.to_string()),
-                ("permissions.yes", self.yes.to_string()),
-                ("permissions.deny", deny.join(", ")),
-                (
-                    "approvers",
-                    self.approvers
-                        .keys()
-                        .cloned()
-                        .collect::<Vec<_>>()
-                        .join(", "),
-                ),
-                (
-                    "approvals.default",
-                    self.approvals_default.word().to_owned(),
-                ),
-                (
-                    "approvals.tools",
-                    self.approvals_tools
-                        .iter()
-                        .map(|(tool, mode)| format!("{tool} = {}", mode.word()))
-                        .collect::<Vec<_>>()
-                        .join(", "),
-                ),
-                (
-                    "approvals.ttl",
-                    HumanDuration(self.approvals_ttl).to_string(),
-                ),
-                ("policy.default", self.policy_default.to_string()),
-                ("policy.user", self.policy_user.to_string()),
-            ]
-            .map(|(key, value)| (key.to_owned(), value)),
-        );
-        values.extend(
-            self.audit
-                .entries()
-                .into_iter()
-                .chain(self.embedding.entries())
-                .map(|(key, value)| (key.to_owned(), value)),
-        );
-        values.extend(
-            [
-                ("cache.dir", self.cache_dir.display().to_string()),
-                ("cache.max_size", ByteSize(self.cache_max_size).to_string()),
-                ("plugins.enabled", self.plugins_enabled.to_string()),
-                ("plugins.search_paths", search_paths.join(", ")),
-                ("log.level", self.log_level.word().to_owned()),
-                ("output.color", self.color.word().to_owned()),
-                ("strict", self.strict.to_string()),
-            ]
-            .map(|(key, value)| (key.to_owned(), value)),
-        );
-        values
-            .into_iter()
-            .map(|(key, value)| ConfigEntry {
-                origin: self.origin(&key).clone(),
-                key,
-                value,
-            })
-            .collect()
     }
 
     /// A file that is not the operator's.
@@ -494,22 +413,4 @@ fn nearest_variable<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     let near = nearest(&written, lower.iter().map(String::as_str))?;
     let index = lower.iter().position(|name| name == near)?;
     known.get(index).copied()
-}
-
-fn limit_values(table: &str, limits: &Limits) -> Vec<(String, String)> {
-    let size = |bytes: u64| ByteSize(bytes).to_string();
-    [
-        ("timeout", HumanDuration(limits.timeout).to_string()),
-        ("memory", size(limits.memory)),
-        ("output", size(limits.output)),
-        ("stdio", size(limits.stdio)),
-        ("http_bytes", size(limits.http_bytes)),
-        ("table_elements", limits.table_elements.to_string()),
-        ("instances", limits.instances.to_string()),
-        ("host_calls", limits.host_calls.to_string()),
-        ("fuel", limits.fuel.to_string()),
-    ]
-    .into_iter()
-    .map(|(name, value)| (format!("{table}.{name}"), value))
-    .collect()
 }

@@ -3,8 +3,14 @@
 //! An executor gets a [`Job`] and returns one [`Outcome`]. Everything it wants to tell meanwhile (progress, logs, output,
 //! what it touched, what was denied) goes into the job's [`EventSink`].
 
+mod capture;
+mod command_end;
+mod commands;
+pub mod docker;
 mod events;
+mod mux;
 mod outcome;
+mod sandbox;
 
 use std::fmt;
 use std::future::Future;
@@ -15,14 +21,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-pub use events::{Effect, Event, EventLimits, EventSink, Events, LogLevel, Stdio};
+pub use capture::Capture;
+pub use command_end::CommandEnd;
+pub use commands::{CommandFailure, Commands, FinishedCommand, GuestCommand};
+pub use events::{Backlog, Effect, Event, EventLimits, EventSink, Events, LogLevel, Stdio};
+pub use mux::Mux;
 pub use outcome::{
     Content, Ended, Frame, InputRequest, LimitKind, Outcome, Output, ResourceBody, ToolError,
     ToolErrorKind, Usage, bytes,
 };
 
+pub use sandbox::{Reading, SandboxMount, SandboxSpec};
+
 use crate::error::Error;
 use crate::ids::{CallId, Digest, ToolId};
+use crate::manifest::container::ContainerSpec;
 use crate::manifest::limits::Limits;
 use crate::permission::{Action, Scope, Sensitive};
 use crate::schema::{Function, Value};
@@ -77,6 +90,10 @@ pub enum Entry {
     },
     /// An exported function of any component.
     Function(Arc<Function>),
+    /// A command in a container, as its author wrote it.
+    Container(Arc<ContainerSpec>),
+    /// Any command in any container, as whoever calls it says: the tool `sandbox.run`.
+    Sandbox,
 }
 
 /// Arguments that were checked against what the tool takes.
@@ -86,6 +103,8 @@ pub enum Arguments {
     Json(Arc<serde_json::Value>),
     /// One value for each parameter of the function.
     Values(Vec<Value>),
+    /// What is run, and what it gets.
+    Command(Arc<SandboxSpec>),
 }
 
 /// One call, authorised and admitted, ready to run.
@@ -123,6 +142,34 @@ pub struct Job {
     pub veto: Option<Arc<dyn Veto>>,
     /// Asked before each request to another machine, and told how it went.
     pub services: Option<Arc<dyn Services>>,
+    /// Runs commands on behalf of a guest; nothing where none may be run.
+    pub commands: Option<Arc<dyn Commands>>,
+}
+
+impl Job {
+    /// A command by itself, with nothing granted and nobody listening: to look at a sandbox, not to run anything.
+    #[must_use]
+    pub fn of_command(spec: SandboxSpec, limits: &Limits, sensitive: &Sensitive) -> Self {
+        Self {
+            call: CallId::generate(),
+            artifact: Artifact::new(Bytes::new()),
+            entry: Entry::Sandbox,
+            arguments: Arguments::Command(Arc::new(spec)),
+            scope: Arc::default(),
+            sensitive: Arc::new(sensitive.clone()),
+            mounts: Vec::new(),
+            wanted: Vec::new(),
+            env: Vec::new(),
+            config: Vec::new(),
+            deterministic: false,
+            limits: limits.clone(),
+            cancel: CancellationToken::new(),
+            events: Arc::new(EventSink::new(EventLimits::default())),
+            veto: None,
+            services: None,
+            commands: None,
+        }
+    }
 }
 
 /// Says no to things that the scope allows: policy, as far as executors see it.

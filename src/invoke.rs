@@ -8,6 +8,8 @@ mod approve;
 mod authorise;
 mod caller;
 mod check;
+mod commands;
+mod contain;
 mod ledger;
 mod question;
 mod record;
@@ -35,6 +37,7 @@ use crate::schema::canonical;
 pub use admit::{Admission, SERVICE, Sharing};
 pub use authorise::{Authorised, Plan, PolicyAnswer};
 pub use caller::Caller;
+pub use contain::{CommandRules, WORKSPACE};
 pub use ledger::{Approval, Asked, Ledger};
 pub use question::{Provenance, listing};
 pub use record::Recording;
@@ -97,6 +100,8 @@ pub struct Rules {
     pub default_limits: Limits,
     /// What no call gets more of.
     pub most_limits: Limits,
+    /// What holds for commands besides.
+    pub commands: CommandRules,
     /// What no grant goes beyond.
     pub ceiling: Scope,
     /// What is refused inside every grant.
@@ -304,7 +309,9 @@ impl Pipeline {
             return Ok(output);
         }
         let admitted = authorised.admit(&parts.admission).await?;
-        let mut ran = admitted.run(&*parts.executor, &parts.admission).await;
+        let mut ran = admitted
+            .run(&parts.executor, &parts.admission, &parts.rules.commands)
+            .await;
         report.usage = Some(ran.usage());
         let code = ran.code();
         ran.settle(code);

@@ -5,12 +5,18 @@
 //! types ([`schema`], [`conform`]), and then read into [`Manifest`], which only exists where everything is valid. All that
 //! is wrong is told in one error, each problem with its line and key path.
 //!
+//! A tool is a part of the component, or a command in a container ([`container`]). Tools of the second kind need no plugin:
+//! a project keeps them in files of their own ([`custom`]).
+//!
 //! Writing something into a manifest grants nothing.
 
 pub mod conform;
+pub mod container;
+pub mod custom;
 pub mod dependencies;
 pub mod document;
 pub mod duration;
+pub mod image;
 pub mod json_schema;
 pub mod limits;
 pub mod packed;
@@ -32,8 +38,10 @@ use std::sync::LazyLock;
 use semver::{Version, VersionReq};
 use serde_json::Value;
 
+pub use container::ContainerSpec;
 pub use dependencies::Candidate;
 pub use duration::HumanDuration;
+pub use image::ImageRef;
 pub use json_schema::manifest_schema;
 pub use limits::{LimitRequest, Limits};
 pub use packed::{SECTION, embed, extract};
@@ -128,23 +136,26 @@ impl Risk {
     }
 }
 
-/// The container of a tool.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ContainerSpec {
-    /// The image, by digest or tag.
-    pub image: String,
-    /// The command and its arguments; at least one.
-    pub command: Vec<String>,
-}
-
 impl Manifest {
+    /// True where every tool is a command in a container: there is nothing for a component to do.
+    #[must_use]
+    pub fn is_contained(&self) -> bool {
+        self.world.is_none()
+            && !self.tools.is_empty()
+            && self.tools.iter().all(|tool| tool.container.is_some())
+    }
+
     /// What the plugin asks for, with the variables in paths filled in; see [`Permissions::requests`].
+    ///
+    /// A tool that runs in a container asks for its program and its image without anybody writing so.
     ///
     /// # Errors
     /// E3105 where a path cannot be written as a scope; E3004 where it needs a variable that stands for nothing here.
     pub fn requests(&self, variables: &Variables) -> Result<Vec<Request>> {
+        let containers = self.tools.iter().filter_map(|tool| tool.container.as_ref());
         self.permissions
             .requests(variables)
+            .and_then(|written| container::with_implied(written, containers))
             .map_err(|error| error.while_doing(format!("reading what {} asks for", self.name)))
     }
 }

@@ -50,7 +50,7 @@ mod parse_error;
 mod request;
 mod scope;
 mod text;
-mod wildcard;
+pub(crate) mod wildcard;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 mod given;
 mod installed;
 mod lifecycle;
+mod sandbox;
 mod search;
 
 use std::collections::BTreeSet;
@@ -22,6 +23,7 @@ use crate::store::Store;
 pub use given::{Difference, Given};
 pub use installed::{Descriptor, Installed, Locked};
 pub use lifecycle::{Day, Lifecycle, Stage};
+pub use sandbox::{SANDBOX, sandbox};
 pub use search::{Document, Embedder, Found, Hit, ToolSearch};
 
 /// What is installed and granted, as `store` keeps it.
@@ -147,7 +149,10 @@ impl Tool {
     /// E3303 with every violation, by its JSON path.
     pub fn check_output(&self, structured: Option<&Value>) -> crate::error::Result<()> {
         // The results of custom tools are made from their types and cannot break the schema made from the same types.
-        let (Entry::Plugin { .. }, Some(schema)) = (&self.entry, &self.output_schema) else {
+        let (false, Some(schema)) = (
+            matches!(self.entry, Entry::Function(_)),
+            &self.output_schema,
+        ) else {
             return Ok(());
         };
         let Some(structured) = structured else {
@@ -206,6 +211,16 @@ pub struct Source {
     pub requested: KnownRequests,
 }
 
+/// What a command in a container can make use of.
+const IN_A_SANDBOX: [Kind; 6] = [
+    Kind::FileRead,
+    Kind::FileWrite,
+    Kind::NetworkTcp,
+    Kind::NetworkUdp,
+    Kind::Env,
+    Kind::Subprocess,
+];
+
 /// What a source asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Requested {
@@ -222,6 +237,8 @@ pub struct KnownRequests(OnceLock<(Variables, Arc<Requested>)>);
 /// Where a source was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
+    /// Part of Toolhatch.
+    BuiltIn,
     /// Installed under the Toolhatch home.
     Installed,
     /// A file, or a folder with a manifest and a component.
@@ -248,10 +265,13 @@ impl Source {
         }
         let requests = match &self.manifest {
             Some(manifest) => manifest.requests(variables)?,
-            None => importable(&self.imports)
-                .into_iter()
-                .map(Request::broad)
-                .collect(),
+            None => {
+                let kinds = match self.origin {
+                    Origin::BuiltIn => IN_A_SANDBOX.to_vec(),
+                    Origin::Installed | Origin::File(_) => importable(&self.imports),
+                };
+                kinds.into_iter().map(Request::broad).collect()
+            }
         };
         let capabilities = requests.iter().flat_map(|request| &request.capabilities);
         let requested = Arc::new(Requested {
@@ -287,9 +307,9 @@ pub fn importable(imports: &[String]) -> Vec<Kind> {
                 Kind::NetworkTcp => &["wasi:sockets/tcp", "wasi:sockets/types"],
                 Kind::NetworkUdp => &["wasi:sockets/udp", "wasi:sockets/types"],
                 Kind::Env => &["wasi:cli/environment"],
+                Kind::Subprocess => &["toolhatch:plugin/exec"],
                 // The imports these are for come with later versions of the WIT.
                 Kind::Secrets
-                | Kind::Subprocess
                 | Kind::ToolInvoke
                 | Kind::State
                 | Kind::Documents

@@ -9,7 +9,7 @@ use toolhatch::audit::{Head, PublicKey};
 use toolhatch::config::SyslogAddress;
 use toolhatch::error::Code;
 use toolhatch::ids::{CallId, Digest, PluginName, ToolId};
-use toolhatch::manifest::{ByteSize, HumanDuration};
+use toolhatch::manifest::{ByteSize, HumanDuration, ImageRef};
 use toolhatch::registry::Day;
 use toolhatch::web::Endpoint;
 
@@ -36,9 +36,13 @@ fuzz_target!(|text: &str| {
     check::<PublicKey>(text);
     check::<HumanDuration>(text);
     check::<ByteSize>(text);
+    check::<ImageRef>(text);
     check::<SyslogAddress>(text);
     check::<Day>(text);
     check::<Code>(text);
+    if let Ok(image) = text.parse::<ImageRef>() {
+        assert_eq!(image.familiar().parse(), Ok(image));
+    }
     if let Ok(endpoint) = text.parse::<Endpoint>() {
         let below = endpoint.below("embeddings");
         assert_eq!(below.origin(), endpoint.origin());

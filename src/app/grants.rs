@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use crate::error::{Code, Error, Result};
+use crate::manifest::image::full_name;
 use crate::permission::{
-    Access, Allow, AllowValue, Capability, FileScope, GrantedMount, Grants, Kind,
+    Access, Allow, AllowValue, Capability, FileScope, GrantedMount, Grants, Kind, SubprocessScope,
 };
 
 /// Reads grants; relative paths are relative to `current`.
@@ -23,7 +24,7 @@ pub fn read_grants(texts: &[String], all_requested: bool, current: &Path) -> Res
                 .while_doing(format!("reading `--allow {text}`"))
         })?;
         if let Some(capability) = allow.capability() {
-            grants.scope.insert(capability);
+            grants.scope.insert(in_full(capability)?);
         }
         match allow.value {
             AllowValue::File { host, guest } => {
@@ -69,4 +70,15 @@ pub fn read_grants(texts: &[String], all_requested: bool, current: &Path) -> Res
         }
     }
     Ok(grants)
+}
+
+/// An image under its full name, as manifests and commands name it: people type the short one.
+fn in_full(capability: Capability) -> Result<Capability> {
+    let Capability::Subprocess(scope) = &capability else {
+        return Ok(capability);
+    };
+    let image = scope.image().map(full_name);
+    SubprocessScope::new(image.as_deref(), scope.command())
+        .map(Capability::Subprocess)
+        .map_err(|error| error.into_error(Code::E3004))
 }

@@ -12,7 +12,7 @@ use crate::exec::Entry;
 use crate::host::DescribedTool;
 use crate::ids::ToolId;
 use crate::manifest::{Manifest, Risk, ToolSpec};
-use crate::registry::{KnownRequests, Source, Stage, Tool, Validators};
+use crate::registry::{Descriptor, KnownRequests, Source, Stage, Tool, Validators};
 use crate::schema::{self, Function};
 
 /// What every component for our world exports.
@@ -35,16 +35,25 @@ pub(super) async fn build(app: &App, found: Found) -> Result<Source> {
             Some(installed) => installed
                 .tools
                 .iter()
-                .map(|tool| tool.to_tool(&manifest.name))
+                .map(|tool| installed_tool(tool, manifest))
                 .collect::<Result<_>>()?,
             None if is_complete(manifest) => manifest
                 .tools
                 .iter()
-                .filter(|spec| spec.container.is_none())
                 .map(|spec| manifest_tool(&name, spec))
                 .collect::<Result<_>>()?,
             None => described(app, &package, &name).await?,
         }
+    } else if let Some(manifest) = manifest
+        .as_deref()
+        .filter(|manifest| manifest.is_contained())
+    {
+        // The component is empty: nothing in it is ever run.
+        manifest
+            .tools
+            .iter()
+            .map(|spec| manifest_tool(&name, spec))
+            .collect::<Result<_>>()?
     } else {
         let interface = schema::read_component(&package.artifact.bytes, package.docs.as_ref())?;
         let is_plugin = interface
@@ -108,8 +117,11 @@ fn manifest_tool(source: &str, spec: &ToolSpec) -> Result<Tool> {
         description: spec.description.clone().unwrap_or_default(),
         input_schema: spec.input_schema.clone().unwrap_or_default(),
         output_schema: spec.output_schema.clone(),
-        entry: Entry::Plugin {
-            tool: spec.name.clone(),
+        entry: match &spec.container {
+            Some(container) => Entry::Container(Arc::new(container.clone())),
+            None => Entry::Plugin {
+                tool: spec.name.clone(),
+            },
         },
         idempotent: spec.idempotent,
         pure: spec.pure,
@@ -118,6 +130,16 @@ fn manifest_tool(source: &str, spec: &ToolSpec) -> Result<Tool> {
         coerce: spec.coerce,
         validators: Validators::default(),
     })
+}
+
+/// A tool as it was described when it was installed. Of a container the manifest has more.
+fn installed_tool(known: &Descriptor, manifest: &Manifest) -> Result<Tool> {
+    let mut tool = known.to_tool(&manifest.name)?;
+    let spec = manifest.tools.iter().find(|spec| spec.name == known.name);
+    if let Some(container) = spec.and_then(|spec| spec.container.as_ref()) {
+        tool.entry = Entry::Container(Arc::new(container.clone()));
+    }
+    Ok(tool)
 }
 
 fn id(source: &str, tool: &str) -> Result<ToolId> {
@@ -134,9 +156,11 @@ async fn described(app: &App, package: &Package, source: &str) -> Result<Vec<Too
         .as_ref()
         .map_or(&[][..], |manifest| &manifest.tools);
     check_against(specs, &tools)?;
+    let in_containers = specs.iter().filter(|spec| spec.container.is_some());
     tools
         .into_iter()
         .map(|tool| described_tool(source, tool, specs))
+        .chain(in_containers.map(|spec| manifest_tool(source, spec)))
         .collect()
 }
 

@@ -17,9 +17,9 @@ use crate::app::{App, choose_tool, confine, read_grants};
 use crate::error::{Code, Error, Result};
 use crate::exec::{Approver, Event, EventLimits, EventSink, LogLevel};
 use crate::exit_code::Exit;
-use crate::ids::CallId;
-use crate::invoke::{Caller, Request};
-use crate::manifest::{ByteSize, HumanDuration, LimitRequest};
+use crate::ids::{CallId, Digest};
+use crate::invoke::{Caller, Request, ToolRef};
+use crate::manifest::{ByteSize, HumanDuration, LimitRequest, Manifest};
 use crate::permission::{Capability, GrantedMount, Grants, Request as Asked};
 use crate::registry::importable;
 use crate::schema::read_component;
@@ -148,14 +148,39 @@ impl Common {
         if app.config.allow_flag || (self.allow.is_empty() && !self.allow_requested) {
             return Ok(());
         }
-        Err(Error::new(
-            Code::E3206,
-            format!(
-                "`--allow` is switched off by {}",
-                app.config.origin("permissions.allow_flag")
-            ),
-        )
-        .hint("Ask whoever runs this machine to grant what the tool needs."))
+        Err(no_allow_flag(app))
+    }
+}
+
+/// The operator does not let people allow anything on the command line.
+pub(super) fn no_allow_flag(app: &App) -> Error {
+    Error::new(
+        Code::E3206,
+        format!(
+            "`--allow` is switched off by {}",
+            app.config.origin("permissions.allow_flag")
+        ),
+    )
+    .hint("Ask whoever runs this machine to grant what the tool needs.")
+}
+
+/// Waits for Ctrl-C, or for a polite request to end.
+pub(super) async fn listen_for_interrupt() {
+    let mut terminate =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok();
+    let terminated = async {
+        match &mut terminate {
+            Some(terminate) => terminate.recv().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => {
+            if interrupted.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+        _ = terminated => {}
     }
 }
 
@@ -187,42 +212,25 @@ impl Args {
         )?;
         let whole = self.args.as_deref().map(read_whole).transpose()?;
         // Everything that is known before a thread starts: what the process itself may still do from here on.
-        let (found, kept) = block_on_here(async {
-            let found = app.package(&tool).await?;
-            let kept = match &found.installed {
-                Some(plugin) => app.kept_for(&plugin.name, &plugin.digest).await?,
-                None => None,
-            };
-            // The threads of the database would not be confined with this process.
-            app.release().await;
-            Ok((found, kept))
-        })?;
-        let requests = match &found.package.manifest {
-            Some(manifest) => manifest.requests(&app.paths.variables())?,
-            // A component without a manifest asks for all that its imports can be used for.
-            None if grants.all_requested => {
-                let bytes = &found.package.artifact.bytes;
-                let imports = read_component(bytes, None)?.imports;
-                importable(&imports).into_iter().map(Asked::broad).collect()
-            }
-            None => Vec::new(),
-        };
+        let known = self.look_up(app, &tool, &grants)?;
         if grants.is_empty()
-            && kept.is_none()
+            && known.kept.is_none()
             && !self.dry_run
             && !self.common.headless
             && !printer.is_json()
         {
-            ask(app, &found.package.name(), &requests, &mut grants)?;
+            ask(app, &known.name, &known.requests, &mut grants)?;
         }
         // The terminal has to be open before this process may open nothing but what was granted.
         let caller = Arc::new(self.common.caller(printer));
-        if !self.common.no_landlock && !self.dry_run {
-            if let Some(plugin) = &found.installed {
-                app.pin_kept(plugin.digest, kept.clone());
+        // A command runs in a container; no code of a stranger runs in this process.
+        if !self.common.no_landlock && !self.dry_run && !known.is_command {
+            if let Some(digest) = known.installed {
+                app.pin_kept(digest, known.kept.clone());
             }
+            let kept = known.kept;
             let all = kept.map_or_else(|| grants.clone(), |kept| grants.and(&kept));
-            confine::one_shot(app, &all, &requests)?;
+            confine::one_shot(app, &all, &known.requests)?;
         }
         let common = self.common.clone();
         app.expect_one_call();
@@ -256,6 +264,60 @@ impl Args {
     }
 }
 
+/// What is known of a tool before this process confines itself.
+struct Known {
+    name: String,
+    requests: Vec<Asked>,
+    kept: Option<Arc<Grants>>,
+    /// The artifact, where it is installed.
+    installed: Option<Digest>,
+    /// It is a command, and all tools of its source are.
+    is_command: bool,
+}
+
+impl Args {
+    fn look_up(&self, app: &App, tool: &ToolRef, grants: &Grants) -> Result<Known> {
+        block_on_here(async {
+            if tool.is_built_in() {
+                let source = app.source(tool).await?;
+                return Ok(Known {
+                    name: source.name.clone(),
+                    // Whoever calls it says what it may do: there is no list to ask about.
+                    requests: Vec::new(),
+                    kept: None,
+                    installed: None,
+                    is_command: true,
+                });
+            }
+            let found = app.package(tool).await?;
+            let kept = match &found.installed {
+                Some(plugin) => app.kept_for(&plugin.name, &plugin.digest).await?,
+                None => None,
+            };
+            // The threads of the database would not be confined with this process.
+            app.release().await;
+            let manifest = found.package.manifest.as_ref();
+            let requests = match manifest {
+                Some(manifest) => manifest.requests(&app.paths.variables())?,
+                // A component without a manifest asks for all that its imports can be used for.
+                None if grants.all_requested => {
+                    let bytes = &found.package.artifact.bytes;
+                    let imports = read_component(bytes, None)?.imports;
+                    importable(&imports).into_iter().map(Asked::broad).collect()
+                }
+                None => Vec::new(),
+            };
+            Ok(Known {
+                name: found.package.name(),
+                requests,
+                kept,
+                installed: found.installed.map(|plugin| plugin.digest),
+                is_command: manifest.is_some_and(Manifest::is_contained),
+            })
+        })
+    }
+}
+
 async fn one(
     app: &Arc<App>,
     printer: &Printer,
@@ -281,15 +343,12 @@ async fn one(
     ));
     let call = pipeline.invoke(request);
     tokio::pin!(call);
+    let mut interrupt = std::pin::pin!(listen_for_interrupt());
     let mut report = loop {
         tokio::select! {
             biased;
             report = &mut call => break report,
-            interrupted = tokio::signal::ctrl_c() => {
-                if interrupted.is_ok() {
-                    cancel.cancel();
-                }
-            }
+            () = &mut interrupt, if !cancel.is_cancelled() => cancel.cancel(),
             Some((done, total, message)) = receiver.recv() => {
                 printer.progress(done, total, message.as_deref());
             }
@@ -299,6 +358,7 @@ async fn one(
         // The call ran, and nobody can show how it ended: its result is not told.
         report.result = Err(error.while_doing("recording how the call ended"));
     }
+    app.settle_containers().await;
     render::report(printer, &report, common.tool_log.is_some());
     Ok(report.error().map_or(Exit::Ok, Error::exit))
 }

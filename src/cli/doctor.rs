@@ -1,10 +1,13 @@
 //! `toolhatch doctor`: which protections are live on this machine.
 
 mod check;
+mod containers;
 mod engine;
 mod machine;
 mod self_test;
 mod state;
+
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -13,7 +16,7 @@ use super::output::CommandOutput;
 use super::table::{Fit, table};
 use super::text::{count, section};
 use crate::app::App;
-use crate::config::{Environment, Flag};
+use crate::config::Flag;
 use crate::error::Result;
 use crate::exit_code::Exit;
 
@@ -29,7 +32,7 @@ pub struct Args {}
 impl Args {
     /// Runs the command. It works also where the configuration is broken: that is one of the things it tells.
     pub fn run(&self, flags: &[Flag]) -> Result<CommandOutput> {
-        let app = App::open(flags);
+        let app = App::open(flags).map(Arc::new);
         let mut checks = vec![
             Check::ok("toolhatch", env!("CARGO_PKG_VERSION")),
             engine::version(),
@@ -48,6 +51,7 @@ impl Args {
                 checks.push(machine::confinement());
                 checks.push(state::plugins(app));
                 checks.push(state::grants(app));
+                checks.extend(containers::checks(app));
             }
             // Folders and grants are what the configuration says; the rest can be looked at without it.
             Err(_) => {
@@ -57,7 +61,6 @@ impl Args {
         }
         checks.push(machine::terminal());
         checks.push(machine::user());
-        checks.push(machine::docker(&Environment::of_process()));
         let has_problem = checks.iter().any(|check| check.status == Status::Problem);
         let list: Value = checks.iter().map(Check::to_json).collect();
         Ok(CommandOutput {

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::config::Color;
 use crate::error::Error;
+use crate::exec::Stdio;
 use crate::exit_code::Exit;
 
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -144,6 +145,32 @@ impl Printer {
         self.write_out(&text);
     }
 
+    /// Passes on a piece of what a command prints: as it is into files and pipes, without control characters on a terminal.
+    pub fn stream(&self, stream: Stdio, bytes: &[u8]) {
+        self.clear_progress();
+        let shown;
+        let is_terminal = match stream {
+            Stdio::Stdout => io::stdout().is_terminal(),
+            Stdio::Stderr => stderr_is_terminal(),
+        };
+        let bytes = if is_terminal {
+            shown = without_controls(&String::from_utf8_lossy(bytes));
+            shown.as_bytes()
+        } else {
+            bytes
+        };
+        let written = match stream {
+            Stdio::Stdout => {
+                let mut out = io::stdout().lock();
+                out.write_all(bytes).and_then(|()| out.flush())
+            }
+            Stdio::Stderr => io::stderr().lock().write_all(bytes),
+        };
+        if written.is_err() {
+            self.broken.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Prints JSON: indented on a terminal, else one line.
     pub fn json_value(&self, value: &Value) {
         let text = if io::stdout().is_terminal() {
@@ -245,11 +272,9 @@ impl Printer {
         }
     }
 
-    /// Tidies up; the exit of the process stays what the command gave, also where the reader of its output went away.
-    #[must_use]
-    pub fn finish(&self, exit: Exit) -> Exit {
+    /// Tidies up.
+    pub fn finish(&self) {
         self.clear_progress();
-        exit
     }
 }
 

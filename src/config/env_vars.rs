@@ -29,6 +29,24 @@ pub const MEMORY: &str = "TOOLHATCH_MEMORY";
 pub const OUTPUT: &str = "TOOLHATCH_OUTPUT";
 /// Folders in which plugins are looked for, with `:` between them (`plugins.search_paths`).
 pub const PLUGIN_PATH: &str = "TOOLHATCH_PLUGIN_PATH";
+/// Which executor runs tools that are commands (`execution.strategy`).
+pub const EXECUTION: &str = "TOOLHATCH_EXECUTION";
+/// The daemon, by its context (`docker.context`).
+pub const DOCKER_CONTEXT: &str = "TOOLHATCH_DOCKER_CONTEXT";
+/// The daemon, by where it listens (`docker.host`).
+pub const DOCKER_HOST: &str = "TOOLHATCH_DOCKER_HOST";
+/// The image of commands that name none (`docker.image`).
+pub const DOCKER_IMAGE: &str = "TOOLHATCH_DOCKER_IMAGE";
+/// When images are pulled (`docker.image_pull_policy`).
+pub const DOCKER_PULL_POLICY: &str = "TOOLHATCH_DOCKER_PULL_POLICY";
+/// How long a command may take where nobody says (`docker.timeout`).
+pub const DOCKER_TIMEOUT: &str = "TOOLHATCH_DOCKER_TIMEOUT";
+/// How many processors a container gets where nobody says (`docker.resources.cpus`).
+pub const DOCKER_CPUS: &str = "TOOLHATCH_DOCKER_CPUS";
+/// How much memory a container gets where nobody says (`docker.resources.memory`).
+pub const DOCKER_MEMORY: &str = "TOOLHATCH_DOCKER_MEMORY";
+/// How many containers run at once (`docker.concurrency`).
+pub const DOCKER_CONCURRENCY: &str = "TOOLHATCH_DOCKER_CONCURRENCY";
 
 /// The home folder of the user.
 pub const USER_HOME: &str = "HOME";
@@ -37,8 +55,9 @@ pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 /// The folder of data of the XDG base directory specification.
 pub const XDG_DATA_HOME: &str = "XDG_DATA_HOME";
 
-/// The variables that set a key of the configuration, with that key.
-pub const SETTINGS: [(&str, &str); 11] = [
+/// The variables that set a key of the configuration, with that key. Of two that set the same the last one counts: as with
+/// Docker's own, the host of a daemon before its context.
+pub const SETTINGS: [(&str, &str); 20] = [
     (CACHE_DIR, "cache.dir"),
     (CACHE_MAX_SIZE, "cache.max_size"),
     (LOG, "log.level"),
@@ -50,7 +69,19 @@ pub const SETTINGS: [(&str, &str); 11] = [
     (MEMORY, "limits.memory"),
     (OUTPUT, "limits.output"),
     (PLUGIN_PATH, "plugins.search_paths"),
+    (EXECUTION, "execution.strategy"),
+    (DOCKER_CONTEXT, "docker.context"),
+    (DOCKER_HOST, "docker.host"),
+    (DOCKER_IMAGE, "docker.image"),
+    (DOCKER_PULL_POLICY, "docker.image_pull_policy"),
+    (DOCKER_TIMEOUT, "docker.timeout"),
+    (DOCKER_CPUS, "docker.resources.cpus"),
+    (DOCKER_MEMORY, "docker.resources.memory"),
+    (DOCKER_CONCURRENCY, "docker.concurrency"),
 ];
+
+/// What this program was built for, as `uname -m` says it: `x86_64`, `aarch64`.
+pub const ARCHITECTURE: &str = std::env::consts::ARCH;
 
 /// The variables of the process at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! Laying one layer over what is there: which values it may set, and which way it may move them.
 
+mod docker;
+mod execution;
 mod outward;
 
 use std::collections::BTreeMap;
@@ -83,6 +85,8 @@ impl Merge<'_> {
         self.policy(&layer.policy);
         self.audit(layer.audit);
         self.embedding(layer.search.embedding);
+        self.execution(layer.execution);
+        self.docker(layer.docker);
         let dir = layer.cache.dir.and_then(|dir| self.path("cache.dir", &dir));
         self.replace("cache.dir", dir, Project::Leaves, |config| {
             &mut config.cache_dir

@@ -98,6 +98,12 @@ impl Paths {
         })
     }
 
+    /// The folder with the tools that the project proposes.
+    #[must_use]
+    pub fn project_tools(&self) -> PathBuf {
+        self.workspace.join(PROJECT_FOLDER).join("tools")
+    }
+
     /// What the variables in the paths of a manifest stand for here.
     #[must_use]
     pub fn variables(&self) -> Variables {

@@ -112,6 +112,7 @@ pub(super) fn keys(schema: &Value) -> Vec<String> {
 fn value(text: &str, schema: &Value) -> Option<Value> {
     match schema.get("type").and_then(Value::as_str) {
         Some("integer") => text.parse::<u64>().ok().map(Value::from),
+        Some("number") => text.parse::<f64>().ok().map(Value::from),
         Some("boolean") => match text {
             "true" | "1" => Some(Value::Bool(true)),
             "false" | "0" => Some(Value::Bool(false)),

@@ -3,6 +3,8 @@
 //! The doc comments are the descriptions that `toolhatch schema config` prints.
 
 mod audit;
+mod docker;
+mod execution;
 mod search;
 
 use std::collections::BTreeMap;
@@ -11,6 +13,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use audit::{Audit, Syslog, Webhook};
+pub use docker::{Ceiling, Docker, NetworkMode, Pool, Resources, Retry, Volume};
+pub use execution::{Execution, Ssh, Strategy};
 pub use search::{Embedding, EmbeddingApi, Search};
 
 use crate::manifest::schema::Limits;
@@ -62,6 +66,12 @@ pub struct Layer {
     /// How tools are searched.
     #[serde(default)]
     pub search: Search,
+    /// Who runs tools that are commands.
+    #[serde(default)]
+    pub execution: Execution,
+    /// The containers that commands run in.
+    #[serde(default)]
+    pub docker: Docker,
     /// The cache of compiled components.
     #[serde(default)]
     pub cache: Cache,

@@ -46,7 +46,8 @@ impl FromStr for SyslogAddress {
     }
 }
 
-fn is_host_and_port(text: &str) -> bool {
+/// True for `HOST:PORT`, the host of an IPv6 address in brackets.
+pub(super) fn is_host_and_port(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else {
         return false;
     };

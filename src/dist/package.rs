@@ -16,6 +16,8 @@ use crate::schema::{Docs, artifact};
 pub const MANIFEST_FILE: &str = "plugin.toml";
 /// The older form.
 const YAML_FILE: &str = "plugin.yaml";
+/// A component with nothing in it: the magic number, and the version and layer of the binary format.
+const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 /// A manifest is a page or two; more is a mistake or an attack.
 const MAX_MANIFEST: u64 = 1 << 20;
 
@@ -45,6 +47,17 @@ impl Package {
             };
             Error::new(code, format!("reading the plugin {}", path.display())).caused_by(error)
         })?;
+        if metadata.is_dir()
+            && let Some(package) = Self::of_commands(path)?
+        {
+            return Ok(package);
+        }
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            return Self::custom(path);
+        }
         let file = if metadata.is_dir() {
             only_component(path)?
         } else {
@@ -59,6 +72,43 @@ impl Package {
             manifest,
             docs: docs_beside(&file)?,
             file,
+        })
+    }
+
+    /// Reads a file of tools that are commands, such as `.toolhatch/tools/lint.toml`.
+    ///
+    /// # Errors
+    /// E3105 where it is not valid.
+    fn custom(path: &Path) -> Result<Self> {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let text = fsx::read_text(path, MAX_MANIFEST)?;
+        let manifest = manifest::custom::parse(&stem, &text)
+            .map_err(|error| error.while_doing(format!("reading {}", path.display())))?;
+        Self::contained(manifest, path)
+    }
+
+    /// A folder whose manifest says that every tool is a command, and that has no component.
+    fn of_commands(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join(MANIFEST_FILE);
+        if !path.is_file() || has_component(folder) {
+            return Ok(None);
+        }
+        let text = fsx::read_text(&path, MAX_MANIFEST)?;
+        let manifest = manifest::parse_toml(&text, &path.display().to_string())?;
+        if !manifest.is_contained() {
+            return Ok(None);
+        }
+        Self::contained(manifest, &path).map(Some)
+    }
+
+    /// The manifest in an empty component: what a plugin without code of its own is.
+    fn contained(manifest: Manifest, path: &Path) -> Result<Self> {
+        let bytes = manifest::embed(EMPTY_COMPONENT, &manifest::to_toml(&manifest))?;
+        Ok(Self {
+            artifact: Artifact::new(bytes.into()),
+            manifest: Some(manifest),
+            docs: None,
+            file: path.to_owned(),
         })
     }
 
@@ -102,7 +152,12 @@ pub fn pack(component: &[u8], manifest_text: &str, origin: &str) -> Result<Vec<u
     manifest::embed(component, manifest_text)
 }
 
-fn only_component(folder: &Path) -> Result<PathBuf> {
+fn has_component(folder: &Path) -> bool {
+    !components(folder).is_empty()
+}
+
+/// The components of a folder, or else those of its `dist`.
+fn components(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for place in [folder.to_owned(), folder.join("dist")] {
         let Ok(entries) = std::fs::read_dir(&place) else {
@@ -122,6 +177,11 @@ fn only_component(folder: &Path) -> Result<PathBuf> {
         }
     }
     found.sort();
+    found
+}
+
+fn only_component(folder: &Path) -> Result<PathBuf> {
+    let found = components(folder);
     match found.as_slice() {
         [only] => Ok(only.clone()),
         [] => Err(Error::new(

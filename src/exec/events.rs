@@ -6,9 +6,11 @@ use std::collections::HashSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::permission::{Access, Denial};
 
@@ -78,6 +80,17 @@ pub enum Effect {
     },
     /// A name was looked up.
     Lookup(String),
+    /// A command ran in a container.
+    Container {
+        /// The image, as it was named.
+        image: String,
+        /// Its id.
+        id: String,
+        /// The program.
+        program: String,
+        /// What was found inside before the command began: who it runs as, and how it is confined.
+        posture: String,
+    },
 }
 
 impl Effect {
@@ -99,6 +112,14 @@ impl Effect {
                 json!({"type": protocol, "address": address.to_string()})
             }
             Self::Lookup(name) => json!({"type": "lookup", "name": name}),
+            Self::Container {
+                image,
+                id,
+                program,
+                posture,
+            } => json!({
+                "type": "container", "image": image, "id": id, "program": program, "posture": posture,
+            }),
         }
     }
 }
@@ -185,11 +206,46 @@ struct Kept {
 
 type Listener = Box<dyn Fn(Event<'_>) + Send + Sync>;
 
+/// How much whoever watches has still to take. An executor waits for room before it reads on, so that a slow reader slows
+/// the command down and nothing grows.
+#[derive(Debug, Default)]
+pub struct Backlog {
+    bytes: AtomicUsize,
+    taken: Notify,
+}
+
+impl Backlog {
+    /// So much may wait.
+    const MOST: usize = 4 << 20;
+
+    /// Counts what was handed over.
+    pub fn add(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    /// Counts what was taken.
+    pub fn take(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.taken.notify_waiters();
+    }
+
+    async fn room(&self) {
+        loop {
+            let taken = self.taken.notified();
+            if self.bytes.load(Ordering::Acquire) < Self::MOST {
+                return;
+            }
+            taken.await;
+        }
+    }
+}
+
 /// Collects what one call tells, within limits, and passes it on to a listener as it comes.
 pub struct EventSink {
     limits: EventLimits,
     kept: Mutex<Kept>,
     listener: Option<Listener>,
+    backlog: Option<Arc<Backlog>>,
 }
 
 impl fmt::Debug for EventSink {
@@ -208,6 +264,7 @@ impl EventSink {
             limits,
             kept: Mutex::default(),
             listener: None,
+            backlog: None,
         }
     }
 
@@ -219,6 +276,20 @@ impl EventSink {
         Self {
             listener: Some(Box::new(listener)),
             ..Self::new(limits)
+        }
+    }
+
+    /// Has executors wait while whoever watches has this much still to take.
+    #[must_use]
+    pub fn with_backlog(mut self, backlog: Arc<Backlog>) -> Self {
+        self.backlog = Some(backlog);
+        self
+    }
+
+    /// Waits until whoever watches has room for more output.
+    pub async fn room(&self) {
+        if let Some(backlog) = &self.backlog {
+            backlog.room().await;
         }
     }
 
@@ -291,6 +362,23 @@ impl EventSink {
         if !taken.is_empty() {
             self.pass_on(Event::Output(stream, taken));
         }
+    }
+
+    /// Passes output on to whoever watches, without keeping it: the executor does.
+    pub fn stream(&self, stream: Stdio, bytes: &[u8]) {
+        self.pass_on(Event::Output(stream, bytes));
+    }
+
+    /// Keeps output that was streamed before, of which this many bytes are missing already.
+    pub fn keep(&self, stream: Stdio, bytes: Vec<u8>, missing: u64) {
+        let mut kept = self.kept();
+        let events = &mut kept.events;
+        let (buffer, dropped) = match stream {
+            Stdio::Stdout => (&mut events.stdout, &mut events.stdout_dropped),
+            Stdio::Stderr => (&mut events.stderr, &mut events.stderr_dropped),
+        };
+        *buffer = bytes;
+        *dropped = missing;
     }
 
     /// Records something the guest touched.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::CommandEnd;
 use crate::error::{Code, Error};
 
 /// How a call ended, and what it used.
@@ -82,7 +83,14 @@ pub enum Ended {
         backtrace: Vec<Frame>,
     },
     /// The tool ended itself with an exit code.
-    Exited(i32),
+    Exited {
+        /// The code.
+        code: i32,
+        /// What it said, where that is not in the events.
+        structured: Option<Value>,
+    },
+    /// A signal ended the tool that was not ours.
+    Signalled(i32),
     /// A limit was reached.
     LimitReached {
         /// Which one.
@@ -412,7 +420,8 @@ impl Ended {
             Self::NeedsInput { .. } => Some(Code::E3213),
             Self::Failed(error) => Some(tool_code(error.kind).0),
             Self::Crashed { .. } => Some(Code::E3404),
-            Self::Exited(_) => Some(Code::E3410),
+            Self::Exited { .. } => Some(Code::E3410),
+            Self::Signalled(_) => Some(Code::E3404),
             Self::LimitReached { limit, .. } => Some(limit.code()),
             Self::TimedOut(_) => Some(Code::E3402),
             Self::Cancelled => Some(Code::E3703),
@@ -442,23 +451,41 @@ impl Ended {
                 Error::new(Code::E3404, format!("the tool crashed: {message}"))
                     .detail("backtrace", frames)
             }
-            Self::Exited(code) => Error::new(
-                Code::E3410,
-                format!("the tool ended itself with exit code {code}"),
-            )
-            .detail("exit_code", code),
-            Self::LimitReached { limit, value } => {
-                Error::new(limit.code(), limit.describe(value)).detail("limit", value)
+            Self::Exited { code, structured } => {
+                let error = CommandEnd::Exited
+                    .error(
+                        Code::E3410,
+                        format!("the tool ended itself with exit code {code}"),
+                    )
+                    .detail("exit_code", code);
+                match structured {
+                    Some(structured) => error.detail("structured", structured),
+                    None => error,
+                }
             }
-            Self::TimedOut(after) => Error::new(
-                Code::E3402,
-                format!("the tool did not finish within {}", seconds(after)),
-            )
-            .detail(
-                "timeout_ms",
-                u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
-            ),
-            Self::Cancelled => Error::new(Code::E3703, "the call was cancelled"),
+            Self::Signalled(signal) => CommandEnd::Signalled
+                .error(
+                    Code::E3404,
+                    format!("signal {signal}{} ended the tool", signal_name(signal)),
+                )
+                .detail("signal", signal),
+            Self::LimitReached { limit, value } => {
+                let error = match limit {
+                    LimitKind::Memory => CommandEnd::Oom.error(limit.code(), limit.describe(value)),
+                    _ => Error::new(limit.code(), limit.describe(value)),
+                };
+                error.detail("limit", value)
+            }
+            Self::TimedOut(after) => CommandEnd::Timeout
+                .error(
+                    Code::E3402,
+                    format!("the tool did not finish within {}", seconds(after)),
+                )
+                .detail(
+                    "timeout_ms",
+                    u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
+                ),
+            Self::Cancelled => CommandEnd::Cancelled.error(Code::E3703, "the call was cancelled"),
             Self::NotRun(error) => error,
         })
     }
@@ -487,6 +514,28 @@ fn tool_error(error: ToolError) -> Error {
         result = result.detail("structured", structured);
     }
     result
+}
+
+/// The name of a signal that people know, in parentheses after its number.
+fn signal_name(signal: i32) -> &'static str {
+    match signal {
+        1 => " (SIGHUP)",
+        2 => " (SIGINT)",
+        3 => " (SIGQUIT)",
+        4 => " (SIGILL)",
+        6 => " (SIGABRT)",
+        7 => " (SIGBUS)",
+        8 => " (SIGFPE)",
+        9 => " (SIGKILL)",
+        11 => " (SIGSEGV)",
+        13 => " (SIGPIPE)",
+        14 => " (SIGALRM)",
+        15 => " (SIGTERM)",
+        24 => " (SIGXCPU)",
+        25 => " (SIGXFSZ)",
+        31 => " (SIGSYS)",
+        _ => "",
+    }
 }
 
 /// A duration as people write it: `1.5s`, `250ms`.

@@ -7,11 +7,13 @@ wasmtime::component::bindgen!({
         world tool-guest {
             import toolhatch:plugin/log@0.1.0;
             import toolhatch:plugin/progress@0.1.0;
+            import toolhatch:plugin/exec@0.1.0;
             export toolhatch:plugin/tools@0.1.0;
         }
     ",
     path: "wit",
     world: "toolhatch:host/tool-guest",
+    imports: { "toolhatch:plugin/exec.run": async },
     exports: { default: async },
     require_store_data_send: true,
 });

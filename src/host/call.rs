@@ -31,8 +31,8 @@ use super::values::{from_val, to_val};
 use super::{DescribedTool, Host, clocks};
 use crate::error::{Code, Error, Result};
 use crate::exec::{
-    Arguments, Ended, Entry, EventLimits, EventSink, Job, Mount, Outcome, Services, Stdio, Usage,
-    Veto,
+    Arguments, Commands, Ended, Entry, EventLimits, EventSink, Job, Mount, Outcome, Services,
+    Stdio, Usage, Veto,
 };
 use crate::manifest::limits::Limits;
 use crate::permission::{Kind, Scope, Sensitive};
@@ -241,6 +241,7 @@ pub(super) async fn describe(host: &Host, loaded: &Loaded) -> Result<Vec<Describ
         wanted: &[],
         veto: None,
         services: None,
+        commands: None,
         env: &[],
         config: &[],
         deterministic: true,
@@ -286,6 +287,7 @@ struct Environment<'a> {
     wanted: &'a [Mount],
     veto: Option<Arc<dyn Veto>>,
     services: Option<Arc<dyn Services>>,
+    commands: Option<Arc<dyn Commands>>,
     env: &'a [(String, String)],
     config: &'a [(String, String)],
     deterministic: bool,
@@ -301,6 +303,7 @@ fn store(host: &Host, loaded: &Loaded, job: &Job, meter: Arc<Meter>) -> Result<S
         wanted: &job.wanted,
         veto: job.veto.clone(),
         services: job.services.clone(),
+        commands: job.commands.clone(),
         env: &job.env,
         config: &job.config,
         deterministic: job.deterministic,
@@ -352,6 +355,7 @@ fn store_for(
         ),
         lookups: Lookups::default(),
         guard,
+        commands: environment.commands.clone(),
         config: environment
             .config
             .iter()

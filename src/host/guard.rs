@@ -77,6 +77,14 @@ impl Guard {
         self.scope.check_file(path, access, &self.sensitive).is_ok()
     }
 
+    /// Decides on running a command in a container.
+    pub(super) fn command(&self, image: &str, command: &str) -> Result<(), Denied> {
+        self.decide(&Action::Subprocess {
+            image: image.to_owned(),
+            command: command.to_owned(),
+        })
+    }
+
     // === files ===
 
     /// Decides on reading or writing the true path of a file or folder.

@@ -7,7 +7,8 @@ use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
 
-use super::bindings::toolhatch::plugin::{log, progress};
+use super::bindings::toolhatch::plugin::{exec, log, progress};
+use super::imports::exec::HasExec;
 use super::imports::filesystem;
 use super::imports::log::HasLog;
 use super::imports::lookup;
@@ -25,6 +26,7 @@ pub(super) fn build(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     wasmtime_wasi_config::add_to_linker(&mut linker, State::config)?;
     log::add_to_linker::<State, HasLog>(&mut linker, State::log)?;
     progress::add_to_linker::<State, HasProgress>(&mut linker, State::progress)?;
+    exec::add_to_linker::<State, HasExec>(&mut linker, State::exec)?;
 
     // Ours take the place of wasmtime-wasi's: the same interfaces, with every path and name decided by the gate.
     linker.allow_shadowing(true);
@@ -80,6 +82,7 @@ fn is_known(import: &str) -> bool {
         "wasi:sockets/",
         "toolhatch:plugin/log",
         "toolhatch:plugin/progress",
+        "toolhatch:plugin/exec",
     ]
     .iter()
     .any(|known| import.starts_with(known))

@@ -33,7 +33,10 @@ pub(super) fn of_error(error: &wasmtime::Error, store: &Store<State>, limits: &L
         return reached(LimitKind::HostCalls, limits.host_calls);
     }
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
-        return Ended::Exited(exit.0);
+        return Ended::Exited {
+            code: exit.0,
+            structured: None,
+        };
     }
     let state = store.data();
     let trap = error.downcast_ref::<Trap>().copied();

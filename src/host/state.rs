@@ -10,6 +10,7 @@ use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::guard::Guard;
+use super::imports::exec::ExecView;
 use super::imports::filesystem::{Files, FilesView};
 use super::imports::http::Outgoing;
 use super::imports::log::LogView;
@@ -17,7 +18,7 @@ use super::imports::lookup::{LookupView, Lookups};
 use super::imports::progress::{Progress, ProgressView};
 use super::limits::Limiter;
 use super::meter::Meter;
-use crate::exec::EventSink;
+use crate::exec::{Commands, EventSink};
 
 /// The data of a store.
 pub(super) struct State {
@@ -28,6 +29,7 @@ pub(super) struct State {
     pub(super) outgoing: Outgoing,
     pub(super) lookups: Lookups,
     pub(super) guard: Arc<Guard>,
+    pub(super) commands: Option<Arc<dyn Commands>>,
     pub(super) config: WasiConfigVariables,
     pub(super) events: Arc<EventSink>,
     pub(super) progress: Progress,
@@ -81,6 +83,13 @@ impl State {
         ProgressView {
             progress: &mut self.progress,
             events: &self.events,
+        }
+    }
+
+    pub(super) fn exec(&mut self) -> ExecView<'_> {
+        ExecView {
+            commands: self.commands.as_ref(),
+            guard: &self.guard,
         }
     }
 

@@ -7,12 +7,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Authorised, Recorded};
+use super::commands::CallCommands;
+use super::{Authorised, CommandRules, Recorded};
 use crate::error::{Code, Error, Result};
 use crate::exec::{
-    BoxFuture, Ended, EventSink, Executor, Job, Outcome, Output, ServiceRequest, Services,
-    ToolErrorKind, Usage,
+    Arguments, BoxFuture, Commands, Ended, EventSink, Executor, Job, Outcome, Output,
+    ServiceRequest, Services, ToolErrorKind, Usage,
 };
+use crate::permission::Kind;
 use crate::registry::Tool;
 use crate::resilience::breaker::{BreakerConfig, Outcome as Health};
 use crate::resilience::breakers::{BreakerGuard, Breakers, MemoryBreakers, Observer, Settings};
@@ -209,7 +211,12 @@ impl Authorised {
 
 impl Admitted {
     /// Runs the call; again where it failed, its tool says that it may work later, and calling it twice does no harm.
-    pub(super) async fn run(self, executor: &dyn Executor, admission: &Admission) -> Ran {
+    pub(super) async fn run(
+        self,
+        executor: &Arc<dyn Executor>,
+        admission: &Admission,
+        rules: &CommandRules,
+    ) -> Ran {
         let Authorised {
             request,
             source,
@@ -218,6 +225,17 @@ impl Admitted {
             plan,
             was_kept: _,
         } = self.authorised;
+        let may_run_commands = plan.effective.kinds().contains(&Kind::Subprocess)
+            && !matches!(arguments, Arguments::Command(_));
+        let commands = may_run_commands.then(|| {
+            Arc::new(CallCommands::new(
+                &request,
+                Arc::new(plan.clone()),
+                rules.clone(),
+                Arc::clone(executor),
+                source.artifact.clone(),
+            )) as Arc<dyn Commands>
+        });
         let redact = plan.redact;
         let events = Arc::clone(&request.events);
         let config = source
@@ -250,6 +268,7 @@ impl Admitted {
                 .breakers
                 .clone()
                 .map(|breakers| Arc::new(ServiceBreakers(breakers)) as Arc<dyn Services>),
+            commands,
         };
         let deadline = Instant::now() + job.limits.timeout;
         let mut number = 1;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::contain::Wish;
 use super::question::{Circumstances, PolicyVeto};
 use super::{Request, Resolved, Rules};
 use crate::error::{Code, Error, Result};
@@ -49,6 +50,8 @@ pub struct Plan {
     pub redact: BTreeSet<String>,
     /// Asked about each connection the call makes.
     pub veto: Option<Arc<dyn Veto>>,
+    /// What is asked about each command the call runs, and what holds of the call.
+    pub(super) judge: Option<(Arc<Policies>, Circumstances)>,
     /// What the caller should know.
     pub warnings: Vec<String>,
 }
@@ -97,12 +100,32 @@ impl Resolved {
         {
             request.arguments = Arc::new(coerced);
         }
-        let arguments = self.tool.check_arguments(&request.arguments)?;
-        let mut plan = plan(&self.source, &request, self.kept.as_deref(), rules)?;
+        let mut arguments = self.tool.check_arguments(&request.arguments)?;
+        let wish = Wish::of(&self.tool.entry, &request.arguments, &rules.commands)?;
+        let kept = self.kept.as_deref();
+        let mut plan = plan(&self.source, &request, kept, rules, wish.as_ref())?;
+        let image = wish.as_ref().map(|wish| wish.image().to_owned());
+        if let Some(wish) = wish {
+            let limits = self.source.manifest.as_deref().map(|it| &it.limits);
+            let spec = plan.contain(
+                wish,
+                &request.events,
+                Some(&request.limits),
+                limits,
+                &rules.commands,
+            )?;
+            plan.limits.memory = spec.resources.memory;
+            arguments = Arguments::Command(Arc::new(spec));
+        }
         if let Some(policies) = policies {
             let caller = &request.caller;
             let circumstances = Circumstances::new(caller, &self.source, &self.tool, session);
-            plan.ask(&policies, &circumstances, &request.arguments, judged)?;
+            plan.ask(&policies, &circumstances, &request.arguments, &judged)?;
+            if let Some(image) = image {
+                let question = circumstances.container(&image);
+                plan.take(&question, &policies.decide(&question), &judged)?;
+            }
+            plan.judge = Some((Arc::clone(&policies), circumstances.clone()));
             plan.veto = Some(Arc::new(PolicyVeto {
                 policies,
                 circumstances,
@@ -159,7 +182,13 @@ impl Plan {
     }
 }
 
-fn plan(source: &Source, request: &Request, kept: Option<&Grants>, rules: &Rules) -> Result<Plan> {
+fn plan(
+    source: &Source,
+    request: &Request,
+    kept: Option<&Grants>,
+    rules: &Rules,
+    wish: Option<&Wish>,
+) -> Result<Plan> {
     let requested = source.requested(&rules.variables)?;
     let requests = &requested.requests;
     let of_call = &*request.grants;
@@ -176,11 +205,15 @@ fn plan(source: &Source, request: &Request, kept: Option<&Grants>, rules: &Rules
     }
     let effective = requested.scope.meet(&granted).meet(&rules.ceiling);
     let manifest = source.manifest.as_deref();
-    let limits = over(
+    let mut limits = over(
         &request.limits,
         manifest.map(|manifest| &manifest.limits),
         rules,
+        wish.is_some(),
     );
+    if let Some(timeout) = wish.and_then(|wish| wish.timeout) {
+        limits.timeout = limits.timeout.min(timeout);
+    }
     Ok(Plan {
         missing: requested.scope.beyond(&effective),
         mounts: mounts(requests, grants, &effective),
@@ -201,6 +234,7 @@ fn plan(source: &Source, request: &Request, kept: Option<&Grants>, rules: &Rules
         approval: BTreeSet::new(),
         redact: BTreeSet::new(),
         veto: None,
+        judge: None,
     })
 }
 
@@ -229,11 +263,20 @@ fn refuse_ungranted(source: &Source, requests: &[Asked]) -> Result<()> {
 }
 
 /// The caller's limits, or else the manifest's, or else the defaults; never more than the ceiling.
-fn over(asked: &LimitRequest, manifest: Option<&LimitRequest>, rules: &Rules) -> Limits {
-    let defaults = match manifest {
-        Some(manifest) => manifest.over(&rules.default_limits),
-        None => rules.default_limits.clone(),
-    };
+fn over(
+    asked: &LimitRequest,
+    manifest: Option<&LimitRequest>,
+    rules: &Rules,
+    is_command: bool,
+) -> Limits {
+    let mut defaults = rules.default_limits.clone();
+    if is_command {
+        // What compiles or tests takes longer than what computes.
+        defaults.timeout = rules.commands.timeout;
+    }
+    if let Some(manifest) = manifest {
+        defaults = manifest.over(&defaults);
+    }
     Limits::resolve(&defaults, asked, &rules.most_limits)
 }
 

@@ -7,13 +7,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use super::Caller;
-use crate::exec::{BoxFuture, Mount, Veto};
+use crate::exec::{BoxFuture, Entry, Mount, Veto};
 use crate::ids::Digest;
 use crate::manifest::Risk as ManifestRisk;
+use crate::manifest::image::ImageRef;
 use crate::permission::{Access as FileAccess, Action, Scope};
 use crate::policy::question::{
-    Access, Environment, HostTarget, Lifecycle, Origin as PolicyOrigin, PathTarget, Risk,
-    SessionState, Tool as PolicyTool, Version,
+    Access, Environment, HostTarget, ImageTarget, Lifecycle, Origin as PolicyOrigin, PathTarget,
+    Risk, SessionState, Tool as PolicyTool, Version,
 };
 use crate::policy::{Ask, Policies, Principal, Question};
 use crate::registry::{Origin, Source, Tool};
@@ -86,6 +87,21 @@ impl Circumstances {
         )
     }
 
+    /// May a command be run in this image?
+    pub(super) fn container(&self, image: &str) -> Question {
+        let named = ImageRef::parse(image).ok();
+        let digest = named.as_ref().and_then(ImageRef::digest);
+        self.question(
+            Ask::Container {
+                resource: ImageTarget {
+                    digest: digest.and_then(|digest| digest.parse().ok()),
+                    reference: named.map_or_else(|| image.to_owned(), |named| named.to_string()),
+                },
+            },
+            true,
+        )
+    }
+
     fn question(&self, ask: Ask, in_call: bool) -> Question {
         Question {
             version: Version::CURRENT,
@@ -145,10 +161,10 @@ pub fn listing(caller: &Caller, of: &Provenance, tool: &Tool, session: SessionSt
 fn of_registry(of: &Provenance, tool: &Tool) -> PolicyTool {
     PolicyTool {
         id: tool.id.clone(),
-        origin: if of.is_installed {
-            PolicyOrigin::Wasm
-        } else {
-            PolicyOrigin::File
+        origin: match tool.entry {
+            Entry::Container(_) | Entry::Sandbox => PolicyOrigin::Docker,
+            Entry::Plugin { .. } | Entry::Function(_) if of.is_installed => PolicyOrigin::Wasm,
+            Entry::Plugin { .. } | Entry::Function(_) => PolicyOrigin::File,
         },
         version: of.version.clone(),
         digest: of.digest,

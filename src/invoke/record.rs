@@ -385,6 +385,7 @@ impl Ending {
         for effect in &self.effects {
             let kind = match effect {
                 Effect::File { .. } => EventType::FileTouched,
+                Effect::Container { .. } => EventType::CommandExecuted,
                 Effect::Http { .. } | Effect::Connect { .. } | Effect::Lookup(_) => {
                     EventType::NetworkTouched
                 }

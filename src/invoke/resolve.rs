@@ -10,7 +10,7 @@ use super::{Catalog, Known, Request};
 use crate::error::Result;
 use crate::ids::PluginName;
 use crate::permission::Grants;
-use crate::registry::{Source, Tool};
+use crate::registry::{SANDBOX, Source, Tool};
 
 /// How somebody names a tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,12 @@ pub enum ToolRef {
 }
 
 impl ToolRef {
+    /// True where it is a tool of Toolhatch's own.
+    #[must_use]
+    pub fn is_built_in(&self) -> bool {
+        matches!(self, Self::Installed { plugin, .. } if plugin.as_str() == SANDBOX)
+    }
+
     /// The named tool, if one is named.
     #[must_use]
     pub fn tool(&self) -> Option<&str> {

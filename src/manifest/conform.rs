@@ -143,7 +143,18 @@ impl Walk<'_> {
         }
     }
 
-    /// The key that was meant: one of the same table spelt otherwise, or the same word in another section.
+    /// The keys of the table at a path that leads through no array.
+    fn keys_of(&self, path: &str) -> Option<impl Iterator<Item = &str>> {
+        let mut schema = self.schema;
+        for part in path.split('.') {
+            schema = schema.get("properties")?.get(part)?;
+        }
+        let keys = schema.get("properties")?.as_object()?;
+        Some(keys.keys().map(String::as_str))
+    }
+
+    /// The key that was meant: one of the same table or the one around it spelt otherwise, or the same word in another
+    /// section.
     fn suggest(
         &self,
         written: &str,
@@ -155,6 +166,13 @@ impl Walk<'_> {
             .flat_map(|known| known.keys().map(String::as_str));
         if let Some(near) = nearest(written, here) {
             return Some(near.to_owned());
+        }
+        // What belongs to the table around this one is often written into it.
+        let around = path.rsplit_once('.').map(|(around, _)| around);
+        if let Some(keys) = around.and_then(|around| self.keys_of(around))
+            && let Some(near) = nearest(written, keys)
+        {
+            return around.map(|around| join(around, near));
         }
         let sections = self.schema.get("properties")?.as_object()?;
         if !path.is_empty() && sections.contains_key(written) {

@@ -80,6 +80,14 @@ impl Problems {
         }
     }
 
+    /// Notes those of another look at the same file.
+    pub fn extend(&mut self, more: Self) {
+        for problem in more.kept {
+            self.add(problem.at, problem.key, problem.message);
+        }
+        self.overflow |= more.overflow;
+    }
+
     /// True where looking for more is of no use.
     #[must_use]
     pub fn is_full(&self) -> bool {
@@ -90,11 +98,6 @@ impl Problems {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty()
-    }
-
-    /// The problems in the order they were found.
-    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
-        self.kept.iter()
     }
 
     /// One error that names `origin` (the file) and every problem, in the order of the text.

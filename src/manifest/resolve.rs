@@ -1,6 +1,7 @@
 //! From what is written to what it means: every value is read, and all problems are told together.
 
 mod asks;
+mod container;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -16,7 +17,7 @@ use super::limits::LimitRequest;
 use super::permissions::{PermissionEntry, Permissions};
 use super::problem::Problems;
 use super::size::ByteSize;
-use super::{ContainerSpec, Manifest, Risk, ToolSpec, schema};
+use super::{Manifest, Risk, ToolSpec, schema};
 use crate::ids::{PluginName, is_kebab_case};
 
 /// Reads every value of a manifest; `document` tells where they stand.
@@ -206,6 +207,9 @@ impl Reader<'_> {
                     }
                 }
             }
+            let container = tool.container.and_then(|container| {
+                self.container(&key("container"), container, input_schema.as_ref())
+            });
             tools.push(ToolSpec {
                 name: tool.name,
                 description: tool.description,
@@ -220,10 +224,7 @@ impl Reader<'_> {
                 },
                 untrusted_output: tool.untrusted_output,
                 coerce: tool.coerce,
-                container: tool.container.map(|container| ContainerSpec {
-                    image: container.image,
-                    command: container.command,
-                }),
+                container,
             });
         }
         tools

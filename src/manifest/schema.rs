@@ -3,11 +3,18 @@
 //! These types only say which keys there are and which shape their values have; [`super::Manifest`] is what they mean.
 //! Their doc comments are the descriptions that `toolhatch schema manifest` prints.
 
+mod container;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+pub use container::{
+    Container, Element, Exit, ExitTable, Format, Network, Output, Stdin, StdinTable, Stream, User,
+    Verdict, When,
+};
 
 /// The manifest of a plugin (`plugin.toml`): what it is, which tools it has, what it asks for.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -120,18 +127,6 @@ pub enum Risk {
     Medium,
     /// What it changes cannot be undone, or reaches other people.
     High,
-}
-
-/// A container that runs a tool.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Container {
-    /// The image, by digest or tag.
-    #[schemars(example = &"docker.io/library/alpine@sha256:…")]
-    pub image: String,
-    /// The command and its arguments.
-    #[schemars(length(min = 1))]
-    pub command: Vec<String>,
 }
 
 /// What the plugin asks for. Nothing is granted by writing it here.

@@ -255,7 +255,10 @@ fn everything_a_permission_module_suggests_can_be_written_here() {
             "GITHUB_TOKEN;host=api.github.com;header=authorization",
         ),
         (Kind::Secrets, "GITHUB_TOKEN;reveal"),
-        (Kind::Subprocess, "image:alpine;command:grep"),
+        (
+            Kind::Subprocess,
+            "image:docker.io/library/alpine:latest;command:grep",
+        ),
         (Kind::ToolInvoke, "files.read"),
         (Kind::State, "1MiB"),
         (Kind::Documents, "notes/*"),

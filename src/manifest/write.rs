@@ -3,6 +3,8 @@
 //! The text reads back as the same manifest. Permissions that ask for everything get a comment, because somebody should
 //! narrow them.
 
+mod container;
+
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
@@ -90,10 +92,8 @@ fn tool(out: &mut String, tool: &ToolSpec) {
             line(out, name, &string(&schema.to_string()));
         }
     }
-    if let Some(container) = &tool.container {
-        out.push_str("\n[tools.container]\n");
-        line(out, "image", &string(&container.image));
-        line(out, "command", &strings(&container.command));
+    if let Some(spec) = &tool.container {
+        container::write(out, spec);
     }
     for (name, schema, in_toml) in schemas {
         if let (Some(Value::Object(table)), Some(_)) = (schema, in_toml) {

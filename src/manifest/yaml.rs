@@ -116,9 +116,7 @@ pub(super) fn manifest(wire: Wire, document: &Document) -> Result<Manifest, Prob
         Ok(manifest) if problems.is_empty() => Ok(manifest),
         Ok(_) => Err(problems),
         Err(more) => {
-            for problem in more.iter() {
-                problems.add(problem.at, problem.key.clone(), problem.message.clone());
-            }
+            problems.extend(more);
             Err(problems)
         }
     }

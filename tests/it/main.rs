@@ -6,6 +6,7 @@
 mod support {
     //! What the tests share.
 
+    pub mod docker;
     pub mod env;
     pub mod faults;
     pub mod guests;
@@ -20,7 +21,11 @@ mod support {
 #[cfg(test)]
 mod call;
 #[cfg(test)]
+mod containers;
+#[cfg(test)]
 mod custom;
+#[cfg(test)]
+mod docker;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::tools::exports::probe::tools::act::{
 };
 use crate::wasi::wasi::clocks::{monotonic_clock, wall_clock};
 use crate::wasi::wasi::random::random::get_random_bytes;
-use crate::{file_call, http, load, sockets};
+use crate::{command, file_call, http, load, sockets};
 
 /// The kind of failure, and what the system said.
 fn told(error: io::Error) -> String {
@@ -133,6 +133,10 @@ impl Guest for Component {
 
     fn udp_bind(address: String) -> Result<(), String> {
         sockets::udp_bind(sockets::parse(&address)?).map(drop)
+    }
+
+    fn run_command(image: String, argv: Vec<String>) -> Result<String, String> {
+        command::run(image, argv)
     }
 
     fn variable(name: String) -> Option<String> {

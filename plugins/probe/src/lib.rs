@@ -7,6 +7,7 @@
 #![cfg(target_arch = "wasm32")]
 
 mod act;
+mod command;
 mod echo;
 mod file_call;
 mod http;
@@ -39,6 +40,7 @@ mod wasi {
                 import wasi:sockets/ip-name-lookup@0.2.12;
                 import wasi:sockets/tcp-create-socket@0.2.12;
                 import wasi:sockets/udp-create-socket@0.2.12;
+                import toolhatch:plugin/exec@0.1.0;
             }
         ",
         world: "probe:imports/imports",

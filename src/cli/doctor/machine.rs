@@ -1,14 +1,8 @@
-//! What belongs to the machine: the kernel, the terminal, the user, and containers.
-
-use std::path::Path;
+//! What belongs to the machine: the kernel, the terminal and the user.
 
 use super::check::Check;
 use crate::app::confine::{self, Confinement};
 use crate::cli::prompt::Terminal;
-use crate::config::Environment;
-
-/// Where Docker listens where nobody says otherwise.
-const DOCKER_SOCKET: &str = "/var/run/docker.sock";
 
 /// How far the kernel confines the process of a one-shot call.
 pub(super) fn confinement() -> Check {
@@ -56,19 +50,4 @@ pub(super) fn user() -> Check {
         );
     }
     Check::ok("user", "not root")
-}
-
-/// Whether Docker is here, for those who expect it.
-pub(super) fn docker(environment: &Environment) -> Check {
-    let host = environment
-        .get("DOCKER_HOST")
-        .map(|host| host.to_string_lossy().into_owned());
-    let socket = Path::new(DOCKER_SOCKET)
-        .exists()
-        .then(|| DOCKER_SOCKET.to_owned());
-    let found = match host.or(socket) {
-        Some(place) => format!("found at {place}"),
-        None => "not found".to_owned(),
-    };
-    Check::ok("docker", format!("{found}; not used by this version"))
 }

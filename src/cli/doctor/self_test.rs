@@ -15,8 +15,8 @@ use crate::exec::{Artifact, BoxFuture, Entry, EventLimits, EventSink};
 use crate::host::Host;
 use crate::ids::{CallId, ToolId};
 use crate::invoke::{
-    Admission, Approval, ApprovalRules, Asked, Caller, Catalog, Known, Ledger, Parts, Pipeline,
-    Request, Rules, Sharing, ToolRef,
+    Admission, Approval, ApprovalRules, Asked, Caller, Catalog, CommandRules, Known, Ledger, Parts,
+    Pipeline, Request, Rules, Sharing, ToolRef,
 };
 use crate::manifest::{LimitRequest, Limits, Risk, Variables};
 use crate::permission::{Grants, Scope, Sensitive};
@@ -138,6 +138,7 @@ pub(super) async fn run(host: Arc<Host>) -> Result<()> {
     let rules = Rules {
         default_limits: Limits::default(),
         most_limits: Limits::most(),
+        commands: CommandRules::none(),
         ceiling: Scope::nothing(),
         sensitive: Sensitive::default(),
         variables: Variables {

@@ -1,5 +1,7 @@
 //! What belongs to the user: configuration, folders, installed plugins, and who may grant.
 
+use std::sync::Arc;
+
 use std::path::Path;
 
 use super::check::Check;
@@ -10,7 +12,7 @@ use crate::error::Result;
 use crate::fsx;
 
 /// Whether the configuration is valid, and what is odd about it.
-pub(super) fn configuration(app: &Result<App>) -> Check {
+pub(super) fn configuration(app: &Result<Arc<App>>) -> Check {
     let app = match app {
         Ok(app) => app,
         Err(error) => {

@@ -166,6 +166,26 @@ mod tests {
     }
 
     #[test]
+    fn what_a_container_needs_is_of_use_without_an_import() {
+        let asks = asks(
+            Some(
+                "file_read = [\"/w\"]\n[[tools]]\nname = \"t\"\ndescription = \"x\"\n\
+                 input_schema = { type = \"object\" }\ncontainer = { image = \"alpine\", command = [\"ls\"] }",
+            ),
+            &[],
+        );
+        let text = asks.text();
+        assert!(
+            text.contains(
+                "run the command ls in containers of the image docker.io/library/alpine:latest"
+            ),
+            "{text}"
+        );
+        assert!(!text.contains("of no use"), "{text}");
+        assert!(asks.unasked.is_empty());
+    }
+
+    #[test]
     fn a_component_without_a_manifest_asks_for_all_it_can_use() {
         let asks = asks(None, &["wasi:cli/environment@0.2.0"]);
         assert_eq!(asks.asks.len(), 1);

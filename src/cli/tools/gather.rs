@@ -16,7 +16,7 @@ use crate::dist::MANIFEST_FILE;
 use crate::error::{Error, Result};
 use crate::ids::{Digest, ToolId};
 use crate::invoke::{Caller, Provenance, ToolRef};
-use crate::registry::{Installed, Origin, Source, Stage, Tool};
+use crate::registry::{Installed, Origin, Source, Stage, Tool, sandbox};
 
 /// A tool with the source it belongs to.
 pub(super) struct Listed {
@@ -34,6 +34,8 @@ pub(super) struct Place {
     is_deprecated: bool,
     /// Where it lies, if it is not installed.
     file: Option<PathBuf>,
+    /// It is part of Toolhatch.
+    is_built_in: bool,
 }
 
 /// What was found.
@@ -60,15 +62,16 @@ impl Place {
             tags: source.tags.iter().cloned().collect(),
             is_deprecated: source.notice.is_some(),
             file: match &source.origin {
-                Origin::Installed => None,
+                Origin::Installed | Origin::BuiltIn => None,
                 Origin::File(path) => Some(path.clone()),
             },
+            is_built_in: source.origin == Origin::BuiltIn,
         }
     }
 
     fn provenance(&self) -> Provenance {
         Provenance {
-            is_installed: self.file.is_none(),
+            is_installed: self.file.is_none() && !self.is_built_in,
             version: self
                 .version
                 .as_ref()
@@ -86,7 +89,8 @@ impl Place {
             "version": self.version.as_ref().map(ToString::to_string),
             "digest": self.digest.to_string(),
             "tags": self.tags,
-            "installed": self.file.is_none(),
+            "installed": self.file.is_none() && !self.is_built_in,
+            "built_in": self.is_built_in,
             "file": self.file.as_ref().map(|path| path.to_string_lossy()),
         })
     }
@@ -99,6 +103,7 @@ impl Place {
             .map_or_else(String::new, |version| format!(" {version}"));
         match &self.file {
             Some(path) => format!("{}{version}, {}", self.name, path.display()),
+            None if self.is_built_in => format!("{}, built in", self.name),
             None => format!("{}{version}, installed", self.name),
         }
     }
@@ -215,6 +220,8 @@ pub(super) async fn gather(app: &App, files: &[PathBuf]) -> Result<Gathered> {
         installed.retain(|plugin| plugin.lifecycle.stage.runs());
         let names: Vec<_> = installed.iter().map(|plugin| plugin.name.clone()).collect();
         add_installed(installed, &mut gathered);
+        let sandbox = sandbox()?;
+        gathered.add(Place::of(&sandbox), sandbox.tools.iter().map(Arc::clone));
         let is_new = |name: &str| !names.iter().any(|other| other.as_str() == name);
         for path in app.search_path_entries() {
             attempt(app, &path, &mut gathered, is_new).await;
@@ -245,6 +252,7 @@ fn add_installed(plugins: Vec<Installed>, gathered: &mut Gathered) {
                     tags: plugin.tags.clone(),
                     is_deprecated: plugin.lifecycle.stage == Stage::Deprecated,
                     file: None,
+                    is_built_in: false,
                 },
                 tools,
             ),

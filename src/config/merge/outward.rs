@@ -72,7 +72,7 @@ impl Merge<'_> {
         self.outward("audit.webhook.proxy", written.proxy, |config| {
             &mut config.audit.webhook.proxy
         });
-        self.ca_file("audit.webhook.ca_file", written.ca_file, |config| {
+        self.optional_file("audit.webhook.ca_file", written.ca_file, |config| {
             &mut config.audit.webhook.ca_file
         });
     }
@@ -105,7 +105,7 @@ impl Merge<'_> {
         self.outward("search.embedding.proxy", written.proxy, |config| {
             &mut config.embedding.proxy
         });
-        self.ca_file("search.embedding.ca_file", written.ca_file, |config| {
+        self.optional_file("search.embedding.ca_file", written.ca_file, |config| {
             &mut config.embedding.ca_file
         });
     }
@@ -121,7 +121,7 @@ impl Merge<'_> {
     }
 
     /// A value that an empty text takes away again.
-    fn optional<T: FromStr<Err: ToString>>(
+    pub(super) fn optional<T: FromStr<Err: ToString>>(
         &mut self,
         key: &str,
         text: Option<String>,
@@ -174,7 +174,8 @@ impl Merge<'_> {
         }
     }
 
-    fn ca_file(
+    /// A file that an empty text takes away again.
+    pub(super) fn optional_file(
         &mut self,
         key: &str,
         text: Option<String>,

@@ -1,5 +1,7 @@
 //! Arbitrary manifests and texts that look like them.
 
+mod container;
+
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
@@ -8,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::manifest::permissions::{
     Ask, HttpAsk, InjectAsk, PermissionEntry, Permissions, SecretAsk,
 };
-use crate::manifest::{ContainerSpec, LimitRequest, Manifest, Risk, ToolSpec};
+use crate::manifest::{LimitRequest, Manifest, Risk, ToolSpec};
 use crate::permission::{Access, Capability, Kind, Scheme};
 
 const NAME: &str = "[a-z][a-z0-9]{0,5}(-[a-z0-9]{1,4}){0,2}";
@@ -46,18 +48,21 @@ fn schema() -> impl Strategy<Value = Value> {
 
 fn tool() -> impl Strategy<Value = ToolSpec> {
     let risk = prop_oneof![Just(Risk::Low), Just(Risk::Medium), Just(Risk::High)];
-    let container = of((text(), vec(text(), 1..3)));
+    let container = of(container::container());
     let about = (NAME, of(text()), of(schema()), of(schema()));
     (about, any::<[bool; 3]>(), risk, container).prop_map(
         |(
-            (name, description, input_schema, output_schema),
+            (name, description, mut input_schema, output_schema),
             [idempotent, pure, untrusted_output],
             risk,
             container,
         )| {
-            let container = container
-                .filter(|_| description.is_some() && input_schema.is_some())
-                .map(|(image, command)| ContainerSpec { image, command });
+            let container = container.filter(|_| description.is_some() && input_schema.is_some());
+            if let Some(Value::Object(schema)) = &mut input_schema
+                && container.is_some()
+            {
+                schema.insert("properties".to_owned(), container::properties());
+            }
             ToolSpec {
                 name,
                 description,
@@ -276,7 +281,7 @@ pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
 /// Lines made of the words of manifests.
 pub(super) fn toml_like() -> impl Strategy<Value = String> {
     let word = prop_oneof![
-        "schema|name|version|tools|permissions|limits|optional|file_read|network_http|input_schema|timeout",
+        "schema|name|version|tools|permissions|limits|optional|file_read|network_http|input_schema|timeout|container|command|image",
         "\\[\\[?[a-z_.]{1,20}\\]?\\]",
         "[=.,{}\\[\\]\"'\n]",
         " = [0-9]{1,20}(\\.[0-9]e[0-9]{1,4})?\n",

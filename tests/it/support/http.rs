@@ -26,9 +26,7 @@ pub struct Request {
 impl Request {
     /// The value of the first header of this name, in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut headers = self.headers.iter();
-        let (_, value) = headers.find(|(other, _)| other == name)?;
-        Some(value)
+        header(&self.headers, name)
     }
 }
 
@@ -143,39 +141,66 @@ fn serve(stream: TcpStream, handler: &Handler, recorded: &Mutex<Vec<Request>>) -
 }
 
 fn read(reader: &mut impl BufRead) -> io::Result<Request> {
-    let first = line(reader)?;
-    let mut words = first.split(' ');
-    let mut request = Request {
+    let message = Message::read(reader)?;
+    let mut words = message.first.split(' ');
+    Ok(Request {
         method: words.next().unwrap_or_default().to_owned(),
         target: words.next().unwrap_or_default().to_owned(),
-        ..Request::default()
-    };
-    loop {
-        let header = line(reader)?;
-        let Some((name, value)) = header.split_once(':') else {
-            break;
-        };
-        request
-            .headers
-            .push((name.to_ascii_lowercase(), value.trim().to_owned()));
-    }
-    if request.header("transfer-encoding") == Some("chunked") {
-        loop {
-            let size = usize::from_str_radix(&line(reader)?, 16).map_err(io::Error::other)?;
-            let mut chunk = vec![0; size];
-            reader.read_exact(&mut chunk)?;
-            request.body.extend(chunk);
-            // The line end after a chunk, and after the last one the end of the trailers.
-            line(reader)?;
-            if size == 0 {
-                break;
-            }
+        headers: message.headers,
+        body: message.body,
+    })
+}
+
+/// A request or an answer as it came. A body is there where its length is told or it comes in chunks.
+pub struct Message {
+    /// `GET / HTTP/1.1`, or `HTTP/1.1 200 OK`.
+    pub first: String,
+    /// Names in lower case, in order.
+    pub headers: Vec<(String, String)>,
+    /// Decoded.
+    pub body: Vec<u8>,
+}
+
+impl Message {
+    pub fn read(reader: &mut impl BufRead) -> io::Result<Self> {
+        let first = line(reader)?;
+        let mut headers = Vec::new();
+        while let Some((name, value)) = line(reader)?.split_once(':') {
+            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-    } else if let Some(length) = request.header("content-length") {
-        let length: u64 = length.parse().map_err(io::Error::other)?;
-        reader.take(length).read_to_end(&mut request.body)?;
+        let mut message = Self {
+            first,
+            headers,
+            body: Vec::new(),
+        };
+        if message.header("transfer-encoding") == Some("chunked") {
+            loop {
+                let size = usize::from_str_radix(&line(reader)?, 16).map_err(io::Error::other)?;
+                let mut chunk = vec![0; size];
+                reader.read_exact(&mut chunk)?;
+                message.body.extend(chunk);
+                // The line end after a chunk, and after the last one the end of the trailers.
+                line(reader)?;
+                if size == 0 {
+                    break;
+                }
+            }
+        } else if let Some(length) = message.header("content-length") {
+            let length: u64 = length.parse().map_err(io::Error::other)?;
+            reader.take(length).read_to_end(&mut message.body)?;
+        }
+        Ok(message)
     }
-    Ok(request)
+
+    /// The value of the first header of this name, in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        header(&self.headers, name)
+    }
+}
+
+fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let (_, value) = headers.iter().find(|(other, _)| other == name)?;
+    Some(value)
 }
 
 fn line(reader: &mut impl BufRead) -> io::Result<String> {

@@ -257,7 +257,8 @@ impl Running {
         self.writer = Some(std::thread::spawn(move || drop(stdin.write_all(&bytes))));
     }
 
-    fn pid(&self) -> Pid {
+    /// Its process id.
+    pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 

@@ -29,6 +29,7 @@ fn paths_in_the_documentation_exist() {
         "docs/",
         "scripts/",
         "plugins/",
+        "runner/",
         "wit/",
         "benches/",
         "examples/",

@@ -4,7 +4,9 @@ use super::{lines_with, report};
 use crate::support::source::{Source, all_files, root, rust_files};
 
 /// Where Rust is written.
-const RUST: &[&str] = &["src", "tests", "plugins", "benches", "examples", "fuzz"];
+const RUST: &[&str] = &[
+    "src", "tests", "plugins", "runner", "benches", "examples", "fuzz", "build.rs",
+];
 
 /// The longest file there may be.
 const LONGEST: usize = 700;

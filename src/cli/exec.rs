@@ -1,0 +1,321 @@
+//! `toolhatch exec`: a command in a container, by the person at the command line.
+//!
+//! It is a call of the tool `sandbox.run`, through the same gate as every call: what is typed here is what a person allows
+//! this one call, and policy can still forbid it.
+
+mod streams;
+
+use std::io::Read as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use semver::VersionReq;
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+use self::streams::Streams;
+use super::block_on;
+use super::call::{listen_for_interrupt, no_allow_flag};
+use super::output::Printer;
+use super::prompt::TerminalApprover;
+use crate::app::{App, read_grants};
+use crate::error::{Code, Error, Result};
+use crate::exec::{Approver, EventLimits, EventSink};
+use crate::exit_code::Exit;
+use crate::ids::{CallId, InvalidId};
+use crate::invoke::{Caller, Report, Request, ToolRef, WORKSPACE};
+use crate::manifest::image::full_name;
+use crate::manifest::{ByteSize, HumanDuration, LimitRequest};
+use crate::permission::{Capability, Grants, Kind, SubprocessScope};
+use crate::registry::SANDBOX;
+
+/// What is read from standard input at most.
+const MAX_STDIN: u64 = 64 << 20;
+
+/// Run a command in a container.
+///
+/// The container starts with nothing: no network, a read-only system, no folder of this machine, no capabilities, not root.
+/// It gets what you name here. The exit code is the command's own.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  toolhatch exec -- sh -c 'id; ls /'
+  toolhatch exec --mount . -- ls -l
+  toolhatch exec --mount .:/workspace:rw --image golang:1.24 -- go test ./...
+  toolhatch exec --timeout 2s --memory 64MiB -- sh -c 'sleep 100'
+  echo hello | toolhatch exec --stdin -- cat
+
+It ends with 124 where the time was over, with 6 where memory was, with 3 where something is not allowed, with 4 where there
+is no daemon or no image; else with the command's own exit code.")]
+pub struct Args {
+    /// The image; the configured one (`docker.image`) where none is named.
+    #[arg(long, value_name = "IMAGE")]
+    image: Option<String>,
+    /// The network: none, bridge, or host where the operator allows it.
+    #[arg(long, value_name = "NETWORK", value_parser = ["none", "bridge", "host"])]
+    net: Option<String>,
+    /// Mount a file or folder: HOST[:CONTAINER][:rw]. It appears in /workspace where CONTAINER is not given, and is
+    /// read-only without `rw`. May be given several times.
+    #[arg(long, value_name = "HOST[:CONTAINER][:rw]")]
+    mount: Vec<String>,
+    /// An environment variable: NAME=VALUE, or NAME for its value here. May be given several times.
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    env: Vec<String>,
+    /// The folder in the container that the command starts in.
+    #[arg(long, value_name = "PATH")]
+    workdir: Option<String>,
+    /// Pass standard input on.
+    #[arg(long, short = 'i')]
+    stdin: bool,
+    /// Stop the command after this time, such as 500ms, 30s or 2m.
+    #[arg(long, value_name = "DURATION")]
+    timeout: Option<HumanDuration>,
+    /// How much memory the command may use, such as 64MiB.
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<ByteSize>,
+    /// The session the call belongs to.
+    #[arg(long, value_name = "ID", env = "TOOLHATCH_SESSION")]
+    session: Option<String>,
+    /// The agent that makes the call, for policies and the audit log.
+    #[arg(long, value_name = "NAME", env = "TOOLHATCH_AGENT")]
+    agent: Option<String>,
+    /// Ask nobody: what needs a person's answer is refused.
+    #[arg(long)]
+    headless: bool,
+    /// The command and its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+impl Args {
+    /// Runs the command.
+    pub fn run(self, app: &Arc<App>, printer: &Printer) -> Result<ExitCode> {
+        if !app.config.allow_flag {
+            return Err(no_allow_flag(app));
+        }
+        let grants = self.grants(app)?;
+        let arguments = self.arguments()?;
+        let approver = (!printer.is_json() && !self.headless)
+            .then(TerminalApprover::open)
+            .flatten();
+        let caller = Caller {
+            agent: self.agent.clone(),
+            session: self.session.clone(),
+            approver: approver.map(|approver| Arc::new(approver) as Arc<dyn Approver>),
+            ..Caller::of_process()
+        };
+        let limits = LimitRequest {
+            timeout: self.timeout.map(|timeout| timeout.0),
+            memory: self.memory.map(|memory| memory.0),
+            ..LimitRequest::default()
+        };
+        block_on(async {
+            let pipeline = app.pipeline()?;
+            let cancel = CancellationToken::new();
+            let mut streams = Streams::new(printer);
+            let events = EventSink::with_listener(EventLimits::default(), streams.listener())
+                .with_backlog(streams.backlog());
+            let call = pipeline.invoke(Request {
+                call: CallId::generate(),
+                tool: ToolRef::Installed {
+                    plugin: SANDBOX.parse().map_err(|error: InvalidId| {
+                        Error::new(Code::E3000, "naming the tool of the sandbox").caused_by(error)
+                    })?,
+                    range: VersionReq::STAR,
+                    tool: None,
+                },
+                arguments: Arc::new(arguments),
+                caller: Arc::new(caller),
+                grants: Arc::new(grants),
+                limits,
+                idempotency: None,
+                deterministic: false,
+                cancel: cancel.clone(),
+                events: Arc::new(events),
+            });
+            tokio::pin!(call);
+            let mut interrupt = std::pin::pin!(listen_for_interrupt());
+            let mut report = loop {
+                tokio::select! {
+                    biased;
+                    report = &mut call => break report,
+                    () = &mut interrupt, if !cancel.is_cancelled() => cancel.cancel(),
+                    more = streams.show(printer) => {
+                        if !more {
+                            // Nobody reads any more, as where `head` has enough.
+                            cancel.cancel();
+                        }
+                    }
+                }
+            };
+            streams.finish(printer);
+            if let Err(error) = app.recorded().await {
+                report.result = Err(error.while_doing("recording how the call ended"));
+            }
+            app.settle_containers().await;
+            Ok(tell(printer, &report))
+        })
+    }
+
+    /// What is typed is what is allowed.
+    fn grants(&self, app: &App) -> Result<Grants> {
+        let mut texts = Vec::new();
+        for mount in &self.mount {
+            let (host, container, writable) = split_mount(mount)?;
+            let place = format!("{host}:{container}");
+            texts.push(format!("file_read={place}"));
+            if writable {
+                texts.push(format!("file_write={place}"));
+            }
+        }
+        texts.extend(self.env.iter().map(|variable| format!("env={variable}")));
+        let mut grants = read_grants(&texts, false, &app.paths.current)?;
+        let program = self.command.first().map(String::as_str);
+        let image = match &self.image {
+            Some(image) => full_name(image),
+            None => app.config.docker.image.to_string(),
+        };
+        let scope = SubprocessScope::new(Some(&image), program)
+            .map_err(|error| error.into_error(Code::E3004))?;
+        grants.scope.insert(Capability::Subprocess(scope));
+        if matches!(self.net.as_deref(), Some("bridge" | "host")) {
+            for kind in [Kind::NetworkTcp, Kind::NetworkUdp] {
+                grants.scope.extend(Capability::broadest(kind));
+            }
+        }
+        Ok(grants)
+    }
+
+    fn arguments(&self) -> Result<Value> {
+        let mut arguments = Map::new();
+        arguments.insert("command".into(), json!(self.command));
+        for (name, value) in [
+            ("image", &self.image),
+            ("network", &self.net),
+            ("workdir", &self.workdir),
+        ] {
+            if let Some(value) = value {
+                arguments.insert(name.into(), value.clone().into());
+            }
+        }
+        if self.stdin {
+            arguments.insert("stdin".into(), read_stdin()?.into());
+        }
+        Ok(Value::Object(arguments))
+    }
+}
+
+/// `HOST`, `HOST:CONTAINER`, either with `:ro` or `:rw` behind it.
+fn split_mount(text: &str) -> Result<(&str, String, bool)> {
+    let (rest, writable) = match text.rsplit_once(':') {
+        Some((rest, "rw")) => (rest, true),
+        Some((rest, "ro")) => (rest, false),
+        _ => (text, false),
+    };
+    let (host, container) = match rest.rsplit_once(":/") {
+        Some((host, container)) => (host, format!("/{container}")),
+        None => (rest, place_of(rest)),
+    };
+    if host.is_empty() || (host.contains(':') && !std::path::Path::new(host).exists()) {
+        return Err(Error::new(
+            Code::E3004,
+            format!("reading `--mount {text}`: write HOST[:CONTAINER][:rw]"),
+        )
+        .hint("CONTAINER is an absolute path, such as `--mount .:/workspace:rw`."));
+    }
+    Ok((host, container, writable))
+}
+
+/// Where something appears that is only named by where it is here.
+fn place_of(host: &str) -> String {
+    let below: Vec<&str> = host
+        .split('/')
+        .filter(|part| !part.is_empty() && *part != ".")
+        .collect();
+    if host.starts_with('/') || below.contains(&"..") {
+        return WORKSPACE.to_owned();
+    }
+    std::iter::once(WORKSPACE)
+        .chain(below)
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+fn read_stdin() -> Result<String> {
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .take(MAX_STDIN + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::new(Code::E3301, "reading standard input").caused_by(error))?;
+    if bytes.len() as u64 > MAX_STDIN {
+        return Err(Error::new(
+            Code::E3301,
+            format!(
+                "reading standard input: it is larger than {} MiB",
+                MAX_STDIN >> 20
+            ),
+        )
+        .hint("Put it into a file, and mount that."));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        Error::new(
+            Code::E3301,
+            format!(
+                "reading standard input: it is not UTF-8 (byte {})",
+                error.utf8_error().valid_up_to()
+            ),
+        )
+        .hint("Put it into a file, and mount that.")
+    })
+}
+
+/// Says how it went, where the command did not say it all itself.
+fn tell(printer: &Printer, report: &Report) -> ExitCode {
+    if printer.is_json() {
+        printer.json_value(&report.to_json());
+    }
+    for warning in report
+        .warnings
+        .iter()
+        .chain(report.events.logs.iter().map(|(_, text)| text))
+    {
+        printer.warning(warning);
+    }
+    let Err(error) = &report.result else {
+        return Exit::Ok.into();
+    };
+    if error.code() == Code::E3410 {
+        let code = error.details().get("exit_code").and_then(Value::as_i64);
+        let code = code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+        return code.into();
+    }
+    if !printer.is_json() {
+        printer.error(error);
+    }
+    error.exit().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_are_read_as_people_write_them() {
+        for (text, host, container, writable) in [
+            (".", ".", "/workspace", false),
+            ("src", "src", "/workspace/src", false),
+            ("./a/b", "./a/b", "/workspace/a/b", false),
+            ("/srv/data", "/srv/data", "/workspace", false),
+            ("../x", "../x", "/workspace", false),
+            (".:/work", ".", "/work", false),
+            (".:/work:rw", ".", "/work", true),
+            (".:rw", ".", "/workspace", true),
+            (".:/work:ro", ".", "/work", false),
+        ] {
+            let split = split_mount(text).expect(text);
+            assert_eq!(split, (host, container.to_owned(), writable), "{text}");
+        }
+        for text in ["", ":rw", "a:b", ":/x"] {
+            assert!(split_mount(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! One command in a container: told to the runner, its output passed on as it comes, and how it ended.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::image::Image;
+use super::resident::{Lost, Resident};
+use crate::exec::{Capture, EventSink, Job, SandboxSpec, Stdio};
+use toolhatch_runner::protocol::{Ended as Reported, Order, Refused, Report, Run, STDIN_WINDOW};
+
+/// How long after the deadline and the grace the runner is still waited for before the container itself is ended.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Where programs are where an image does not say.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// The most bytes of one frame of standard input.
+const PIECE: usize = 64 << 10;
+
+/// What became of a command.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// It ran, and the runner says how it ended.
+    Ended(Reported),
+    /// It was not started.
+    Refused(Refused),
+    /// It was cancelled.
+    Cancelled(Option<Reported>),
+    /// It did not end when it had to.
+    Overdue,
+    /// The runner cannot be heard any more.
+    Lost(Lost),
+}
+
+/// What a command printed.
+#[derive(Debug)]
+pub(super) struct Printed {
+    pub(super) stdout: Capture,
+    pub(super) stderr: Capture,
+}
+
+/// Runs the command of the job and stays with it to its end.
+pub(super) async fn run(
+    resident: &mut Resident,
+    id: u32,
+    spec: &SandboxSpec,
+    image: &Image,
+    job: &Job,
+) -> (Told, Printed) {
+    let limit = usize::try_from(job.limits.output).unwrap_or(usize::MAX);
+    let mut printed = Printed {
+        stdout: Capture::new(limit),
+        stderr: Capture::new(limit),
+    };
+    let told = match follow(resident, id, spec, image, job, &mut printed).await {
+        Ok(told) => told,
+        Err(lost) => Told::Lost(lost),
+    };
+    (told, printed)
+}
+
+async fn follow(
+    resident: &mut Resident,
+    id: u32,
+    spec: &SandboxSpec,
+    image: &Image,
+    job: &Job,
+    printed: &mut Printed,
+) -> Result<Told, Lost> {
+    let grace = spec.grace;
+    let order = Order::Run(order(spec, image, job.limits.timeout));
+    resident.send(id, &order).await?;
+    let mut stdin = StdinFlow::new(&spec.stdin);
+    stdin.send(resident, id).await?;
+    let overdue = Instant::now() + job.limits.timeout + grace + PATIENCE;
+    // When a cancelled command is ended without being asked.
+    let mut kill_at: Option<Instant> = None;
+    let mut killed = false;
+    loop {
+        let is_cancelling = kill_at.is_some();
+        tokio::select! {
+            biased;
+            () = job.cancel.cancelled(), if !is_cancelling => {
+                resident.send(id, &Order::Signal(15)).await?;
+                kill_at = Some(Instant::now() + grace);
+            }
+            () = tokio::time::sleep_until(kill_at.unwrap_or(overdue)), if is_cancelling && !killed => {
+                resident.send(id, &Order::Kill).await?;
+                killed = true;
+            }
+            () = tokio::time::sleep_until(overdue) => {
+                return Ok(Told::Overdue);
+            }
+            report = next(resident, &job.events) => {
+                match report?.1 {
+                    Report::Stdout(bytes) => {
+                        printed.stdout.push(&bytes);
+                        job.events.stream(Stdio::Stdout, &bytes);
+                    }
+                    Report::Stderr(bytes) => {
+                        printed.stderr.push(&bytes);
+                        job.events.stream(Stdio::Stderr, &bytes);
+                    }
+                    Report::Taken(count) => {
+                        stdin.taken(count);
+                        stdin.send(resident, id).await?;
+                    }
+                    Report::Ended(ended) if is_cancelling => return Ok(Told::Cancelled(Some(ended))),
+                    Report::Ended(ended) => return Ok(Told::Ended(ended)),
+                    Report::Refused(refused) => return Ok(Told::Refused(refused)),
+                    Report::Error(text) => {
+                        tracing::warn!(call = %job.call, text, "the runner gave up");
+                        return Err(Lost::Ended);
+                    }
+                    Report::Ready(_) | Report::Started(_) | Report::Pong | Report::Probed(_) => {}
+                }
+            }
+        }
+    }
+}
+
+/// The next report, once whoever watches has room for more.
+async fn next(resident: &mut Resident, events: &EventSink) -> Result<(u32, Report), Lost> {
+    events.room().await;
+    resident.next().await
+}
+
+/// What the runner is told: nothing of it is seen by who asks the daemon about the container.
+fn order(spec: &SandboxSpec, image: &Image, timeout: Duration) -> Run {
+    let mut env: Vec<(&str, &str)> = vec![("PATH", PATH), ("HOME", "/tmp")];
+    let given = image.env.iter().chain(&spec.env);
+    for (name, value) in given.map(|(name, value)| (name.as_str(), value.as_str())) {
+        env.retain(|(other, _)| *other != name);
+        env.push((name, value));
+    }
+    let cwd = spec.workdir.as_deref().or(image.workdir.as_deref());
+    Run {
+        argv: spec
+            .argv
+            .iter()
+            .map(|text| text.clone().into_bytes())
+            .collect(),
+        env: env
+            .into_iter()
+            .map(|(name, value)| format!("{name}={value}").into_bytes())
+            .collect(),
+        cwd: cwd.unwrap_or("/").as_bytes().to_vec(),
+        deadline_ms: milliseconds(timeout),
+        grace_ms: milliseconds(spec.grace),
+        umask: 0o022,
+        stdin: !spec.stdin.is_empty(),
+        clean_tmp: false,
+    }
+}
+
+/// In milliseconds, at least one: none would mean for ever.
+fn milliseconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis())
+        .unwrap_or(u32::MAX)
+        .max(1)
+}
+
+/// Standard input on its way to a command, no more than the runner has room for.
+struct StdinFlow<'a> {
+    rest: &'a [u8],
+    under_way: usize,
+    ended: bool,
+}
+
+impl<'a> StdinFlow<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            rest: bytes,
+            under_way: 0,
+            ended: bytes.is_empty(),
+        }
+    }
+
+    fn taken(&mut self, count: u32) {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        self.under_way = self.under_way.saturating_sub(count);
+    }
+
+    async fn send(&mut self, resident: &mut Resident, id: u32) -> Result<(), Lost> {
+        while !self.rest.is_empty() && self.under_way < STDIN_WINDOW {
+            let room = PIECE
+                .min(STDIN_WINDOW - self.under_way)
+                .min(self.rest.len());
+            let (piece, rest) = self.rest.split_at(room);
+            resident.send(id, &Order::Stdin(piece.to_vec())).await?;
+            self.rest = rest;
+            self.under_way += room;
+        }
+        if self.rest.is_empty() && !self.ended {
+            resident.send(id, &Order::StdinEnd).await?;
+            self.ended = true;
+        }
+        Ok(())
+    }
+}

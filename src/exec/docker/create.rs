@@ -1,0 +1,199 @@
+//! From a sandbox to what the daemon is asked for: one place that decides what a container gets.
+//!
+//! Every field is written, also where the daemon's own default is the same today: what is written is what is compared
+//! afterwards (`posture.rs`), and the daemon passes over keys that it does not know without a word.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig,
+    Mount, MountBindOptions, MountBindOptionsPropagationEnum, MountType, MountVolumeOptions,
+    ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+};
+
+use super::image::Image;
+use super::places::Places;
+use crate::exec::SandboxSpec;
+use crate::manifest::container::Network;
+
+/// The folder of the runner in every container.
+pub(super) const RUNNER_FOLDER: &str = "/.toolhatch";
+/// The runner.
+pub(super) const RUNNER: &str = "/.toolhatch/runner";
+
+/// What goes into a container besides its spec.
+#[derive(Debug)]
+pub(super) struct Parts<'a> {
+    /// The image, resolved.
+    pub(super) image: &'a Image,
+    /// The mounts, looked at.
+    pub(super) places: &'a Places,
+    /// The volume with the runner.
+    pub(super) runner_volume: &'a str,
+    /// What the runner is told.
+    pub(super) runner_arguments: Vec<String>,
+    /// Who it belongs to.
+    pub(super) labels: HashMap<String, String>,
+    /// The runtime, where another than the daemon's default is wanted.
+    pub(super) runtime: Option<&'a str>,
+    /// A seccomp profile in JSON, in place of the daemon's own.
+    pub(super) seccomp: Option<&'a str>,
+    /// Below a read-only mount nothing can be written either.
+    pub(super) recursive_read_only: bool,
+}
+
+/// What the daemon is asked for.
+pub(super) fn body(spec: &SandboxSpec, parts: Parts<'_>) -> ContainerCreateBody {
+    let mut entrypoint = vec![RUNNER.to_owned()];
+    entrypoint.extend(parts.runner_arguments.clone());
+    let image = parts.image.id.clone();
+    // The daemon makes the folder of the image where it is not there, which nobody can do later.
+    let workdir = parts.image.workdir.clone();
+    let user = parts.places.user.to_string();
+    let labels = parts.labels.clone();
+    let host_config = host_config(spec, parts);
+    ContainerCreateBody {
+        image: Some(image),
+        entrypoint: Some(entrypoint),
+        cmd: Some(Vec::new()),
+        user: Some(user),
+        working_dir: Some(workdir.unwrap_or_else(|| "/".to_owned())),
+        // Variables are told to the runner: here everybody who can ask the daemon would read them.
+        env: Some(Vec::new()),
+        labels: Some(labels),
+        hostname: Some("sandbox".to_owned()),
+        attach_stdin: Some(true),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        open_stdin: Some(true),
+        stdin_once: Some(true),
+        // On a terminal the daemon does not say which stream bytes are of, and the client would guess.
+        tty: Some(false),
+        network_disabled: Some(false),
+        healthcheck: Some(HealthConfig {
+            test: Some(vec!["NONE".to_owned()]),
+            ..HealthConfig::default()
+        }),
+        stop_signal: Some("SIGKILL".to_owned()),
+        host_config: Some(host_config),
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn host_config(spec: &SandboxSpec, parts: Parts<'_>) -> HostConfig {
+    let resources = &spec.resources;
+    let mut security = vec!["no-new-privileges".to_owned()];
+    security.extend(parts.seccomp.map(|profile| format!("seccomp={profile}")));
+    let mut tmpfs = HashMap::from([(
+        "/tmp".to_owned(),
+        format!("rw,noexec,nosuid,nodev,size={},mode=1777", resources.tmpfs),
+    )]);
+    // What an image declares to be a volume would be a folder without a limit on the daemon's disk.
+    for volume in &parts.image.volumes {
+        let options = format!("rw,noexec,nosuid,nodev,size={},mode=1777", resources.tmpfs);
+        if !parts.places.is_taken(volume) {
+            tmpfs.insert(volume.clone(), options);
+        }
+    }
+    let limit = |name: &str, value: i64| ResourcesUlimits {
+        name: Some(name.to_owned()),
+        soft: Some(value),
+        hard: Some(value),
+    };
+    let is_writable = resources.disk.limit().is_some();
+    HostConfig {
+        network_mode: Some(spec.network.word().to_owned()),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        cap_add: Some(Vec::new()),
+        privileged: Some(false),
+        security_opt: Some(security),
+        readonly_rootfs: Some(!is_writable),
+        storage_opt: resources
+            .disk
+            .limit()
+            .map(|bytes| HashMap::from([("size".to_owned(), bytes.to_string())])),
+        tmpfs: Some(tmpfs),
+        mounts: Some(mounts(&parts)),
+        binds: None,
+        volumes_from: None,
+        // The runner is the first process and does what an init does.
+        init: Some(false),
+        ipc_mode: Some("private".to_owned()),
+        cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
+        pid_mode: Some(String::new()),
+        uts_mode: Some(String::new()),
+        userns_mode: Some(String::new()),
+        pids_limit: Some(signed(resources.pids)),
+        memory: Some(signed(resources.memory)),
+        memory_swap: Some(signed(resources.memory_and_swap())),
+        nano_cpus: Some(signed(resources.nano_cpus.limit().unwrap_or_default())),
+        cpu_shares: Some(signed(resources.cpu_shares.limit().unwrap_or_default())),
+        shm_size: Some(signed(resources.shm)),
+        oom_kill_disable: Some(false),
+        ulimits: Some(vec![
+            limit("core", 0),
+            limit("nofile", signed(resources.nofile)),
+        ]),
+        devices: Some(Vec::new()),
+        publish_all_ports: Some(false),
+        restart_policy: Some(RestartPolicy {
+            name: Some(RestartPolicyNameEnum::NO),
+            maximum_retry_count: None,
+        }),
+        // What is removed by itself cannot be asked how it ended.
+        auto_remove: Some(false),
+        // Output is read as it comes; what the daemon would keep is a copy on its disk.
+        log_config: Some(HostConfigLogConfig {
+            typ: Some("none".to_owned()),
+            config: None,
+        }),
+        // A name server is only reached by those who reach anybody.
+        dns: (spec.network == Network::None).then(Vec::new),
+        runtime: parts.runtime.map(ToOwned::to_owned),
+        ..HostConfig::default()
+    }
+}
+
+fn mounts(parts: &Parts<'_>) -> Vec<Mount> {
+    let bind = |host: &str, container: &str, read_only: bool| Mount {
+        typ: Some(MountType::BIND),
+        source: Some(host.to_owned()),
+        target: Some(container.to_owned()),
+        read_only: Some(read_only),
+        bind_options: Some(MountBindOptions {
+            propagation: Some(MountBindOptionsPropagationEnum::RPRIVATE),
+            read_only_force_recursive: (read_only && parts.recursive_read_only).then_some(true),
+            ..MountBindOptions::default()
+        }),
+        ..Mount::default()
+    };
+    let mut mounts = vec![Mount {
+        typ: Some(MountType::VOLUME),
+        source: Some(parts.runner_volume.to_owned()),
+        target: Some(RUNNER_FOLDER.to_owned()),
+        read_only: Some(true),
+        volume_options: Some(MountVolumeOptions {
+            no_copy: Some(true),
+            ..MountVolumeOptions::default()
+        }),
+        ..Mount::default()
+    }];
+    for place in &parts.places.binds {
+        mounts.push(bind(
+            &place.host.to_string_lossy(),
+            &place.container,
+            place.read_only,
+        ));
+    }
+    mounts.extend(parts.places.hidden.iter().map(|folder| Mount {
+        typ: Some(MountType::TMPFS),
+        target: Some(folder.clone()),
+        read_only: Some(true),
+        ..Mount::default()
+    }));
+    mounts
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}

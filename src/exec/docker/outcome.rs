@@ -1,0 +1,223 @@
+//! From what the runner and the daemon say to how a call ended.
+
+use serde_json::{Map, Value, json};
+
+use super::command::Printed;
+use crate::error::{Code, Error};
+use crate::exec::{
+    Capture, CommandEnd, Content, Ended, EventSink, Job, LimitKind, LogLevel, Output, Reading,
+    SandboxSpec, Stdio, ToolError, ToolErrorKind,
+};
+use crate::manifest::container::{Failure, Parsed, Stream};
+use toolhatch_runner::protocol::{Ended as Reported, Ending, Refusal, Refused};
+
+/// The exit code of a shell for a program that the kernel ended for want of memory, or somebody killed.
+const KILLED: u8 = 137;
+
+/// How a command that ran ended.
+pub(super) fn ended(reported: &Reported, printed: Printed, spec: &SandboxSpec, job: &Job) -> Ended {
+    let had_oom = reported.oom_kills.is_some_and(|kills| kills > 0);
+    if reported.timed_out {
+        printed.keep(&job.events);
+        return Ended::TimedOut(job.limits.timeout);
+    }
+    let is_killed = matches!(
+        reported.ending,
+        Ending::Signalled(9) | Ending::Exited(KILLED)
+    );
+    if had_oom && is_killed {
+        printed.keep(&job.events);
+        return out_of_memory(spec);
+    }
+    match reported.ending {
+        Ending::Signalled(signal) => {
+            printed.keep(&job.events);
+            Ended::Signalled(i32::from(signal))
+        }
+        Ending::Exited(code) => exited(code, had_oom, printed, spec, &job.events),
+    }
+}
+
+/// The kernel ended it for want of memory.
+pub(super) fn out_of_memory(spec: &SandboxSpec) -> Ended {
+    Ended::LimitReached {
+        limit: LimitKind::Memory,
+        value: spec.resources.memory,
+    }
+}
+
+/// A command that the runner could not start.
+pub(super) fn refused(refused: Refused, spec: &SandboxSpec, events: &EventSink) -> Ended {
+    let program = spec.argv.first().map_or("", String::as_str);
+    let said = match refused.refusal {
+        Refusal::NotFound => {
+            return not_started(127, format!("{program}: there is no such program in the image"), events);
+        }
+        Refusal::NotExecutable => {
+            return not_started(126, format!("{program}: it cannot be executed ({})", refused.text), events);
+        }
+        Refusal::Directory => CommandEnd::InvalidConfig
+            .error(
+                Code::E3004,
+                format!(
+                    "starting {program} in {}: {}",
+                    spec.workdir.as_deref().unwrap_or("the image's folder"),
+                    refused.text
+                ),
+            )
+            .hint("`--workdir` names a folder in the container; `--mount` puts one of this machine there."),
+        Refusal::Resources => CommandEnd::InvalidConfig
+            .error(Code::E3407, format!("starting {program}: {}", refused.text))
+            .hint("Raise `docker.resources.pids` or `docker.resources.memory`."),
+        Refusal::Invalid => Error::new(Code::E3301, format!("starting {program}: {}", refused.text)),
+        Refusal::Busy | Refusal::Unclean => {
+            CommandEnd::InvalidConfig.error(Code::E3405, format!("starting {program}: {}", refused.text))
+        }
+    };
+    Ended::NotRun(said)
+}
+
+/// As a shell tells it: by an exit code and a line on standard error.
+fn not_started(code: i32, line: String, events: &EventSink) -> Ended {
+    let line = format!("{line}\n").into_bytes();
+    events.stream(Stdio::Stderr, &line);
+    events.keep(Stdio::Stderr, line, 0);
+    Ended::Exited {
+        code,
+        structured: None,
+    }
+}
+
+impl Printed {
+    /// Leaves what was printed to the report, where there is no result that has it.
+    pub(super) fn keep(self, events: &EventSink) {
+        for (stream, capture) in [(Stdio::Stdout, self.stdout), (Stdio::Stderr, self.stderr)] {
+            keep(events, stream, capture);
+        }
+    }
+}
+
+fn keep(events: &EventSink, stream: Stdio, capture: Capture) {
+    let dropped = capture.dropped();
+    events.keep(stream, capture.into_bytes(), dropped);
+}
+
+fn exited(
+    code: u8,
+    had_oom: bool,
+    printed: Printed,
+    spec: &SandboxSpec,
+    events: &EventSink,
+) -> Ended {
+    let oom_note = "the kernel ended a part of the command for want of memory, and it went on";
+    if had_oom {
+        events.log(LogLevel::Warn, oom_note);
+    }
+    match &spec.reading {
+        Reading::Whole => {
+            let end = if had_oom {
+                CommandEnd::OomRecovered
+            } else {
+                CommandEnd::Exited
+            };
+            let (structured, text) = whole(end, code, printed);
+            if code == 0 {
+                return Ended::Complete(Output {
+                    structured: Some(structured),
+                    content: vec![Content::text(text)],
+                });
+            }
+            Ended::Exited {
+                code: i32::from(code),
+                structured: Some(structured),
+            }
+        }
+        Reading::Raw => {
+            printed.keep(events);
+            if code == 0 {
+                return Ended::Complete(Output::default());
+            }
+            Ended::Exited {
+                code: i32::from(code),
+                structured: None,
+            }
+        }
+        Reading::Parsed(output) => {
+            let truncated = match output.stream {
+                Stream::Stdout => printed.stdout.dropped() > 0,
+                Stream::Stderr => printed.stderr.dropped() > 0,
+            };
+            let stdout = printed.stdout.into_bytes();
+            let stderr = printed.stderr.into_bytes();
+            let parsed = output.read(i32::from(code), &stdout, &stderr, truncated);
+            if !stderr.is_empty() {
+                events.keep(Stdio::Stderr, stderr, 0);
+            }
+            match parsed {
+                Parsed::Ok {
+                    structured,
+                    text,
+                    notes,
+                } => {
+                    for note in notes {
+                        events.log(LogLevel::Warn, &note);
+                    }
+                    Ended::Complete(Output {
+                        structured: Some(structured),
+                        content: vec![Content::text(text)],
+                    })
+                }
+                Parsed::Failed { kind, message } => failed(kind, message),
+            }
+        }
+    }
+}
+
+/// The result of `sandbox.run`, and the same as text.
+fn whole(end: CommandEnd, code: u8, printed: Printed) -> (Value, String) {
+    let mut object = Map::new();
+    object.insert("outcome".into(), end.word().into());
+    object.insert("exit_code".into(), code.into());
+    let mut text = String::new();
+    let streams = [
+        ("stdout", "stdout_dropped", printed.stdout),
+        ("stderr", "stderr_dropped", printed.stderr),
+    ];
+    for (name, missing, capture) in streams {
+        let dropped = capture.dropped();
+        let bytes = capture.into_bytes();
+        let read = String::from_utf8_lossy(&bytes).into_owned();
+        text.push_str(&read);
+        if !text.is_empty() && !text.ends_with('\n') && name == "stdout" {
+            text.push('\n');
+        }
+        object.insert(name.into(), json!(read));
+        if dropped > 0 {
+            object.insert(missing.into(), dropped.into());
+        }
+    }
+    (Value::Object(object), text)
+}
+
+/// A command that did not do what it was asked for, as its tool's author reads it.
+fn failed(kind: Failure, message: String) -> Ended {
+    let of = |kind: ToolErrorKind| {
+        Ended::Failed(ToolError {
+            kind,
+            message: message.clone(),
+            structured: None,
+        })
+    };
+    match kind {
+        Failure::Exit(code) => Ended::Exited {
+            code,
+            structured: Some(json!({"message": message})),
+        },
+        Failure::Failed => of(ToolErrorKind::Failed),
+        Failure::Retryable => of(ToolErrorKind::Retryable(None)),
+        Failure::NotFound => of(ToolErrorKind::NotFound),
+        Failure::InvalidArguments => of(ToolErrorKind::InvalidArguments),
+        Failure::Malformed => Ended::NotRun(Error::new(Code::E3308, message)),
+        Failure::TooLarge => Ended::NotRun(Error::new(Code::E3306, message)),
+    }
+}

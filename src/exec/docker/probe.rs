@@ -1,0 +1,162 @@
+//! A look from inside, before the command begins: what the kernel says, not what the daemon says it has asked for.
+
+use serde::Deserialize;
+
+use super::places::Places;
+use super::resident::{Lost, Resident};
+use crate::exec::SandboxSpec;
+use crate::manifest::container::Network;
+use toolhatch_runner::protocol::{Order, Report};
+
+/// What the runner sees around itself. What it cannot see is absent, and counts as wrong.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Seen {
+    uid: Option<u32>,
+    gid: Option<u32>,
+    cap_prm: Option<String>,
+    cap_eff: Option<String>,
+    cap_inh: Option<String>,
+    cap_bnd: Option<String>,
+    cap_amb: Option<String>,
+    no_new_privs: Option<u32>,
+    seccomp: Option<u32>,
+    interfaces: Option<Vec<String>>,
+    root_read_only: Option<bool>,
+    tmp: Option<Tmp>,
+    #[serde(default)]
+    mounts: Vec<SeenMount>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Tmp {
+    noexec: Option<bool>,
+    nosuid: Option<bool>,
+    nodev: Option<bool>,
+    size: Option<u64>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct SeenMount {
+    path: String,
+    dev: Option<u64>,
+    ino: Option<u64>,
+    read_only: Option<bool>,
+}
+
+/// Has the runner look.
+///
+/// # Errors
+/// Where the runner is lost, or says something that cannot be read.
+pub(super) async fn look(resident: &mut Resident, places: &Places) -> Result<Seen, Lost> {
+    let paths = places.binds.iter().map(|bind| bind.container.clone());
+    let order = Order::Probe(paths.map(String::into_bytes).collect());
+    resident.send(0, &order).await?;
+    loop {
+        if let (_, Report::Probed(text)) = resident.next().await? {
+            return serde_json::from_str(&text).map_err(|error| {
+                Lost::Deaf(std::io::Error::new(std::io::ErrorKind::InvalidData, error))
+            });
+        }
+    }
+}
+
+impl Seen {
+    /// Everything that is not as it should be, in sentences.
+    pub(super) fn differences(&self, spec: &SandboxSpec, places: &Places) -> Vec<String> {
+        let mut differences = Vec::new();
+        let mut expect = |is_so: bool, what: String| {
+            if !is_so {
+                differences.push(what);
+            }
+        };
+        let user = places.user;
+        expect(
+            self.uid == Some(user.uid) && self.gid == Some(user.gid),
+            format!("it runs as {:?}:{:?} and not as {user}", self.uid, self.gid),
+        );
+        for (name, set) in [
+            ("permitted", &self.cap_prm),
+            ("effective", &self.cap_eff),
+            ("inheritable", &self.cap_inh),
+            ("bounding", &self.cap_bnd),
+            ("ambient", &self.cap_amb),
+        ] {
+            let is_none = set
+                .as_deref()
+                .is_some_and(|set| set.trim_matches('0').is_empty());
+            expect(
+                is_none,
+                format!("its {name} capabilities are {set:?} and not none"),
+            );
+        }
+        expect(
+            self.no_new_privs == Some(1),
+            "it can gain privileges".to_owned(),
+        );
+        // 2: a filter. A daemon without seccomp starts containers without one, and says nothing.
+        expect(
+            self.seccomp == Some(2),
+            "no filter of system calls is on it".to_owned(),
+        );
+        if spec.network == Network::None {
+            let interfaces = self.interfaces.clone().unwrap_or_default();
+            expect(
+                interfaces == ["lo"],
+                format!("it has the network interfaces {interfaces:?} and not only lo"),
+            );
+        }
+        if spec.resources.disk.limit().is_none() {
+            expect(
+                self.root_read_only == Some(true),
+                "its own folders can be written".to_owned(),
+            );
+        }
+        let tmp = self.tmp.as_ref();
+        let is_tmp = tmp.is_some_and(|tmp| {
+            tmp.noexec == Some(true) && tmp.nosuid == Some(true) && tmp.nodev == Some(true)
+        });
+        expect(is_tmp, "/tmp is not what it should be".to_owned());
+        let size = tmp.and_then(|tmp| tmp.size);
+        // The kernel gives whole pages.
+        expect(
+            size.is_some_and(|size| size <= spec.resources.tmpfs.next_multiple_of(1 << 16)),
+            format!("/tmp has {size:?} bytes"),
+        );
+        for bind in &places.binds {
+            let seen = self.mounts.iter().find(|seen| seen.path == bind.container);
+            let place = &bind.container;
+            let is_same = seen
+                .is_some_and(|seen| (seen.dev, seen.ino) == (Some(bind.file.0), Some(bind.file.1)));
+            expect(
+                is_same,
+                format!(
+                    "{place} is not {} any more, or the daemon is on another machine",
+                    bind.host.display()
+                ),
+            );
+            if bind.read_only {
+                expect(
+                    seen.and_then(|seen| seen.read_only) == Some(true),
+                    format!("{place} can be written"),
+                );
+            }
+        }
+        differences
+    }
+
+    /// For the record: what was proven.
+    pub(super) fn in_words(&self) -> String {
+        let interfaces = self.interfaces.clone().unwrap_or_default();
+        format!(
+            "uid={} gid={} capabilities=none no_new_privs=1 seccomp=2 root={} network={}",
+            self.uid.unwrap_or_default(),
+            self.gid.unwrap_or_default(),
+            if self.root_read_only == Some(true) {
+                "read-only"
+            } else {
+                "writable"
+            },
+            interfaces.join(","),
+        )
+    }
+}

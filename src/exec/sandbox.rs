@@ -1,0 +1,86 @@
+//! What is run in a container and what it gets: plain data. Nothing here knows of Docker; the same spec can become a pod.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::config::ContainerResources;
+use crate::ids::Digest;
+use crate::manifest::container::{Network, OutputSpec, User};
+
+/// A command in a sandbox. It starts with nothing: what is not in here, it does not get.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SandboxSpec {
+    /// The image, as it was named.
+    pub image: String,
+    /// The program and its arguments; at least one. No shell reads them.
+    pub argv: Vec<String>,
+    /// Variables besides those of the image, which they take the place of.
+    pub env: Vec<(String, String)>,
+    /// Where the command starts: an absolute path in the container. Without one, the first mount, or the image's.
+    pub workdir: Option<String>,
+    /// What it reads from standard input, before its end.
+    pub stdin: Bytes,
+    /// What of the host it sees.
+    pub mounts: Vec<SandboxMount>,
+    /// Whom it can talk to.
+    pub network: Network,
+    /// Who it runs as.
+    pub user: User,
+    /// What it may use.
+    pub resources: ContainerResources,
+    /// From SIGTERM to SIGKILL, when its time is over.
+    pub grace: Duration,
+    /// How its result is read.
+    pub reading: Reading,
+}
+
+/// A file or folder of the host that appears in a container.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SandboxMount {
+    /// The canonical path on the host.
+    pub host: PathBuf,
+    /// The absolute path in the container.
+    pub container: String,
+    /// Nothing can be changed through it.
+    pub read_only: bool,
+}
+
+/// How the result of a command is read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reading {
+    /// As it is: exit code, standard output and standard error.
+    Whole,
+    /// As bytes, which are left in the events.
+    Raw,
+    /// As the tool's author says.
+    Parsed(OutputSpec),
+}
+
+impl SandboxSpec {
+    /// What makes one sandbox differ from another; what runs in it and what it is told does not.
+    #[must_use]
+    pub fn fingerprint(&self) -> Digest {
+        let mounts: Vec<Value> = self
+            .mounts
+            .iter()
+            .map(|mount| {
+                json!([
+                    mount.host.to_string_lossy(),
+                    mount.container,
+                    mount.read_only
+                ])
+            })
+            .collect();
+        let value = json!([
+            self.image,
+            mounts,
+            self.network.word(),
+            self.user.word(),
+            format!("{:?}", self.resources),
+        ]);
+        Digest::of(value.to_string().as_bytes())
+    }
+}

@@ -1,0 +1,432 @@
+//! From a command to a sandbox: what of the effective scope becomes mounts, network and variables of a container. Pure.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::Authorised;
+use super::authorise::Plan;
+use crate::config::{Amount, ContainerRequest, ContainerResources};
+use crate::error::{Code, Error, Result};
+use crate::exec::{
+    CommandEnd, Entry, EventSink, GuestCommand, Mount, Reading, SandboxMount, SandboxSpec,
+};
+use crate::manifest::LimitRequest;
+use crate::manifest::container::{ContainerLimits, ContainerSpec, Network, User};
+use crate::manifest::image::full_name;
+use crate::permission::{Access, Action, Capability, Kind, Scope};
+
+/// Where what was granted by a relative path appears.
+pub const WORKSPACE: &str = "/workspace";
+
+/// What holds for every command of this process.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommandRules {
+    /// The image where none is named.
+    pub image: String,
+    /// What a command may use where nothing is said.
+    pub resources: ContainerResources,
+    /// The most of it.
+    pub most: ContainerResources,
+    /// From SIGTERM to SIGKILL.
+    pub grace: Duration,
+    /// How long a command may take where nothing is said.
+    pub timeout: Duration,
+    /// The network where nothing is said.
+    pub network: Network,
+    /// Whether a command may be put on the bridge.
+    pub allow_bridge: bool,
+    /// Whether a command may be put on the host's own network.
+    pub allow_host_network: bool,
+}
+
+impl CommandRules {
+    /// For where no command is ever run.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            image: String::new(),
+            resources: ContainerResources::default(),
+            most: ContainerResources::default(),
+            timeout: Duration::ZERO,
+            grace: Duration::ZERO,
+            network: Network::None,
+            allow_bridge: false,
+            allow_host_network: false,
+        }
+    }
+}
+
+/// A command, before it is known what it gets.
+pub(super) struct Wish {
+    image: String,
+    argv: Vec<String>,
+    env: Vec<(String, String)>,
+    stdin: Bytes,
+    workdir: Option<String>,
+    network: Network,
+    user: User,
+    limits: ContainerLimits,
+    reading: Reading,
+    pub(super) timeout: Option<Duration>,
+}
+
+impl Wish {
+    /// What a tool wants to run with these arguments; nothing where it is no command.
+    ///
+    /// # Errors
+    /// E3301 where the arguments cannot be handed to a program.
+    pub(super) fn of(
+        entry: &Entry,
+        arguments: &Value,
+        rules: &CommandRules,
+    ) -> Result<Option<Self>> {
+        match entry {
+            Entry::Plugin { .. } | Entry::Function(_) => Ok(None),
+            Entry::Container(spec) => Self::filled(spec, arguments).map(Some),
+            Entry::Sandbox => Self::asked(arguments, rules).map(Some),
+        }
+    }
+
+    /// A command that a guest asks for.
+    ///
+    /// # Errors
+    /// As [`Wish::of`].
+    pub(super) fn of_guest(command: &GuestCommand) -> Result<Self> {
+        let wish = Self {
+            image: command.image.clone(),
+            argv: command.argv.clone(),
+            env: command.env.clone(),
+            stdin: command.stdin.clone(),
+            workdir: command.workdir.clone(),
+            network: command.network,
+            user: User::Workspace,
+            limits: ContainerLimits::default(),
+            reading: Reading::Raw,
+            timeout: command.timeout,
+        };
+        wish.checked()
+    }
+
+    fn filled(spec: &ContainerSpec, arguments: &Value) -> Result<Self> {
+        let command = spec.fill(arguments)?;
+        Ok(Self {
+            image: spec.image.to_string(),
+            argv: command.argv,
+            env: command.env,
+            stdin: command.stdin.unwrap_or_default().into(),
+            workdir: spec.workdir.clone(),
+            network: spec.network,
+            user: spec.user,
+            limits: spec.limits.clone(),
+            reading: Reading::Parsed(spec.output.clone()),
+            timeout: None,
+        })
+    }
+
+    /// The arguments of `sandbox.run`, which fit its schema.
+    fn asked(arguments: &Value, rules: &CommandRules) -> Result<Self> {
+        let text = |name: &str| arguments.get(name).and_then(Value::as_str);
+        let owned = |name: &str| text(name).map(ToOwned::to_owned);
+        let env = arguments.get("env").and_then(Value::as_object);
+        let command = arguments.get("command").and_then(Value::as_array);
+        let wish = Self {
+            image: owned("image").unwrap_or_else(|| rules.image.clone()),
+            argv: command
+                .into_iter()
+                .flatten()
+                .filter_map(|element| element.as_str().map(ToOwned::to_owned))
+                .collect(),
+            env: env
+                .into_iter()
+                .flatten()
+                .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+                .collect(),
+            stdin: owned("stdin").unwrap_or_default().into(),
+            workdir: owned("workdir"),
+            network: match text("network") {
+                Some("none") => Network::None,
+                Some("bridge") => Network::Bridge,
+                Some("host") => Network::Host,
+                _ => rules.network,
+            },
+            user: User::Workspace,
+            limits: ContainerLimits::default(),
+            reading: Reading::Whole,
+            timeout: arguments
+                .get("timeout_seconds")
+                .and_then(Value::as_f64)
+                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        };
+        wish.checked()
+    }
+
+    /// Refuses what no program can be given.
+    fn checked(self) -> Result<Self> {
+        let wish = self;
+        if wish.program().is_empty() {
+            return Err(Error::new(
+                Code::E3301,
+                "reading the command: it names no program",
+            ));
+        }
+        let texts = wish
+            .argv
+            .iter()
+            .chain(wish.env.iter().flat_map(|(name, value)| [name, value]));
+        if texts.into_iter().any(|text| text.contains('\0')) {
+            return Err(Error::new(
+                Code::E3301,
+                "reading the command: a NUL character cannot be handed to a program",
+            ));
+        }
+        if let Some((name, _)) = wish
+            .env
+            .iter()
+            .find(|(name, _)| !crate::manifest::container::is_variable_name(name))
+        {
+            return Err(Error::new(
+                Code::E3301,
+                format!("reading the command: {name:?} is no name of a variable"),
+            ));
+        }
+        Ok(wish)
+    }
+
+    /// The program.
+    fn program(&self) -> &str {
+        self.argv.first().map_or("", String::as_str)
+    }
+
+    /// The image as people name it.
+    pub(super) fn image(&self) -> &str {
+        &self.image
+    }
+}
+
+impl Plan {
+    /// Decides what a command gets. What it wants and is not granted is denied, and nothing runs.
+    ///
+    /// # Errors
+    /// E3206 where it may not be run, E3211 where it may not have its network, E3004 where it cannot be told where something
+    /// is mounted.
+    pub(super) fn contain(
+        &self,
+        wish: Wish,
+        events: &EventSink,
+        asked: Option<&LimitRequest>,
+        limits: Option<&LimitRequest>,
+        rules: &CommandRules,
+    ) -> Result<SandboxSpec> {
+        self.check_command(&wish, events)?;
+        self.check_network(wish.network, rules)?;
+        let mounts = self.sandbox_mounts()?;
+        let mut env: BTreeMap<String, String> = self.environment.iter().cloned().collect();
+        env.extend(wish.env);
+        let workdir = wish.workdir.or_else(|| {
+            let is_workspace = |mount: &&SandboxMount| mount.container == WORKSPACE;
+            let workspace = mounts.iter().find(is_workspace)?;
+            Some(workspace.container.clone())
+        });
+        let memory = [asked, limits]
+            .into_iter()
+            .flatten()
+            .find_map(|limits| limits.memory);
+        Ok(SandboxSpec {
+            image: wish.image,
+            argv: wish.argv,
+            env: env.into_iter().collect(),
+            workdir,
+            stdin: wish.stdin,
+            mounts,
+            network: wish.network,
+            user: wish.user,
+            resources: resources(&wish.limits, memory, rules),
+            grace: rules.grace,
+            reading: wish.reading,
+        })
+    }
+
+    fn check_command(&self, wish: &Wish, events: &EventSink) -> Result<()> {
+        let action = Action::Subprocess {
+            image: full_name(&wish.image),
+            command: wish.program().to_owned(),
+        };
+        let Err(mut denial) = self.effective.check(&action, &self.sensitive) else {
+            return Ok(());
+        };
+        let is_asked = self.requested.scope.check(&action, &self.sensitive).is_ok();
+        if is_asked {
+            denial = denial.already_asked_for();
+        }
+        let error = denial
+            .to_error()
+            .detail("outcome", CommandEnd::PolicyDenied.word());
+        events.denied(denial);
+        Err(error)
+    }
+
+    fn check_network(&self, wish: Network, rules: &CommandRules) -> Result<()> {
+        let denied = |why: String| CommandEnd::PolicyDenied.error(Code::E3211, why);
+        match wish {
+            Network::None => return Ok(()),
+            Network::AllowList => {
+                return Err(denied(
+                    "giving the command a network: lists of hosts for commands are not there yet".to_owned(),
+                )
+                .hint("Use the network `none`, or `bridge` where you trust the command with all of it."));
+            }
+            Network::Bridge if !rules.allow_bridge => {
+                return Err(denied(
+                    "giving the command a network: `docker.allow_bridge` is off".to_owned(),
+                )
+                .hint("Ask whoever runs this machine."));
+            }
+            Network::Host if !rules.allow_host_network => {
+                return Err(denied(
+                    "giving the command the network of the host: only the operator can allow that".to_owned(),
+                )
+                .hint("`docker.allow_host_network` in the system's configuration allows it; `bridge` is nearly always enough."));
+            }
+            Network::Bridge | Network::Host => {}
+        }
+        let missing = [Kind::NetworkTcp, Kind::NetworkUdp]
+            .into_iter()
+            .flat_map(Capability::broadest)
+            .find(|capability| !self.effective.covers(capability));
+        match missing {
+            None => Ok(()),
+            Some(missing) => {
+                let kind = missing.kind();
+                Err(denied(format!(
+                    "giving the command the network `{}`: {kind}={missing} is not granted",
+                    wish.word()
+                ))
+                .hint(format!(
+                    "A container on it can reach everybody. If you trust the command with that, allow `network_tcp={missing}` and \
+                     `network_udp={missing}`; `toolhatch exec --net {}` does.",
+                    wish.word()
+                )))
+            }
+        }
+    }
+
+    /// What was granted of the file system, as mounts. What may be written is mounted so; all else read-only.
+    fn sandbox_mounts(&self) -> Result<Vec<SandboxMount>> {
+        let mut mounts: Vec<SandboxMount> = Vec::new();
+        let mut unplaced = Vec::new();
+        for mount in &self.mounts {
+            let Some(container) = place(&mount.guest) else {
+                unplaced.push(mount);
+                continue;
+            };
+            if let Some(other) = mounts
+                .iter()
+                .find(|other| other.container == container && other.host != mount.host)
+            {
+                return Err(CommandEnd::InvalidConfig.error(
+                    Code::E3004,
+                    format!(
+                        "mounting {} at {container}: {} is mounted there",
+                        mount.host.display(),
+                        other.host.display()
+                    ),
+                ));
+            }
+            if mounts.iter().any(|other| other.container == container) {
+                continue;
+            }
+            mounts.push(SandboxMount {
+                host: mount.host.clone(),
+                container,
+                read_only: !is_writable(&self.effective, mount),
+            });
+        }
+        if let Some(mount) = unplaced
+            .iter()
+            .find(|mount| !mounts.iter().any(|other| other.host == mount.host))
+        {
+            return Err(CommandEnd::InvalidConfig
+                .error(
+                    Code::E3004,
+                    format!(
+                        "mounting {}: it is not clear where, from {:?}",
+                        mount.host.display(),
+                        mount.guest
+                    ),
+                )
+                .hint("Say where it appears: `HOST:/workspace`."));
+        }
+        // What lies in another comes after it, or it would be covered.
+        mounts.sort_by(|a, b| a.container.cmp(&b.container));
+        Ok(mounts)
+    }
+}
+
+/// Where something appears in a container that a guest sees under this path.
+fn place(guest: &str) -> Option<String> {
+    let guest = guest.trim_end_matches('/');
+    if guest.is_empty() {
+        return None;
+    }
+    if guest.starts_with('/') {
+        return Some(guest.to_owned());
+    }
+    let mut place = WORKSPACE.to_owned();
+    for part in guest.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => return None,
+            part => {
+                place.push('/');
+                place.push_str(part);
+            }
+        }
+    }
+    Some(place)
+}
+
+fn is_writable(scope: &Scope, mount: &Mount) -> bool {
+    scope
+        .files(Access::Write)
+        .any(|granted| granted.allows(&mount.host) && is_whole(granted.root(), &mount.host))
+}
+
+/// A grant below a mount does not make all of the mount writable.
+fn is_whole(root: Option<&Path>, host: &Path) -> bool {
+    root.is_none_or(|root| host.starts_with(root))
+}
+
+/// What a command may use: what its tool says, else what is configured, and never more than the most.
+fn resources(
+    wish: &ContainerLimits,
+    memory: Option<u64>,
+    rules: &CommandRules,
+) -> ContainerResources {
+    let request = ContainerRequest {
+        cpu_shares: wish.cpu_shares.map(|shares| Amount::Of(shares.into())),
+        nano_cpus: wish.cpus.map(|cpus| Amount::Of(cpus.nanos())),
+        memory,
+        memory_swap: None,
+        pids: wish.pids.map(u64::from),
+        disk: wish.disk.map(Amount::Of),
+        tmpfs: wish.tmpfs,
+        shm: wish.shm,
+        nofile: wish.nofile.map(u64::from),
+    };
+    request.over(&rules.resources).within(&rules.most)
+}
+
+impl Authorised {
+    /// The sandbox of a command, where it is one.
+    #[must_use]
+    pub fn sandbox(&self) -> Option<&SandboxSpec> {
+        match &self.arguments {
+            crate::exec::Arguments::Command(spec) => Some(spec),
+            _ => None,
+        }
+    }
+}

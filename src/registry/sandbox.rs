@@ -1,0 +1,120 @@
+//! The tool that is always there: `sandbox.run`, any command in a container.
+//!
+//! Like every other it is granted nothing by being there: which image, which program, which folders and which network is
+//! for a person to allow.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock};
+
+use serde_json::{Value, json};
+
+use super::{KnownRequests, Origin, Source, Tool, Validators};
+use crate::error::{Code, Error, Result};
+use crate::exec::{Artifact, Entry};
+use crate::ids::{InvalidId, ToolId};
+use crate::manifest::Risk;
+
+/// The name of its source.
+pub const SANDBOX: &str = "sandbox";
+/// Its own name.
+const RUN: &str = "run";
+
+const DESCRIPTION: &str = "Runs a command in a container: no network, a read-only system, and of this machine only the \
+     folders that a person granted. Give the program and its arguments as a list; nothing expands them. For a line of shell \
+     use [\"sh\", \"-c\", \"…\"].";
+
+fn input_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "command": {
+                "type": "array",
+                "items": {"type": "string"},
+                "minItems": 1,
+                "description": "The program and its arguments."
+            },
+            "image": {
+                "type": "string",
+                "minLength": 1,
+                "description": "The image, such as debian:stable-slim; without it, the configured one."
+            },
+            "workdir": {
+                "type": "string",
+                "pattern": "^/",
+                "description": "Where the command starts in the container."
+            },
+            "env": {
+                "type": "object",
+                "additionalProperties": {"type": "string"},
+                "description": "Environment variables."
+            },
+            "stdin": {"type": "string", "description": "What the command reads from standard input."},
+            "network": {
+                "enum": ["none", "bridge", "host"],
+                "description": "Whom the command can talk to; without it, nobody."
+            },
+            "timeout_seconds": {
+                "type": "number",
+                "exclusiveMinimum": 0,
+                "description": "Stop the command after this time."
+            }
+        },
+        "required": ["command"],
+        "additionalProperties": false
+    })
+}
+
+fn output_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "outcome": {"enum": ["exited", "oom-recovered"]},
+            "exit_code": {"type": "integer"},
+            "stdout": {"type": "string"},
+            "stderr": {"type": "string"},
+            "stdout_dropped": {"type": "integer", "description": "Bytes in the middle that were left out."},
+            "stderr_dropped": {"type": "integer", "description": "Bytes in the middle that were left out."}
+        },
+        "required": ["outcome", "exit_code", "stdout", "stderr"]
+    })
+}
+
+/// The source with the one tool, the same for the whole process.
+///
+/// # Errors
+/// E3000; never: its names are names.
+pub fn sandbox() -> Result<Arc<Source>> {
+    static SOURCE: LazyLock<Result<Arc<Source>, InvalidId>> = LazyLock::new(build);
+    SOURCE
+        .clone()
+        .map_err(|error| Error::new(Code::E3000, "naming the tool of the sandbox").caused_by(error))
+}
+
+fn build() -> Result<Arc<Source>, InvalidId> {
+    let tool = Tool {
+        id: ToolId::new(SANDBOX, RUN)?,
+        description: DESCRIPTION.to_owned(),
+        input_schema: input_schema(),
+        output_schema: Some(output_schema()),
+        entry: Entry::Sandbox,
+        idempotent: false,
+        pure: false,
+        risk: Risk::Medium,
+        untrusted_output: true,
+        coerce: false,
+        validators: Validators::default(),
+    };
+    // What its bytes are to a plugin, its description is to this tool: a change of it is a change of the tool.
+    let bytes = tool.to_json().to_string().into_bytes();
+    Ok(Arc::new(Source {
+        name: SANDBOX.to_owned(),
+        origin: Origin::BuiltIn,
+        artifact: Artifact::new(bytes.into()),
+        manifest: None,
+        imports: Vec::new(),
+        tags: BTreeSet::new(),
+        notice: None,
+        tools: vec![Arc::new(tool)],
+        requested: KnownRequests::default(),
+    }))
+}
