@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use crate::support::docker::{Docker, name};
+use crate::support::docker::Docker;
 use crate::support::env::TestEnv;
 use crate::support::guests;
 
@@ -73,25 +73,12 @@ fn a_daemon_that_goes_away_is_told_as_lost() {
     }
     let daemon = Docker::private();
     let env = super::machine(&daemon);
-    let running = super::exec(
-        &daemon,
-        &env,
-        &[
-            "--json",
-            "--image",
-            &name("busybox:1"),
-            "--",
-            "sh",
-            "-c",
-            "echo begun >&2; sleep 60",
-        ],
-    );
-    let running = running.start();
-    super::wait_for_running(&daemon);
+    let words = ["--", "sh", "-c", "echo begun >&2; sleep 60"];
+    let running = super::exec(&daemon, &env, &words).start();
+    running.wait_for("begun");
     daemon.kill();
     let output = running.finish().fails_with(4, "E3502");
-    let details = &output.json()["error"]["details"];
-    assert_eq!(details["outcome"], "daemon-lost", "{output}");
+    assert!(output.elapsed < Duration::from_secs(30), "{output}");
     daemon.restart();
     // What it left is removed by the next that needs a container.
     super::exec(&daemon, &env, &["--", "true"]).ok();
