@@ -3,7 +3,7 @@
 use super::App;
 use crate::config::ImagePullPolicy;
 use crate::error::Result;
-use crate::exec::docker::{DockerExecutor, DockerSettings, ImageRules, PlaceRules};
+use crate::exec::docker::{DockerExecutor, DockerSettings, ImageRules, KeptRules, PlaceRules};
 use crate::exec::{Job, Reading, SandboxSpec};
 use crate::fsx;
 use crate::invoke::CommandRules;
@@ -50,6 +50,15 @@ impl App {
             runtime: docker.runtime.clone(),
             seccomp: profile.transpose()?,
             concurrency: docker.concurrency as usize,
+            kept: KeptRules {
+                // Whoever runs one command has no use for a container that waits for the next.
+                waiting: match self.slots.get() {
+                    Some(_) => 0,
+                    None => docker.pool.size as usize,
+                },
+                idle: docker.pool.idle,
+                folder: self.paths.home.join("sandboxes"),
+            },
         })
     }
 
@@ -70,6 +79,7 @@ impl App {
             user: User::Nobody,
             resources: docker.resources.clone(),
             grace: docker.grace,
+            keep: None,
             reading: Reading::Raw,
         };
         let mut settings = self.command_settings()?;

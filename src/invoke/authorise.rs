@@ -109,6 +109,7 @@ impl Resolved {
             let limits = self.source.manifest.as_deref().map(|it| &it.limits);
             let spec = plan.contain(
                 wish,
+                &request.caller.principal,
                 &request.events,
                 Some(&request.limits),
                 limits,

@@ -70,6 +70,7 @@ pub(super) struct Wish {
     network: Network,
     user: User,
     limits: ContainerLimits,
+    keep: Option<String>,
     reading: Reading,
     pub(super) timeout: Option<Duration>,
 }
@@ -105,6 +106,7 @@ impl Wish {
             network: command.network,
             user: User::Workspace,
             limits: ContainerLimits::default(),
+            keep: None,
             reading: Reading::Raw,
             timeout: command.timeout,
         };
@@ -122,6 +124,7 @@ impl Wish {
             network: spec.network,
             user: spec.user,
             limits: spec.limits.clone(),
+            keep: None,
             reading: Reading::Parsed(spec.output.clone()),
             timeout: None,
         })
@@ -155,6 +158,7 @@ impl Wish {
             },
             user: User::Workspace,
             limits: ContainerLimits::default(),
+            keep: owned("keep"),
             reading: Reading::Whole,
             timeout: arguments
                 .get("timeout_seconds")
@@ -216,6 +220,7 @@ impl Plan {
     pub(super) fn contain(
         &self,
         wish: Wish,
+        principal: &str,
         events: &EventSink,
         asked: Option<&LimitRequest>,
         limits: Option<&LimitRequest>,
@@ -246,6 +251,8 @@ impl Plan {
             user: wish.user,
             resources: resources(&wish.limits, memory, rules),
             grace: rules.grace,
+            // A name is one's own.
+            keep: wish.keep.map(|name| format!("{principal}/{name}")),
             reading: wish.reading,
         })
     }

@@ -38,20 +38,21 @@ pub(super) struct Printed {
     pub(super) stderr: Capture,
 }
 
-/// Runs the command of the job and stays with it to its end.
+/// Runs the command of the job and stays with it to its end. The runner hears at least so often that somebody listens.
 pub(super) async fn run(
     resident: &mut Resident,
     id: u32,
     spec: &SandboxSpec,
     image: &Image,
     job: &Job,
+    words_within: Duration,
 ) -> (Told, Printed) {
     let limit = usize::try_from(job.limits.output).unwrap_or(usize::MAX);
     let mut printed = Printed {
         stdout: Capture::new(limit),
         stderr: Capture::new(limit),
     };
-    let told = match follow(resident, id, spec, image, job, &mut printed).await {
+    let told = match follow(resident, id, spec, image, job, words_within, &mut printed).await {
         Ok(told) => told,
         Err(lost) => Told::Lost(lost),
     };
@@ -64,6 +65,7 @@ async fn follow(
     spec: &SandboxSpec,
     image: &Image,
     job: &Job,
+    words_within: Duration,
     printed: &mut Printed,
 ) -> Result<Told, Lost> {
     let grace = spec.grace;
@@ -75,6 +77,7 @@ async fn follow(
     // When a cancelled command is ended without being asked.
     let mut kill_at: Option<Instant> = None;
     let mut killed = false;
+    let mut lease = tokio::time::interval(words_within);
     loop {
         let is_cancelling = kill_at.is_some();
         tokio::select! {
@@ -90,8 +93,16 @@ async fn follow(
             () = tokio::time::sleep_until(overdue) => {
                 return Ok(Told::Overdue);
             }
+            _ = lease.tick() => {
+                resident.send(id, &Order::Ping).await?;
+            }
             report = next(resident, &job.events) => {
-                match report?.1 {
+                let (of, report) = report?;
+                // In a kept container somebody else's words may still be under way.
+                if of != id && !matches!(report, Report::Error(_)) {
+                    continue;
+                }
+                match report {
                     Report::Stdout(bytes) => {
                         printed.stdout.push(&bytes);
                         job.events.stream(Stdio::Stdout, &bytes);
