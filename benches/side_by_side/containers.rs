@@ -51,6 +51,7 @@ pub(crate) async fn rows(home: &Path) {
         .await
         .expect("a daemon"));
     cold(&app, &pipeline, &raw).await;
+    kept(&app, &pipeline).await;
     output(&pipeline, &raw).await;
     together(&pipeline).await;
     app.settle_containers().await;
@@ -78,6 +79,31 @@ async fn cold(app: &App, pipeline: &Pipeline, raw: &Raw) {
             &format!("7 a command in a container of its own, p{percent}"),
             percentile(&mut ours, percent),
             Some(percentile(&mut bare, percent)),
+            budget,
+        );
+    }
+}
+
+/// Row 7: commands in a container that is kept.
+async fn kept(app: &App, pipeline: &Pipeline) {
+    let mut times = Vec::new();
+    for turn in 0..320 {
+        let mut request = request(&["true"]);
+        request.arguments = Arc::new(json!({"command": ["true"], "keep": "bench"}));
+        let started = Instant::now();
+        let report = pipeline.invoke(request).await;
+        let time = started.elapsed();
+        assert!(report.result.is_ok(), "{:?}", report.result);
+        app.recorded().await.expect("recorded");
+        if turn >= 20 {
+            times.push(time);
+        }
+    }
+    for (percent, budget) in [(50, "≤ 5 ms"), (99, "≤ 15 ms")] {
+        row(
+            &format!("7 a command in a kept container, p{percent}"),
+            percentile(&mut times, percent),
+            None,
             budget,
         );
     }

@@ -1,13 +1,14 @@
 //! What commands in containers get here: from the configuration to the executor's settings.
 
-use super::App;
-use crate::config::ImagePullPolicy;
+use super::{App, read_grants};
+use crate::config::{ImagePullPolicy, Strategy};
 use crate::error::Result;
 use crate::exec::docker::{DockerExecutor, DockerSettings, ImageRules, KeptRules, PlaceRules};
 use crate::exec::{Job, Reading, SandboxSpec};
 use crate::fsx;
 use crate::invoke::CommandRules;
 use crate::manifest::container::{Network, User};
+use crate::permission::Grants;
 
 /// A seccomp profile is a list of system calls; more is none.
 const MAX_PROFILE: u64 = 1 << 20;
@@ -100,6 +101,25 @@ impl App {
         }
     }
 
+    /// What `docker.volumes` mounts, as if a person had granted it: it stands in files that only they and the operator write.
+    fn configured_volumes(&self) -> Grants {
+        let mut grants = Grants::default();
+        for volume in &self.config.docker.volumes {
+            let place = format!("{}:{}", volume.host_path.display(), volume.container_path);
+            let mut texts = vec![format!("file_read={place}")];
+            if !volume.read_only {
+                texts.push(format!("file_write={place}"));
+            }
+            match read_grants(&texts, false, &self.paths.current) {
+                Ok(read) => grants = grants.and(&read),
+                Err(error) => {
+                    tracing::warn!(%error, "a volume of the configuration is not mounted")
+                }
+            }
+        }
+        grants
+    }
+
     /// What holds for every command.
     pub(super) fn command_rules(&self) -> CommandRules {
         let docker = &self.config.docker;
@@ -112,6 +132,14 @@ impl App {
             network: docker.network_mode,
             allow_bridge: docker.allow_bridge,
             allow_host_network: docker.allow_host_network,
+            volumes: self.configured_volumes(),
+            obstacle: match self.config.execution.strategy {
+                Strategy::Auto | Strategy::Docker => None,
+                strategy @ (Strategy::Direct | Strategy::Ssh) => Some(format!(
+                    "`execution.strategy` is `{}`, and this version runs commands in containers alone",
+                    strategy.word()
+                )),
+            },
         }
     }
 }

@@ -80,6 +80,8 @@ struct Inner {
     daemon: Mutex<Option<Daemon>>,
     slots: Semaphore,
     kept: Kept,
+    /// Whether the volume with the runner was seen to be there; one at a time looks, and fills it.
+    runner: Mutex<bool>,
     /// What is removed in the background.
     tasks: TaskTracker,
 }
@@ -91,6 +93,7 @@ impl DockerExecutor {
         Self(Arc::new(Inner {
             slots: Semaphore::new(settings.concurrency),
             kept: Kept::default(),
+            runner: Mutex::default(),
             settings,
             environment,
             owner: Owner::of_this_process(),

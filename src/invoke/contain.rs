@@ -17,7 +17,7 @@ use crate::exec::{
 use crate::manifest::LimitRequest;
 use crate::manifest::container::{ContainerLimits, ContainerSpec, Network, User};
 use crate::manifest::image::full_name;
-use crate::permission::{Access, Action, Capability, Kind, Scope};
+use crate::permission::{Access, Action, Capability, Grants, Kind, Scope};
 
 /// Where what was granted by a relative path appears.
 pub const WORKSPACE: &str = "/workspace";
@@ -41,6 +41,10 @@ pub struct CommandRules {
     pub allow_bridge: bool,
     /// Whether a command may be put on the host's own network.
     pub allow_host_network: bool,
+    /// What commands have mounted that whoever calls them mounts nothing for.
+    pub volumes: Grants,
+    /// Why no command can be run as things are configured, as a sentence.
+    pub obstacle: Option<String>,
 }
 
 impl CommandRules {
@@ -56,6 +60,8 @@ impl CommandRules {
             network: Network::None,
             allow_bridge: false,
             allow_host_network: false,
+            volumes: Grants::default(),
+            obstacle: None,
         }
     }
 }
@@ -226,6 +232,11 @@ impl Plan {
         limits: Option<&LimitRequest>,
         rules: &CommandRules,
     ) -> Result<SandboxSpec> {
+        if let Some(obstacle) = &rules.obstacle {
+            return Err(CommandEnd::InvalidConfig
+                .error(Code::E3405, format!("running a command: {obstacle}"))
+                .hint("Set `execution.strategy = \"docker\"`. Nothing takes the place of what was chosen."));
+        }
         self.check_command(&wish, events)?;
         self.check_network(wish.network, rules)?;
         let mounts = self.sandbox_mounts()?;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use rustix::fs::{FlockOperation, flock};
+use tokio_util::sync::CancellationToken;
 
 use super::sandbox::{Prepared, Sandbox};
 use super::{DockerExecutor, error, lease};
@@ -200,16 +201,27 @@ impl DockerExecutor {
 
     /// Waits until no other process talks to the container of this name.
     async fn turn(&self, name: &str, job: &Job) -> Result<Turn> {
+        let file = Digest::of(name.as_bytes()).short();
+        self.turn_of(&file, job.limits.timeout, &job.cancel).await
+    }
+
+    /// Waits until no other process of this user has the lock of this name.
+    pub(super) async fn turn_of(
+        &self,
+        name: &str,
+        patience: Duration,
+        cancel: &CancellationToken,
+    ) -> Result<Turn> {
         let folder = &self.0.settings.kept.folder;
         fsx::create_private_dir(folder)?;
-        let path = folder.join(format!("{}.lock", Digest::of(name.as_bytes()).short()));
+        let path = folder.join(format!("{name}.lock"));
         let file = File::options()
             .create(true)
             .truncate(false)
             .write(true)
             .open(&path)
             .map_err(|error| fsx::io_error("opening", &path, error))?;
-        let deadline = Instant::now() + job.limits.timeout;
+        let deadline = Instant::now() + patience;
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(Turn { _file: file }),
@@ -225,7 +237,7 @@ impl DockerExecutor {
                 Err(error) => return Err(fsx::io_error("locking", &path, error.into())),
             }
             tokio::select! {
-                () = job.cancel.cancelled() => {
+                () = cancel.cancelled() => {
                     return Err(Error::new(Code::E3703, "the call was cancelled while it waited for its container"));
                 }
                 () = tokio::time::sleep(LOOK_AGAIN) => {}

@@ -17,12 +17,15 @@ use super::{DockerExecutor, error, lease, outcome, places, posture, probe, runne
 use crate::error::{Code, Error, Result};
 use crate::exec::{CommandEnd, Effect, Ended, Job, LogLevel, SandboxSpec};
 use crate::ids::Digest;
+use tokio_util::sync::CancellationToken;
 use toolhatch_runner::protocol::{self, Order, Report};
 
 /// From the start of a container to the first word of its runner. Starting takes a fifth of a second, more where many do.
 const SPEAKS_WITHIN: Duration = Duration::from_secs(60);
 /// A runner that is there answers at once.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// Putting the runner into its volume takes a tenth of a second.
+const FILLS_WITHIN: Duration = Duration::from_secs(60);
 /// A kept container is not kept for ever.
 const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
 /// A container may be there so much longer than its command.
@@ -125,17 +128,17 @@ impl Sandbox {
         spec: &SandboxSpec,
         prepared: &Prepared,
     ) -> Result<Self> {
-        let mut was_repaired = false;
+        let mut attempts = 0;
         loop {
             match Self::attempt(executor, job, spec, prepared).await {
                 Ok(mut sandbox) => {
                     sandbox.tell(job, spec);
                     return Ok(sandbox);
                 }
-                Err(Trouble::Runner(_)) if !was_repaired => {
-                    // Its volume was half filled, or somebody emptied it.
-                    runner::repair(&prepared.daemon, &prepared.image).await?;
-                    was_repaired = true;
+                // Its volume is being filled by another process, was left half filled, or somebody emptied it.
+                Err(Trouble::Runner(_)) if attempts < 2 => {
+                    executor.provide_again(prepared, attempts > 0).await?;
+                    attempts += 1;
                 }
                 Err(Trouble::Runner(error) | Trouble::Other(error)) => return Err(error),
             }
@@ -155,7 +158,7 @@ impl Sandbox {
             key,
         } = prepared;
         let settings = &executor.0.settings;
-        let runner_volume = runner::provide(daemon, image).await?;
+        let runner_volume = executor.provide_runner(prepared).await?;
         let body = create::body(
             spec,
             Parts {
@@ -379,6 +382,31 @@ async fn prove(
 }
 
 impl DockerExecutor {
+    /// The volume with the runner, filled by one at a time: of this process, and of this user.
+    async fn provide_runner(&self, prepared: &Prepared) -> Result<String> {
+        let mut is_there = self.0.runner.lock().await;
+        if !*is_there {
+            let _turn = self
+                .turn_of("runner", FILLS_WITHIN, &CancellationToken::new())
+                .await?;
+            runner::provide(&prepared.daemon, &prepared.image, &self.0.owner).await?;
+            *is_there = true;
+        }
+        Ok(runner::volume())
+    }
+
+    /// Waits until nobody fills the volume any more, and fills it anew where that did not help before.
+    async fn provide_again(&self, prepared: &Prepared, anew: bool) -> Result<()> {
+        let _one_at_a_time = self.0.runner.lock().await;
+        let _turn = self
+            .turn_of("runner", FILLS_WITHIN, &CancellationToken::new())
+            .await?;
+        if anew {
+            return runner::repair(&prepared.daemon, &prepared.image, &self.0.owner).await;
+        }
+        runner::provide(&prepared.daemon, &prepared.image, &self.0.owner).await
+    }
+
     /// How long the container of a command may be there.
     fn lives_for(&self, job: &Job, spec: &SandboxSpec) -> Duration {
         match spec.keep {
