@@ -15,6 +15,7 @@ use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use toolhatch::app::App;
+use toolhatch::config::Flag;
 use toolhatch::exec::{EventLimits, EventSink};
 use toolhatch::ids::CallId;
 use toolhatch::invoke::{Caller, Pipeline, Request};
@@ -43,6 +44,14 @@ pub(crate) async fn rows(home: &Path) {
         std::env::set_var("TOOLHATCH_DOCKER_PULL_POLICY", "never");
         std::env::set_var("TOOLHATCH_HOME", home.join("containers"));
     }
+    // Without containers that wait for the next command, and with them.
+    let without = Flag {
+        flag: "--pool",
+        key: "docker.pool.size",
+        value: "0".to_owned(),
+    };
+    let alone = Arc::new(App::open(&[without]).expect("a configuration"));
+    let each = Arc::new(alone.pipeline().expect("a pipeline"));
     let app = crate::app();
     let pipeline = Arc::new(app.pipeline().expect("a pipeline"));
     let raw = Raw(Docker::connect_with_defaults()
@@ -50,15 +59,17 @@ pub(crate) async fn rows(home: &Path) {
         .negotiate_version()
         .await
         .expect("a daemon"));
-    cold(&app, &pipeline, &raw).await;
+    cold(&alone, &each, &raw, "made for it", "raw API + 10 ms").await;
+    cold(&app, &pipeline, &raw, "that waited for one", "–").await;
     kept(&app, &pipeline).await;
     output(&pipeline, &raw).await;
-    together(&pipeline).await;
+    together(&each).await;
+    alone.settle_containers().await;
     app.settle_containers().await;
 }
 
 /// Row 7: a container made, one command in it, and removed.
-async fn cold(app: &App, pipeline: &Pipeline, raw: &Raw) {
+async fn cold(app: &App, pipeline: &Pipeline, raw: &Raw, which: &str, budget: &str) {
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for turn in 0..32 {
         let started = Instant::now();
@@ -74,9 +85,9 @@ async fn cold(app: &App, pipeline: &Pipeline, raw: &Raw) {
             bare.push(bare_time);
         }
     }
-    for (percent, budget) in [(50, "raw API + 10 ms"), (95, "–")] {
+    for (percent, budget) in [(50, budget), (95, "–")] {
         row(
-            &format!("7 a command in a container of its own, p{percent}"),
+            &format!("7 a command in a container {which}, p{percent}"),
             percentile(&mut ours, percent),
             Some(percentile(&mut bare, percent)),
             budget,
@@ -121,12 +132,11 @@ async fn output(pipeline: &Pipeline, raw: &Raw) {
     let started = Instant::now();
     assert_eq!(raw.run(&flood).await, OUTPUT);
     let raw_time = of(started.elapsed(), raw_empty);
+    let mut request = request(&flood);
+    request.arguments = Arc::new(json!({"command": flood, "keep": "bench"}));
     let started = Instant::now();
-    pipeline.invoke(request(&["true"])).await;
-    let our_empty = started.elapsed();
-    let started = Instant::now();
-    let report = pipeline.invoke(request(&flood)).await;
-    let our_time = of(started.elapsed(), our_empty);
+    let report = pipeline.invoke(request).await;
+    let our_time = started.elapsed();
     assert_eq!(
         report.usage.map(|usage| usage.bytes_out),
         Some(OUTPUT as u64)
