@@ -81,6 +81,18 @@ fn reachable(app: &App, grants: &Grants, requests: &[Request]) -> Reachable {
     // Records are passed on by this process too.
     let passing_on = outlets::reach(&app.config.audit);
     read.extend(passing_on.files);
+    let mut ports = ports(&scope)
+        .zip(passing_on.ports)
+        .map(|(granted, needed)| [granted, needed].concat());
+    // A component has commands run by a daemon. Where there is none, the command is what is refused.
+    if scope.kinds().contains(&Kind::Subprocess)
+        && let Ok((files, port)) = app.commands().and_then(|commands| commands.reach())
+    {
+        read.extend(files);
+        if let Some(ports) = &mut ports {
+            ports.extend(port);
+        }
+    }
     // The folder of a granted file is opened to reach the file; nothing else in it may be read.
     let list = of(Access::Read)
         .into_iter()
@@ -95,9 +107,7 @@ fn reachable(app: &App, grants: &Grants, requests: &[Request]) -> Reachable {
         read,
         list,
         write,
-        ports: ports(&scope)
-            .zip(passing_on.ports)
-            .map(|(granted, needed)| [granted, needed].concat()),
+        ports,
     }
 }
 

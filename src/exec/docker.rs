@@ -20,6 +20,7 @@ mod resident;
 mod runner;
 mod sandbox;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -37,7 +38,7 @@ use self::command::Told;
 use self::kept::Kept;
 use self::sandbox::{Prepared, Sandbox};
 use super::{Arguments, BoxFuture, CommandEnd, Ended, Executor, Job, Outcome, SandboxSpec, Usage};
-use crate::config::{DaemonChoice, Environment, TlsFiles};
+use crate::config::{DaemonChoice, DockerHost, Environment, TlsFiles};
 use crate::error::{Code, Error, Result};
 
 /// How long the process waits at its end for what is still to be removed.
@@ -100,6 +101,32 @@ impl DockerExecutor {
             daemon: Mutex::default(),
             tasks: TaskTracker::new(),
         }))
+    }
+
+    /// What this process has to be able to read, and the TCP port it has to reach, to have commands run: for one that
+    /// confines itself before it does.
+    ///
+    /// # Errors
+    /// E3004 where the address of the daemon cannot be read; E3405 where there is none.
+    pub fn reach(&self) -> Result<(Vec<PathBuf>, Option<u16>)> {
+        let Inner {
+            settings,
+            environment,
+            ..
+        } = &*self.0;
+        let address = address::find(&settings.daemon, &settings.tls, environment)?;
+        let tls = [address.tls.ca, address.tls.cert, address.tls.key];
+        let mut files: Vec<PathBuf> = tls.into_iter().flatten().collect();
+        files.extend(address::folder(environment));
+        // Who is who, to leave alone what others made.
+        files.extend(["/proc".into(), "/etc/machine-id".into()]);
+        let port = match &address.host {
+            DockerHost::Tcp(host) => host
+                .rsplit_once(':')
+                .and_then(|(_, port)| port.parse().ok()),
+            DockerHost::Unix(_) | DockerHost::Ssh { .. } => None,
+        };
+        Ok((files, port))
     }
 
     /// The daemon, connected to when it is first needed; then what was left behind there is removed.

@@ -1,7 +1,7 @@
 //! From a command to a sandbox: what of the effective scope becomes mounts, network and variables of a container. Pure.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,13 +11,11 @@ use super::Authorised;
 use super::authorise::Plan;
 use crate::config::{Amount, ContainerRequest, ContainerResources};
 use crate::error::{Code, Error, Result};
-use crate::exec::{
-    CommandEnd, Entry, EventSink, GuestCommand, Mount, Reading, SandboxMount, SandboxSpec,
-};
+use crate::exec::{CommandEnd, Entry, EventSink, GuestCommand, Reading, SandboxMount, SandboxSpec};
 use crate::manifest::LimitRequest;
 use crate::manifest::container::{ContainerLimits, ContainerSpec, Network, User};
 use crate::manifest::image::full_name;
-use crate::permission::{Access, Action, Capability, Grants, Kind, Scope};
+use crate::permission::{Access, Action, Capability, FileScope, Grants, Kind};
 
 /// Where what was granted by a relative path appears.
 pub const WORKSPACE: &str = "/workspace";
@@ -239,7 +237,7 @@ impl Plan {
         }
         self.check_command(&wish, events)?;
         self.check_network(wish.network, rules)?;
-        let mounts = self.sandbox_mounts()?;
+        let mounts = self.sandbox_mounts(events)?;
         let mut env: BTreeMap<String, String> = self.environment.iter().cloned().collect();
         env.extend(wish.env);
         let workdir = wish.workdir.or_else(|| {
@@ -332,8 +330,10 @@ impl Plan {
         }
     }
 
-    /// What was granted of the file system, as mounts. What may be written is mounted so; all else read-only.
-    fn sandbox_mounts(&self) -> Result<Vec<SandboxMount>> {
+    /// What the call may read of the file system, as mounts; what it may write of that is mounted so. A place of the plan can
+    /// be wider than the scope, which decides: of such a one, only what may be read below it is mounted.
+    fn sandbox_mounts(&self, events: &EventSink) -> Result<Vec<SandboxMount>> {
+        self.check_write_only(events)?;
         let mut mounts: Vec<SandboxMount> = Vec::new();
         let mut unplaced = Vec::new();
         for mount in &self.mounts {
@@ -341,27 +341,22 @@ impl Plan {
                 unplaced.push(mount);
                 continue;
             };
-            if let Some(other) = mounts
-                .iter()
-                .find(|other| other.container == container && other.host != mount.host)
-            {
-                return Err(CommandEnd::InvalidConfig.error(
-                    Code::E3004,
-                    format!(
-                        "mounting {} at {container}: {} is mounted there",
-                        mount.host.display(),
-                        other.host.display()
-                    ),
-                ));
+            for host in self.readable(&mount.host) {
+                let below = host.strip_prefix(&mount.host).unwrap_or(Path::new(""));
+                let mut container = container.clone();
+                for part in below.iter() {
+                    container.push('/');
+                    container.push_str(&part.to_string_lossy());
+                }
+                add(
+                    &mut mounts,
+                    SandboxMount {
+                        read_only: !self.allows(&host, Access::Write),
+                        host,
+                        container,
+                    },
+                )?;
             }
-            if mounts.iter().any(|other| other.container == container) {
-                continue;
-            }
-            mounts.push(SandboxMount {
-                host: mount.host.clone(),
-                container,
-                read_only: !is_writable(&self.effective, mount),
-            });
         }
         if let Some(mount) = unplaced
             .iter()
@@ -381,6 +376,74 @@ impl Plan {
         // What lies in another comes after it, or it would be covered.
         mounts.sort_by(|a, b| a.container.cmp(&b.container));
         Ok(mounts)
+    }
+
+    fn allows(&self, host: &Path, access: Access) -> bool {
+        self.effective
+            .files(access)
+            .any(|granted| granted.allows(host))
+    }
+
+    /// The whole of a place, where all of it may be read; else the files and folders below it that may.
+    fn readable(&self, host: &Path) -> Vec<PathBuf> {
+        if self.allows(host, Access::Read) {
+            return vec![host.to_owned()];
+        }
+        self.effective
+            .files(Access::Read)
+            .filter_map(FileScope::root)
+            .filter(|root| root.starts_with(host))
+            .map(Path::to_owned)
+            .collect()
+    }
+
+    /// What is mounted can be read. Where only writing was granted, a command would get more than that.
+    fn check_write_only(&self, events: &EventSink) -> Result<()> {
+        let unreadable = self
+            .effective
+            .files(Access::Write)
+            .map(|granted| granted.root().unwrap_or(Path::new("/")))
+            .find(|root| !self.allows(root, Access::Read));
+        let Some(root) = unreadable else {
+            return Ok(());
+        };
+        match self
+            .effective
+            .check_file(root, Access::Read, &self.sensitive)
+        {
+            Ok(()) => Ok(()),
+            Err(denial) => {
+                let error = denial
+                    .to_error()
+                    .while_doing("mounting a folder that a command may only write")
+                    .detail("outcome", CommandEnd::PolicyDenied.word());
+                events.denied(denial);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Adds a mount; one place cannot be two things.
+fn add(mounts: &mut Vec<SandboxMount>, mount: SandboxMount) -> Result<()> {
+    match mounts
+        .iter()
+        .find(|other| other.container == mount.container)
+    {
+        Some(other) if other.host == mount.host => Ok(()),
+        Some(other) => Err(CommandEnd::InvalidConfig.error(
+            Code::E3004,
+            format!(
+                "mounting {} at {}: {} is mounted there",
+                mount.host.display(),
+                mount.container,
+                other.host.display()
+            ),
+        )),
+        None => {
+            mounts.push(mount);
+            Ok(())
+        }
     }
 }
 
@@ -405,17 +468,6 @@ fn place(guest: &str) -> Option<String> {
         }
     }
     Some(place)
-}
-
-fn is_writable(scope: &Scope, mount: &Mount) -> bool {
-    scope
-        .files(Access::Write)
-        .any(|granted| granted.allows(&mount.host) && is_whole(granted.root(), &mount.host))
-}
-
-/// A grant below a mount does not make all of the mount writable.
-fn is_whole(root: Option<&Path>, host: &Path) -> bool {
-    root.is_none_or(|root| host.starts_with(root))
 }
 
 /// What a command may use: what its tool says, else what is configured, and never more than the most.

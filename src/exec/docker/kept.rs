@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bollard::query_parameters::ListContainersOptionsBuilder;
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::sandbox::{Prepared, Sandbox};
 use super::{DockerExecutor, error, lease};
 use crate::error::{Code, Error, Result};
-use crate::exec::{Arguments, CommandEnd, Job, SandboxSpec};
+use crate::exec::{CommandEnd, Job, SandboxSpec};
 use crate::fsx;
 use crate::ids::Digest;
 
@@ -39,7 +39,15 @@ pub struct KeptRules {
 #[derive(Default)]
 pub(super) struct Kept {
     named: Mutex<HashMap<String, Sandbox>>,
-    waiting: Mutex<Vec<Waiting>>,
+    waiting: Mutex<Ahead>,
+}
+
+/// What is made before somebody asks for it.
+#[derive(Default)]
+struct Ahead {
+    ready: Vec<Waiting>,
+    /// What is being made, by its spec.
+    making: Vec<Digest>,
 }
 
 impl std::fmt::Debug for Kept {
@@ -63,11 +71,50 @@ pub(super) struct Turn {
 }
 
 impl Kept {
+    fn ahead(&self) -> MutexGuard<'_, Ahead> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn named(&self) -> MutexGuard<'_, HashMap<String, Sandbox>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Lets go of all that wait; they are removed in the background.
     pub(super) fn clear(&self) {
-        drop(std::mem::take(
-            &mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner),
-        ));
+        drop(std::mem::take(&mut self.ahead().ready));
+    }
+
+    /// Lets go of those that have waited too long.
+    fn expire(&self, idle: Duration) {
+        self.ahead().ready.retain(|one| one.since.elapsed() < idle);
+    }
+
+    /// One that was made with this, and stays until then.
+    fn take(&self, key: &Digest, needed: Instant) -> Option<Sandbox> {
+        let mut ahead = self.ahead();
+        let fits = |one: &Waiting| one.sandbox.key == *key && one.until > needed;
+        let at = ahead.ready.iter().position(fits)?;
+        Some(ahead.ready.swap_remove(at).sandbox)
+    }
+
+    /// Whether another one may be made: no more than so many, and one of each kind.
+    fn begin(&self, spec: Digest, most: usize) -> bool {
+        let mut ahead = self.ahead();
+        let is_full = ahead.ready.len() + ahead.making.len() >= most;
+        let is_there =
+            ahead.making.contains(&spec) || ahead.ready.iter().any(|one| one.spec == spec);
+        if is_full || is_there {
+            return false;
+        }
+        ahead.making.push(spec);
+        true
+    }
+
+    /// It is made, or could not be.
+    fn end(&self, spec: &Digest, made: Option<Waiting>) {
+        let mut ahead = self.ahead();
+        ahead.making.retain(|one| one != spec);
+        ahead.ready.extend(made);
     }
 }
 
@@ -79,23 +126,8 @@ impl DockerExecutor {
         spec: &SandboxSpec,
         prepared: &Prepared,
     ) -> Result<Sandbox> {
-        let wanted = prepared.key;
         let needed = Instant::now() + job.limits.timeout + spec.grace;
-        let found = {
-            let mut waiting = self
-                .0
-                .kept
-                .waiting
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            let idle = self.0.settings.kept.idle;
-            waiting.retain(|one| one.since.elapsed() < idle);
-            let at = waiting
-                .iter()
-                .position(|one| one.sandbox.key == wanted && one.until > needed);
-            at.map(|at| waiting.swap_remove(at).sandbox)
-        };
-        if let Some(mut sandbox) = found
+        if let Some(mut sandbox) = self.0.kept.take(&prepared.key, needed)
             && sandbox.is_there().await
         {
             sandbox.tell(job, spec);
@@ -106,51 +138,43 @@ impl DockerExecutor {
 
     /// Makes the container that the next such command will find.
     pub(super) fn prepare_next(&self, job: &Job, spec: &SandboxSpec) {
-        let rules = &self.0.settings.kept;
+        let KeptRules { waiting, idle, .. } = self.0.settings.kept;
         let of = spec.fingerprint();
-        {
-            let waiting = self
-                .0
-                .kept
-                .waiting
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            if waiting.len() >= rules.waiting || waiting.iter().any(|one| one.spec == of) {
-                return;
-            }
+        if !self.0.kept.begin(of, waiting) {
+            return;
         }
         let mut limits = job.limits.clone();
         let since = Instant::now();
-        limits.timeout += rules.idle;
+        limits.timeout += idle;
         let until = since + limits.timeout;
-        let sensitive = Arc::clone(&job.sensitive);
+        let next = Job::of_command(spec.clone(), &limits, &job.sensitive);
         let (executor, spec) = (self.clone(), spec.clone());
         self.0.tasks.spawn(async move {
-            let next = Job::of_command(spec, &limits, &sensitive);
-            let Arguments::Command(spec) = &next.arguments else {
-                return;
-            };
             let started = async {
-                let prepared = Prepared::new(&executor, &next, spec).await?;
-                Sandbox::start(&executor, &next, spec, &prepared).await
+                let prepared = Prepared::new(&executor, &next, &spec).await?;
+                Sandbox::start(&executor, &next, &spec, &prepared).await
             };
-            match started.await {
-                Ok(sandbox) => {
-                    let mut waiting = executor
-                        .0
-                        .kept
-                        .waiting
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner);
-                    waiting.push(Waiting {
-                        spec: of,
-                        since,
-                        until,
-                        sandbox,
-                    });
+            let made = match started.await {
+                Ok(sandbox) => Some(Waiting {
+                    spec: of,
+                    since,
+                    until,
+                    sandbox,
+                }),
+                Err(error) => {
+                    // The next command makes its own, and says what is wrong.
+                    tracing::debug!(%error, "no container was made ahead");
+                    None
                 }
-                // The next command makes its own, and says what is wrong.
-                Err(error) => tracing::debug!(%error, "no container was made ahead"),
+            };
+            executor.0.kept.end(&of, made);
+        });
+        // Not among what is waited for at the end of the process, and nothing that keeps it alive.
+        let executor = Arc::downgrade(&self.0);
+        tokio::spawn(async move {
+            tokio::time::sleep(idle).await;
+            if let Some(executor) = executor.upgrade() {
+                executor.kept.expire(idle);
             }
         });
     }
@@ -164,21 +188,16 @@ impl DockerExecutor {
         prepared: &Prepared,
     ) -> Result<(Sandbox, Turn)> {
         let turn = self.turn(name, job).await?;
-        let known = {
-            let mut named = self
-                .0
-                .kept
-                .named
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            named.remove(name)
-        };
+        let known = self.0.kept.named().remove(name);
+        // One of another spec is left to whoever asks for that.
         if let Some(mut sandbox) = known
             && sandbox.key == prepared.key
-            && sandbox.is_there().await
         {
-            sandbox.tell(job, spec);
-            return Ok((sandbox, turn));
+            sandbox.take_up();
+            if sandbox.is_there().await {
+                sandbox.tell(job, spec);
+                return Ok((sandbox, turn));
+            }
         }
         let sandbox = match self.find(name, job, spec, prepared).await? {
             Some(sandbox) => sandbox,
@@ -190,13 +209,7 @@ impl DockerExecutor {
     /// Leaves a kept container to whoever names it next.
     pub(super) fn put_back(&self, name: &str, mut sandbox: Sandbox) {
         sandbox.leave();
-        let mut named = self
-            .0
-            .kept
-            .named
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        named.insert(name.to_owned(), sandbox);
+        self.0.kept.named().insert(name.to_owned(), sandbox);
     }
 
     /// Waits until no other process talks to the container of this name.
@@ -215,12 +228,7 @@ impl DockerExecutor {
         let folder = &self.0.settings.kept.folder;
         fsx::create_private_dir(folder)?;
         let path = folder.join(format!("{name}.lock"));
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|error| fsx::io_error("opening", &path, error))?;
+        let file = fsx::open_lock(&path)?;
         let deadline = Instant::now() + patience;
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -230,7 +238,7 @@ impl DockerExecutor {
                     return Err(CommandEnd::InvalidConfig
                         .error(
                             Code::E3408,
-                            "waiting for a kept container: another command is running in it",
+                            format!("waiting for {}: another command has it", path.display()),
                         )
                         .hint("One command runs in a kept container at a time; keep another under another name."));
                 }

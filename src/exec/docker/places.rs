@@ -93,7 +93,7 @@ pub(super) fn look(
     rules: &PlaceRules,
     recursive_read_only: bool,
 ) -> Result<Places> {
-    let mounted = mount_points();
+    let mounted = mount_points()?;
     let mut places = Places {
         binds: Vec::new(),
         hidden: Vec::new(),
@@ -226,10 +226,11 @@ fn check_source(mount: &SandboxMount, sensitive: &Sensitive, rules: &PlaceRules)
 }
 
 /// Where file systems are mounted on this machine.
-fn mount_points() -> Vec<PathBuf> {
-    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+fn mount_points() -> Result<Vec<PathBuf>> {
+    let path = Path::new("/proc/self/mountinfo");
+    let table = fs::read_to_string(path).map_err(|error| fsx::io_error("reading", path, error))?;
     let field = |line: &str| line.split(' ').nth(4).map(unescape);
-    table.lines().filter_map(field).collect()
+    Ok(table.lines().filter_map(field).collect())
 }
 
 /// Blanks and backslashes are written as octal numbers there.

@@ -92,20 +92,22 @@ struct Container {
     id: String,
     daemon: Daemon,
     executor: DockerExecutor,
-    is_removed: bool,
+    /// It is removed already, or kept.
+    is_left: bool,
 }
 
 impl Container {
     async fn remove(&mut self) -> Result<()> {
         lease::remove(&self.daemon, &self.id).await?;
-        self.is_removed = true;
+        self.is_left = true;
         Ok(())
     }
 }
 
 impl Drop for Container {
     fn drop(&mut self) {
-        if self.is_removed {
+        // Without a runtime the process is at its end, and the next sweep does it.
+        if self.is_left || tokio::runtime::Handle::try_current().is_err() {
             return;
         }
         let (daemon, id) = (self.daemon.clone(), std::mem::take(&mut self.id));
@@ -182,7 +184,7 @@ impl Sandbox {
             id: made.id,
             daemon: daemon.clone(),
             executor: executor.clone(),
-            is_removed: false,
+            is_left: false,
         };
         let found = daemon
             .api
@@ -245,7 +247,7 @@ impl Sandbox {
                 id: id.to_owned(),
                 daemon: prepared.daemon.clone(),
                 executor: executor.clone(),
-                is_removed: false,
+                is_left: false,
             },
         };
         if !sandbox.is_there().await {
@@ -294,7 +296,12 @@ impl Sandbox {
 
     /// Leaves the container where it is; it ends by itself when nobody talks to it.
     pub(super) fn leave(&mut self) {
-        self.container.is_removed = true;
+        self.container.is_left = true;
+    }
+
+    /// Takes a container that was left: a command that is dropped takes it with it again.
+    pub(super) fn take_up(&mut self) {
+        self.container.is_left = false;
     }
 
     /// Why the runner is not heard any more.
@@ -320,7 +327,7 @@ impl Sandbox {
                 Ok(ended_from_outside())
             }
             Ok(Err(why)) if error::status(&why) == Some(404) => {
-                self.container.is_removed = true;
+                self.container.is_left = true;
                 Ok(ended_from_outside())
             }
             _ => Err(CommandEnd::DaemonLost
