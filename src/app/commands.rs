@@ -3,7 +3,9 @@
 use super::{App, read_grants};
 use crate::config::{ImagePullPolicy, Strategy};
 use crate::error::Result;
-use crate::exec::docker::{DockerExecutor, DockerSettings, ImageRules, KeptRules, PlaceRules};
+use crate::exec::docker::{
+    DockerExecutor, DockerSettings, ImageRules, KeptRules, PlaceRules, Reviews,
+};
 use crate::exec::{Job, Reading, SandboxSpec};
 use crate::fsx;
 use crate::invoke::CommandRules;
@@ -47,6 +49,10 @@ impl App {
             places: PlaceRules {
                 roots: docker.volume_roots.clone(),
                 allow_root: docker.allow_root,
+            },
+            reviews: Reviews {
+                kept: self.kept_changes(),
+                rules: self.change_rules(),
             },
             runtime: docker.runtime.clone(),
             seccomp: profile.transpose()?,

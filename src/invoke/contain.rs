@@ -11,7 +11,9 @@ use super::Authorised;
 use super::authorise::Plan;
 use crate::config::{Amount, ContainerRequest, ContainerResources};
 use crate::error::{Code, Error, Result};
-use crate::exec::{CommandEnd, Entry, EventSink, GuestCommand, Reading, SandboxMount, SandboxSpec};
+use crate::exec::{
+    Changes, CommandEnd, Entry, EventSink, GuestCommand, Reading, SandboxMount, SandboxSpec,
+};
 use crate::manifest::LimitRequest;
 use crate::manifest::container::{ContainerLimits, ContainerSpec, Network, User};
 use crate::manifest::image::full_name;
@@ -76,6 +78,7 @@ pub(super) struct Wish {
     limits: ContainerLimits,
     keep: Option<String>,
     reading: Reading,
+    changes: Changes,
     pub(super) timeout: Option<Duration>,
 }
 
@@ -112,6 +115,7 @@ impl Wish {
             limits: ContainerLimits::default(),
             keep: None,
             reading: Reading::Raw,
+            changes: Changes::Direct,
             timeout: command.timeout,
         };
         wish.checked()
@@ -130,6 +134,7 @@ impl Wish {
             limits: spec.limits.clone(),
             keep: None,
             reading: Reading::Parsed(spec.output.clone()),
+            changes: Changes::Direct,
             timeout: None,
         })
     }
@@ -164,6 +169,10 @@ impl Wish {
             limits: ContainerLimits::default(),
             keep: owned("keep"),
             reading: Reading::Whole,
+            changes: match text("changes") {
+                Some("review") => Changes::Reviewed,
+                _ => Changes::Direct,
+            },
             timeout: arguments
                 .get("timeout_seconds")
                 .and_then(Value::as_f64)
@@ -235,9 +244,17 @@ impl Plan {
                 .error(Code::E3405, format!("running a command: {obstacle}"))
                 .hint("Set `execution.strategy = \"docker\"`. Nothing takes the place of what was chosen."));
         }
+        if wish.keep.is_some() && wish.changes == Changes::Reviewed {
+            return Err(CommandEnd::InvalidConfig
+                .error(
+                    Code::E3301,
+                    "running a command: a container that is kept cannot have its changes reviewed",
+                )
+                .hint("Leave out one of `keep` and `changes`: a review is of one command in a container of its own."));
+        }
         self.check_command(&wish, events)?;
         self.check_network(wish.network, rules)?;
-        let mounts = self.sandbox_mounts(events)?;
+        let mounts = self.sandbox_mounts(wish.changes, events)?;
         let mut env: BTreeMap<String, String> = self.environment.iter().cloned().collect();
         env.extend(wish.env);
         let workdir = wish.workdir.or_else(|| {
@@ -332,7 +349,7 @@ impl Plan {
 
     /// What the call may read of the file system, as mounts; what it may write of that is mounted so. A place of the plan can
     /// be wider than the scope, which decides: of such a one, only what may be read below it is mounted.
-    fn sandbox_mounts(&self, events: &EventSink) -> Result<Vec<SandboxMount>> {
+    fn sandbox_mounts(&self, changes: Changes, events: &EventSink) -> Result<Vec<SandboxMount>> {
         self.check_write_only(events)?;
         let mut mounts: Vec<SandboxMount> = Vec::new();
         let mut unplaced = Vec::new();
@@ -354,6 +371,7 @@ impl Plan {
                         read_only: !self.allows(&host, Access::Write),
                         host,
                         container,
+                        changes,
                     },
                 )?;
             }

@@ -180,6 +180,20 @@ fn mounts(parts: &Parts<'_>) -> Vec<Mount> {
         ..Mount::default()
     }];
     for place in &parts.places.binds {
+        if let Some(overlay) = &place.overlay {
+            mounts.push(Mount {
+                typ: Some(MountType::VOLUME),
+                source: Some(overlay.volume.clone()),
+                target: Some(place.container.clone()),
+                read_only: Some(false),
+                volume_options: Some(MountVolumeOptions {
+                    no_copy: Some(true),
+                    ..MountVolumeOptions::default()
+                }),
+                ..Mount::default()
+            });
+            continue;
+        }
         mounts.push(bind(
             &place.host.to_string_lossy(),
             &place.container,

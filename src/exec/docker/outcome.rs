@@ -46,6 +46,20 @@ pub(super) fn out_of_memory(spec: &SandboxSpec) -> Ended {
     }
 }
 
+/// Puts changes into the result of a command; false where it has none that could hold them.
+pub(super) fn tell_changes(ended: &mut Ended, changes: impl FnOnce() -> Value) -> bool {
+    let structured = match ended {
+        Ended::Complete(output) => output.structured.as_mut(),
+        Ended::Exited { structured, .. } => structured.as_mut(),
+        _ => None,
+    };
+    let Some(object) = structured.and_then(Value::as_object_mut) else {
+        return false;
+    };
+    object.insert("changes".to_owned(), changes());
+    true
+}
+
 /// A command that the runner could not start.
 pub(super) fn refused(refused: Refused, spec: &SandboxSpec, events: &EventSink) -> Ended {
     let program = spec.argv.first().map_or("", String::as_str);

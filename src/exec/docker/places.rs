@@ -10,6 +10,7 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use super::overlay::Overlay;
 use crate::config::Narrowed;
 use crate::error::{Code, Error, Result};
 use crate::exec::{CommandEnd, SandboxMount, SandboxSpec};
@@ -50,6 +51,8 @@ pub(super) struct Bind {
     pub(super) read_only: bool,
     /// Which file it was that was looked at: device and inode.
     pub(super) file: (u64, u64),
+    /// What the command writes into instead.
+    pub(super) overlay: Option<Overlay>,
 }
 
 /// Everything that is mounted.
@@ -222,11 +225,12 @@ fn check_source(mount: &SandboxMount, sensitive: &Sensitive, rules: &PlaceRules)
         container: mount.container.clone(),
         read_only: mount.read_only,
         file: (metadata.dev(), metadata.ino()),
+        overlay: None,
     })
 }
 
 /// Where file systems are mounted on this machine.
-fn mount_points() -> Result<Vec<PathBuf>> {
+pub(super) fn mount_points() -> Result<Vec<PathBuf>> {
     let path = Path::new("/proc/self/mountinfo");
     let table = fs::read_to_string(path).map_err(|error| fsx::io_error("reading", path, error))?;
     let field = |line: &str| line.split(' ').nth(4).map(unescape);
@@ -337,12 +341,14 @@ fn cover(mount: &SandboxMount, sensitive: &Sensitive, places: &mut Places) -> Re
                 container,
                 read_only: true,
                 file: identity(Path::new("/dev/null"))?,
+                overlay: None,
             }),
             Cover::ReadOnly => places.binds.push(Bind {
                 file: identity(&path)?,
                 host: path,
                 container,
                 read_only: true,
+                overlay: None,
             }),
         }
     }
