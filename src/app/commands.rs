@@ -1,12 +1,15 @@
 //! What commands in containers get here: from the configuration to the executor's settings.
 
+use std::sync::Arc;
+
 use super::App;
-use crate::config::ImagePullPolicy;
+use crate::config::{ImagePullPolicy, Strategy};
 use crate::error::Result;
-use crate::exec::docker::{DockerExecutor, DockerSettings, ImageRules, PlaceRules};
-use crate::exec::{Job, Reading, SandboxSpec};
+use crate::exec::direct::{DirectExecutor, DirectSettings};
+use crate::exec::docker::{DockerExecutor, DockerSettings, ImageRules};
+use crate::exec::{Executor, Job, Obstructed, PlaceRules, Reading, SandboxSpec};
 use crate::fsx;
-use crate::invoke::CommandRules;
+use crate::invoke::{CommandPlace, CommandRules};
 use crate::manifest::container::{Network, User};
 
 /// A seccomp profile is a list of system calls; more is none.
@@ -26,6 +29,57 @@ impl App {
         Ok(self.commands.get_or_init(|| commands).clone())
     }
 
+    /// The executor of commands that was chosen. Nothing takes its place where it cannot be used: then everything is refused,
+    /// with the reason.
+    ///
+    /// # Errors
+    /// Those of [`App::commands`].
+    pub(super) fn command_executor(&self) -> Result<Arc<dyn Executor>> {
+        let strategy = self.config.execution.strategy;
+        if let Some(why) = self.command_obstacle() {
+            return Ok(Arc::new(Obstructed {
+                chosen: strategy.word(),
+                why,
+            }));
+        }
+        Ok(match strategy {
+            Strategy::Direct => Arc::new(DirectExecutor::new(DirectSettings {
+                places: self.place_rules(),
+                concurrency: self.config.docker.concurrency as usize,
+            })),
+            Strategy::Auto | Strategy::Docker | Strategy::Ssh => Arc::new(self.commands()?),
+        })
+    }
+
+    /// Why the chosen executor of commands cannot be used, as far as is known before it is.
+    #[must_use]
+    pub fn command_obstacle(&self) -> Option<&'static str> {
+        let execution = &self.config.execution;
+        let missing = "commands cannot be run on another machine yet";
+        let is_missing = execution.strategy == Strategy::Ssh;
+        execution
+            .obstacle()
+            .or_else(|| is_missing.then_some(missing))
+    }
+
+    fn place_rules(&self) -> PlaceRules {
+        PlaceRules {
+            roots: self.config.docker.volume_roots.clone(),
+            allow_root: self.config.docker.allow_root,
+        }
+    }
+
+    /// Where commands run.
+    #[must_use]
+    pub fn command_place(&self) -> CommandPlace {
+        let execution = &self.config.execution;
+        match execution.strategy {
+            Strategy::Auto | Strategy::Docker => CommandPlace::Container,
+            Strategy::Direct => CommandPlace::Direct,
+            Strategy::Ssh => CommandPlace::Ssh(execution.ssh.host.clone().unwrap_or_default()),
+        }
+    }
+
     fn command_settings(&self) -> Result<DockerSettings> {
         let docker = &self.config.docker;
         let profile = docker.seccomp.as_ref().map(|path| {
@@ -43,10 +97,7 @@ impl App {
                 attempts: docker.retry.attempts,
                 base_delay: docker.retry.base_delay,
             },
-            places: PlaceRules {
-                roots: docker.volume_roots.clone(),
-                allow_root: docker.allow_root,
-            },
+            places: self.place_rules(),
             runtime: docker.runtime.clone(),
             seccomp: profile.transpose()?,
             concurrency: docker.concurrency as usize,
@@ -94,6 +145,7 @@ impl App {
     pub(super) fn command_rules(&self) -> CommandRules {
         let docker = &self.config.docker;
         CommandRules {
+            place: self.command_place(),
             image: docker.image.familiar(),
             resources: docker.resources.clone(),
             most: docker.ceiling.clone(),

@@ -11,8 +11,6 @@ mod daemon;
 mod error;
 mod image;
 mod lease;
-mod outcome;
-mod places;
 mod posture;
 mod probe;
 mod resident;
@@ -29,11 +27,13 @@ pub use address::Address;
 pub use daemon::{Daemon, Facts};
 pub use image::ImageRules;
 pub use lease::{Leased, Owner};
-pub use places::PlaceRules;
 
 use self::command::Told;
 use self::sandbox::Sandbox;
-use super::{Arguments, BoxFuture, CommandEnd, Ended, Executor, Job, Outcome, SandboxSpec, Usage};
+use super::{
+    Arguments, BoxFuture, CommandEnd, Ended, Executor, Job, Outcome, PlaceRules, SandboxSpec,
+    Usage, reading,
+};
 use crate::config::{DaemonChoice, Environment, TlsFiles};
 use crate::error::{Code, Error, Result};
 
@@ -216,8 +216,8 @@ impl DockerExecutor {
             usage.peak_memory = reported.max_rss_bytes;
         }
         let ended = match told {
-            Told::Ended(reported) => outcome::ended(&reported, printed, spec, job),
-            Told::Refused(refused) => outcome::refused(refused, spec, &job.events),
+            Told::Ended(reported) => reading::ended(&reported, printed, spec, job),
+            Told::Refused(refused) => reading::refused(refused, spec, &job.events, "in the image"),
             Told::Cancelled(_) => {
                 printed.keep(&job.events);
                 Ended::Cancelled

@@ -17,14 +17,39 @@ use crate::exec::{
 use crate::manifest::LimitRequest;
 use crate::manifest::container::{ContainerLimits, ContainerSpec, Network, User};
 use crate::manifest::image::full_name;
-use crate::permission::{Access, Action, Capability, Kind, Scope};
+use crate::permission::{self, Access, Action, Capability, Kind, Scope};
 
 /// Where what was granted by a relative path appears.
 pub const WORKSPACE: &str = "/workspace";
 
+/// Where the commands of this process run, as the operator chose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommandPlace {
+    /// In containers.
+    Container,
+    /// As processes of this machine.
+    Direct,
+    /// As processes of another machine, which has this name.
+    Ssh(String),
+}
+
+impl CommandPlace {
+    /// What is granted and asked for by: the full name of the image, or the word for a place that has none.
+    #[must_use]
+    pub fn reference(&self, image: &str) -> String {
+        match self {
+            Self::Container => full_name(image),
+            Self::Direct => permission::DIRECT.to_owned(),
+            Self::Ssh(host) => format!("{}{host}", permission::SSH),
+        }
+    }
+}
+
 /// What holds for every command of this process.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CommandRules {
+    /// Where they run.
+    pub place: CommandPlace,
     /// The image where none is named.
     pub image: String,
     /// What a command may use where nothing is said.
@@ -48,6 +73,7 @@ impl CommandRules {
     #[must_use]
     pub fn none() -> Self {
         Self {
+            place: CommandPlace::Container,
             image: String::new(),
             resources: ContainerResources::default(),
             most: ContainerResources::default(),
@@ -221,7 +247,7 @@ impl Plan {
         limits: Option<&LimitRequest>,
         rules: &CommandRules,
     ) -> Result<SandboxSpec> {
-        self.check_command(&wish, events)?;
+        self.check_command(&wish, events, &rules.place)?;
         self.check_network(wish.network, rules)?;
         let mounts = self.sandbox_mounts()?;
         let mut env: BTreeMap<String, String> = self.environment.iter().cloned().collect();
@@ -250,9 +276,9 @@ impl Plan {
         })
     }
 
-    fn check_command(&self, wish: &Wish, events: &EventSink) -> Result<()> {
+    fn check_command(&self, wish: &Wish, events: &EventSink, place: &CommandPlace) -> Result<()> {
         let action = Action::Subprocess {
-            image: full_name(&wish.image),
+            image: place.reference(&wish.image),
             command: wish.program().to_owned(),
         };
         let Err(mut denial) = self.effective.check(&action, &self.sensitive) else {

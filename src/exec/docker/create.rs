@@ -12,12 +12,10 @@ use bollard::models::{
 };
 
 use super::image::Image;
-use super::places::Places;
 use crate::exec::SandboxSpec;
+use crate::exec::places::{Places, RUNNER_FOLDER};
 use crate::manifest::container::Network;
 
-/// The folder of the runner in every container.
-pub(super) const RUNNER_FOLDER: &str = "/.toolhatch";
 /// The runner.
 pub(super) const RUNNER: &str = "/.toolhatch/runner";
 

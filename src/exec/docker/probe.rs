@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::places::Places;
 use super::resident::{Lost, Resident};
 use crate::exec::SandboxSpec;
+use crate::exec::places::Places;
 use crate::manifest::container::Network;
 use toolhatch_runner::protocol::{Order, Report};
 

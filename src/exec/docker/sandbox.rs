@@ -10,9 +10,9 @@ use super::create::{self, Parts};
 use super::daemon::Daemon;
 use super::image::{self, Image};
 use super::resident::{Lost, Resident};
-use super::{DockerExecutor, error, lease, outcome, places, posture, probe, runner};
+use super::{DockerExecutor, error, lease, posture, probe, runner};
 use crate::error::{Code, Error, Result};
-use crate::exec::{CommandEnd, Effect, Ended, Job, LogLevel, SandboxSpec};
+use crate::exec::{CommandEnd, Effect, Ended, Job, LogLevel, SandboxSpec, places, reading};
 use toolhatch_runner::protocol::{self, Report};
 
 /// From the start of a container to the first word of its runner. Starting takes a fifth of a second, more where many do.
@@ -218,7 +218,7 @@ impl Sandbox {
             Ok(Ok(found)) => {
                 let state = found.state.unwrap_or_default();
                 if state.oom_killed == Some(true) {
-                    return Ok(outcome::out_of_memory(spec));
+                    return Ok(reading::out_of_memory(spec));
                 }
                 if state.running == Some(true) {
                     return Ok(Ended::Crashed {

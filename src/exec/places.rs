@@ -1,4 +1,4 @@
-//! What of the host goes into a container: looked at before it is mounted, because the daemon looks at nothing.
+//! What of the host a command gets: looked at before it is mounted or opened to it, because a daemon looks at nothing.
 //!
 //! A mount is a whole tree. What a grant of a folder does not open (`permission::Sensitive`) is therefore covered: folders
 //! with credentials by empty ones, files by an empty file, and what is run later by itself, read-only. Sockets are covered
@@ -10,9 +10,9 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use super::{CommandEnd, SandboxMount, SandboxSpec};
 use crate::config::Narrowed;
 use crate::error::{Code, Error, Result};
-use crate::exec::{CommandEnd, SandboxMount, SandboxSpec};
 use crate::fsx;
 use crate::manifest::container::User;
 use crate::permission::{Access, Sensitive, Sensitivity};
@@ -21,10 +21,12 @@ use crate::permission::{Access, Sensitive, Sensitivity};
 const MOST_ENTRIES: usize = 2_000_000;
 /// So many covers are as many mounts.
 const MOST_COVERS: usize = 200;
+/// The folder of the runner in every container.
+pub(super) const RUNNER_FOLDER: &str = "/.toolhatch";
 /// User and group `nobody`.
 pub(super) const NOBODY: u32 = 65534;
 
-/// Who a container runs as.
+/// Who a command runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ids {
     /// The user.
@@ -78,7 +80,7 @@ impl Places {
 pub struct PlaceRules {
     /// Everything that is mounted lies in one of the folders of each of these lists.
     pub roots: Narrowed<PathBuf>,
-    /// A container may run as root.
+    /// A command may run as root.
     pub allow_root: bool,
 }
 
@@ -160,7 +162,7 @@ fn check_target(target: &str) -> Result<()> {
         && !target
             .chars()
             .any(|c| c.is_control() || c == ':' || c == ',');
-    let is_own = ["/proc", "/sys", "/dev", super::create::RUNNER_FOLDER]
+    let is_own = ["/proc", "/sys", "/dev", RUNNER_FOLDER]
         .iter()
         .any(|own| Path::new(target).starts_with(own));
     if is_plain && !is_own {
