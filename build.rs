@@ -40,13 +40,19 @@ fn main() -> io::Result<()> {
     let folder = PathBuf::from(variable("OUT_DIR")?);
     let embedded = folder.join("toolhatch-runner");
     match build(&folder.join("runner")) {
-        Ok(built) => std::fs::copy(built, embedded).map(drop),
+        Ok(built) => {
+            // Not in place: a copy of the whole target folder may share this file with another.
+            let fresh = folder.join("toolhatch-runner.new");
+            std::fs::copy(built, &fresh)?;
+            std::fs::rename(fresh, embedded)
+        }
         Err(why) => {
             println!(
                 "cargo::warning=toolhatch cannot run containers when it is built like this: {why}"
             );
-            // Nothing was ever run from this file, so there is nothing to lose when it is only half emptied.
-            File::create(embedded)?.flush()
+            let fresh = folder.join("toolhatch-runner.new");
+            File::create(&fresh)?.flush()?;
+            std::fs::rename(fresh, embedded)
         }
     }
 }

@@ -166,6 +166,19 @@ pub fn read_text(path: &Path, max: u64) -> Result<String> {
     })
 }
 
+/// Opens the file that a lock is taken on, which is made where it is not there.
+///
+/// # Errors
+/// Those of the file system.
+pub fn open_lock(path: &Path) -> Result<File> {
+    File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(|error| io_error("opening", path, error))
+}
+
 /// Makes a folder, and those above it that are missing, which only its owner can enter (0700).
 ///
 /// A folder that is already there is left as it is; it must belong to the user who runs this process, and nobody else may

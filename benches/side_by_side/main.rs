@@ -12,6 +12,7 @@
     reason = "a benchmark: it prints its table, and a failure is the end of it"
 )]
 
+mod containers;
 mod gate;
 mod processes;
 mod raw;
@@ -83,6 +84,9 @@ fn main() {
     }
     if wanted("concurrency") {
         processes::concurrency(root, home.path());
+    }
+    if wanted("containers") {
+        runtime.block_on(containers::rows(home.path()));
     }
     if wanted("gate") {
         runtime.block_on(gate::rows(home.path()));

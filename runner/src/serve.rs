@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use toolhatch_runner::protocol::{Decoder, Order, Refusal, Refused, Report, Run, VERSION};
+use toolhatch_runner::protocol::{Decoder, HEADER, Order, Refusal, Refused, Report, Run, VERSION};
 
 use crate::command::{Command, Due};
 use crate::oom::OomCounter;
@@ -42,8 +42,8 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(2);
 /// How long the host gets to take the last word.
 const LAST_WORD: Duration = Duration::from_millis(500);
 
-/// How much is read at once, in bytes: what a pipe holds.
-const PIECE: usize = 64 << 10;
+/// How much is read at once, in bytes: with a header in front, what a pipe holds, so that a frame is not cut in two on its way.
+const PIECE: usize = (64 << 10) - HEADER;
 
 /// How much more willingly than the runner a command is killed for want of memory, in thousandths of what there is.
 const OOM_STEP: i32 = 100;

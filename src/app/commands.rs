@@ -1,19 +1,32 @@
 //! What commands in containers get here: from the configuration to the executor's settings.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::App;
+use super::{App, read_grants};
 use crate::config::{ImagePullPolicy, Strategy};
 use crate::error::Result;
-use crate::exec::direct::{DirectExecutor, DirectSettings};
-use crate::exec::docker::{DockerExecutor, DockerSettings, ImageRules};
+use crate::exec::direct::{self, DirectExecutor, DirectSettings};
+use crate::exec::docker::{DockerExecutor, DockerSettings, ImageRules, KeptRules};
 use crate::exec::{Executor, Job, Obstructed, PlaceRules, Reading, SandboxSpec};
 use crate::fsx;
 use crate::invoke::{CommandPlace, CommandRules};
 use crate::manifest::container::{Network, User};
+use crate::permission::Grants;
 
 /// A seccomp profile is a list of system calls; more is none.
 const MAX_PROFILE: u64 = 1 << 20;
+
+/// What a process has to be able to reach to have commands run.
+#[derive(Debug, Default)]
+pub(super) struct CommandReach {
+    /// Files and folders to read.
+    pub(super) read: Vec<PathBuf>,
+    /// Files and folders to change.
+    pub(super) write: Vec<PathBuf>,
+    /// A TCP port to connect to.
+    pub(super) port: Option<u16>,
+}
 
 impl App {
     /// What runs commands, made when it is first needed; it connects to nothing before a command runs.
@@ -35,14 +48,10 @@ impl App {
     /// # Errors
     /// Those of [`App::commands`].
     pub(super) fn command_executor(&self) -> Result<Arc<dyn Executor>> {
-        let strategy = self.config.execution.strategy;
-        if let Some(why) = self.command_obstacle() {
-            return Ok(Arc::new(Obstructed {
-                chosen: strategy.word(),
-                why,
-            }));
+        if let Some(obstructed) = self.obstructed() {
+            return Ok(Arc::new(obstructed));
         }
-        Ok(match strategy {
+        Ok(match self.config.execution.strategy {
             Strategy::Direct => Arc::new(DirectExecutor::new(DirectSettings {
                 places: self.place_rules(),
                 concurrency: self.config.docker.concurrency as usize,
@@ -60,6 +69,38 @@ impl App {
         execution
             .obstacle()
             .or_else(|| is_missing.then_some(missing))
+    }
+
+    fn obstructed(&self) -> Option<Obstructed> {
+        self.command_obstacle().map(|why| Obstructed {
+            chosen: self.config.execution.strategy.word(),
+            why,
+        })
+    }
+
+    /// What this process has to be able to reach to have commands run: for one that confines itself before it does.
+    pub(super) fn command_reach(&self) -> CommandReach {
+        match self.config.execution.strategy {
+            _ if self.command_obstacle().is_some() => CommandReach::default(),
+            Strategy::Direct => {
+                let (read, write) = direct::reach();
+                CommandReach {
+                    read,
+                    write,
+                    port: None,
+                }
+            }
+            // Where there is no daemon, the command is what is refused.
+            Strategy::Auto | Strategy::Docker | Strategy::Ssh => self
+                .commands()
+                .and_then(|commands| commands.reach())
+                .map(|(read, port)| CommandReach {
+                    read,
+                    write: Vec::new(),
+                    port,
+                })
+                .unwrap_or_default(),
+        }
     }
 
     fn place_rules(&self) -> PlaceRules {
@@ -101,6 +142,15 @@ impl App {
             runtime: docker.runtime.clone(),
             seccomp: profile.transpose()?,
             concurrency: docker.concurrency as usize,
+            kept: KeptRules {
+                // Whoever runs one command has no use for a container that waits for the next.
+                waiting: match self.slots.get() {
+                    Some(_) => 0,
+                    None => docker.pool.size as usize,
+                },
+                idle: docker.pool.idle,
+                folder: self.paths.home.join("sandboxes"),
+            },
         })
     }
 
@@ -121,6 +171,7 @@ impl App {
             user: User::Nobody,
             resources: docker.resources.clone(),
             grace: docker.grace,
+            keep: None,
             reading: Reading::Raw,
         };
         let mut settings = self.command_settings()?;
@@ -141,6 +192,25 @@ impl App {
         }
     }
 
+    /// What `docker.volumes` mounts, as if a person had granted it: it stands in files that only they and the operator write.
+    fn configured_volumes(&self) -> Grants {
+        let mut grants = Grants::default();
+        for volume in &self.config.docker.volumes {
+            let place = format!("{}:{}", volume.host_path.display(), volume.container_path);
+            let mut texts = vec![format!("file_read={place}")];
+            if !volume.read_only {
+                texts.push(format!("file_write={place}"));
+            }
+            match read_grants(&texts, false, &self.paths.current) {
+                Ok(read) => grants = grants.and(&read),
+                Err(error) => {
+                    tracing::warn!(%error, "a volume of the configuration is not mounted")
+                }
+            }
+        }
+        grants
+    }
+
     /// What holds for every command.
     pub(super) fn command_rules(&self) -> CommandRules {
         let docker = &self.config.docker;
@@ -154,6 +224,8 @@ impl App {
             network: docker.network_mode,
             allow_bridge: docker.allow_bridge,
             allow_host_network: docker.allow_host_network,
+            volumes: self.configured_volumes(),
+            obstacle: self.obstructed(),
         }
     }
 }

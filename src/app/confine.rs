@@ -81,6 +81,19 @@ fn reachable(app: &App, grants: &Grants, requests: &[Request]) -> Reachable {
     // Records are passed on by this process too.
     let passing_on = outlets::reach(&app.config.audit);
     read.extend(passing_on.files);
+    let mut ports = ports(&scope)
+        .zip(passing_on.ports)
+        .map(|(granted, needed)| [granted, needed].concat());
+    let mut write = of(Access::Write);
+    // A component has commands run by somebody else.
+    if scope.kinds().contains(&Kind::Subprocess) {
+        let commands = app.command_reach();
+        read.extend(commands.read);
+        write.extend(commands.write);
+        if let Some(ports) = &mut ports {
+            ports.extend(commands.port);
+        }
+    }
     // The folder of a granted file is opened to reach the file; nothing else in it may be read.
     let list = of(Access::Read)
         .into_iter()
@@ -88,16 +101,13 @@ fn reachable(app: &App, grants: &Grants, requests: &[Request]) -> Reachable {
         .filter(|path| path.is_file())
         .filter_map(|path| path.parent().map(Path::to_owned))
         .collect();
-    let mut write = of(Access::Write);
     // The database makes files beside itself, and the log of calls is written while they run.
     write.extend([app.paths.home.clone(), app.config.cache_dir.clone()]);
     Reachable {
         read,
         list,
         write,
-        ports: ports(&scope)
-            .zip(passing_on.ports)
-            .map(|(granted, needed)| [granted, needed].concat()),
+        ports,
     }
 }
 

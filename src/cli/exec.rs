@@ -41,6 +41,7 @@ const MAX_STDIN: u64 = 64 << 20;
   toolhatch exec --mount . -- ls -l
   toolhatch exec --mount .:/workspace:rw --image golang:1.24 -- go test ./...
   toolhatch exec --timeout 2s --memory 64MiB -- sh -c 'sleep 100'
+  toolhatch exec --keep build --mount .:/workspace:rw -- make
   echo hello | toolhatch exec --stdin -- cat
 
 It ends with 124 where the time was over, with 6 where memory was, with 3 where something is not allowed, with 4 where there
@@ -62,6 +63,9 @@ pub struct Args {
     /// The folder in the container that the command starts in.
     #[arg(long, value_name = "PATH")]
     workdir: Option<String>,
+    /// Keep the container under this name: the next command with the same name and the same grants runs in it.
+    #[arg(long, value_name = "NAME")]
+    keep: Option<String>,
     /// Pass standard input on.
     #[arg(long, short = 'i')]
     stdin: bool,
@@ -107,6 +111,7 @@ impl Args {
             memory: self.memory.map(|memory| memory.0),
             ..LimitRequest::default()
         };
+        app.expect_one_call();
         block_on(async {
             let pipeline = app.pipeline()?;
             let cancel = CancellationToken::new();
@@ -199,6 +204,7 @@ impl Args {
             ("image", &self.image),
             ("network", &self.net),
             ("workdir", &self.workdir),
+            ("keep", &self.keep),
         ] {
             if let Some(value) = value {
                 arguments.insert(name.into(), value.clone().into());

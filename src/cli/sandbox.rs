@@ -76,7 +76,9 @@ fn rows(found: &[Leased]) -> String {
     let now = SystemTime::now();
     let rows = found.iter().map(|leased| {
         let created = u64::try_from(leased.created).unwrap_or_default();
-        let owner = if leased.is_abandoned {
+        let owner = if leased.is_kept {
+            "kept"
+        } else if leased.is_abandoned {
             "gone"
         } else {
             "running"
@@ -108,6 +110,7 @@ fn listed(found: &[Leased]) -> Value {
                 "call": leased.call,
                 "created": leased.created,
                 "deadline": leased.deadline,
+                "kept": leased.is_kept,
                 "abandoned": leased.is_abandoned,
             })
         })

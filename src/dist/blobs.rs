@@ -53,12 +53,7 @@ impl Blobs {
     pub fn lock(&self) -> Result<BlobLock> {
         fsx::create_private_dir(&self.folder)?;
         let path = self.folder.join("lock");
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|error| fsx::io_error("opening", &path, error))?;
+        let file = fsx::open_lock(&path)?;
         rustix::fs::flock(&file, FlockOperation::LockExclusive)
             .map_err(|error| fsx::io_error("locking", &path, error.into()))?;
         Ok(BlobLock { _file: file })

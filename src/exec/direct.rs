@@ -26,6 +26,7 @@ mod supervise;
 #[cfg(target_os = "linux")]
 mod sys;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -59,6 +60,20 @@ pub struct DirectSettings {
 pub struct DirectExecutor {
     settings: DirectSettings,
     slots: Semaphore,
+}
+
+/// What a process has to be able to read, and to change, to have commands run: for one that confines itself before it does.
+#[must_use]
+pub fn reach() -> (Vec<PathBuf>, Vec<PathBuf>) {
+    #[cfg(target_os = "linux")]
+    {
+        // The two processes are this binary, and look at the others of the machine.
+        let mut read: Vec<PathBuf> = confine::system().map(PathBuf::from).collect();
+        read.extend(["/proc/self/exe".into(), "/proc".into()]);
+        (read, vec![order::TEMPORARY.into(), "/dev/null".into()])
+    }
+    #[cfg(not(target_os = "linux"))]
+    (Vec::new(), Vec::new())
 }
 
 /// Which of the two processes this one is.

@@ -10,6 +10,7 @@ mod create;
 mod daemon;
 mod error;
 mod image;
+mod kept;
 mod lease;
 mod posture;
 mod probe;
@@ -17,6 +18,7 @@ mod resident;
 mod runner;
 mod sandbox;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,19 +28,25 @@ use tokio_util::task::TaskTracker;
 pub use address::Address;
 pub use daemon::{Daemon, Facts};
 pub use image::ImageRules;
+pub use kept::KeptRules;
 pub use lease::{Leased, Owner};
 
 use self::command::Told;
-use self::sandbox::Sandbox;
+use self::kept::Kept;
+use self::sandbox::{Prepared, Sandbox};
 use super::{
     Arguments, BoxFuture, CommandEnd, Ended, Executor, Job, Outcome, PlaceRules, SandboxSpec,
     Usage, reading,
 };
-use crate::config::{DaemonChoice, Environment, TlsFiles};
+use crate::config::{DaemonChoice, DockerHost, Environment, TlsFiles};
 use crate::error::{Code, Error, Result};
 
 /// How long the process waits at its end for what is still to be removed.
 const SETTLES_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often a runner hears that somebody still listens, at most and at least.
+const SHORTEST_LEASE: Duration = Duration::from_millis(100);
+const LONGEST_LEASE: Duration = Duration::from_secs(10);
 
 /// What the operator says of containers.
 #[derive(Debug, Clone)]
@@ -57,6 +65,8 @@ pub struct DockerSettings {
     pub seccomp: Option<String>,
     /// How many containers run at once.
     pub concurrency: usize,
+    /// Those that outlive a command.
+    pub kept: KeptRules,
 }
 
 /// Runs commands in containers.
@@ -70,6 +80,9 @@ struct Inner {
     owner: Owner,
     daemon: Mutex<Option<Daemon>>,
     slots: Semaphore,
+    kept: Kept,
+    /// Whether the volume with the runner was seen to be there; one at a time looks, and fills it.
+    runner: Mutex<bool>,
     /// What is removed in the background.
     tasks: TaskTracker,
 }
@@ -80,12 +93,40 @@ impl DockerExecutor {
     pub fn new(settings: DockerSettings, environment: Environment) -> Self {
         Self(Arc::new(Inner {
             slots: Semaphore::new(settings.concurrency),
+            kept: Kept::default(),
+            runner: Mutex::default(),
             settings,
             environment,
             owner: Owner::of_this_process(),
             daemon: Mutex::default(),
             tasks: TaskTracker::new(),
         }))
+    }
+
+    /// What this process has to be able to read, and the TCP port it has to reach, to have commands run: for one that
+    /// confines itself before it does.
+    ///
+    /// # Errors
+    /// E3004 where the address of the daemon cannot be read; E3405 where there is none.
+    pub fn reach(&self) -> Result<(Vec<PathBuf>, Option<u16>)> {
+        let Inner {
+            settings,
+            environment,
+            ..
+        } = &*self.0;
+        let address = address::find(&settings.daemon, &settings.tls, environment)?;
+        let tls = [address.tls.ca, address.tls.cert, address.tls.key];
+        let mut files: Vec<PathBuf> = tls.into_iter().flatten().collect();
+        files.extend(address::folder(environment));
+        // Who is who, to leave alone what others made.
+        files.extend(["/proc".into(), "/etc/machine-id".into()]);
+        let port = match &address.host {
+            DockerHost::Tcp(host) => host
+                .rsplit_once(':')
+                .and_then(|(_, port)| port.parse().ok()),
+            DockerHost::Unix(_) | DockerHost::Ssh { .. } => None,
+        };
+        Ok((files, port))
     }
 
     /// The daemon, connected to when it is first needed; then what was left behind there is removed.
@@ -115,13 +156,21 @@ impl DockerExecutor {
         *self.0.daemon.lock().await = None;
     }
 
-    /// Waits until everything that has to be removed is.
+    /// Waits until no command runs any more and everything that has to be removed is. For the end of a process.
     pub async fn settle(&self) {
-        self.0.tasks.close();
-        if tokio::time::timeout(SETTLES_WITHIN, self.0.tasks.wait())
-            .await
-            .is_err()
-        {
+        let everything = u32::try_from(self.0.settings.concurrency).unwrap_or(u32::MAX);
+        let settled = async {
+            // Every place is free once the last command has ended; one that was cancelled has its grace.
+            let places = self.0.slots.acquire_many(everything).await;
+            self.0.tasks.close();
+            self.0.kept.clear();
+            self.0.tasks.wait().await;
+            // A container that was being made ahead waits now.
+            self.0.kept.clear();
+            self.0.tasks.wait().await;
+            drop(places);
+        };
+        if tokio::time::timeout(SETTLES_WITHIN, settled).await.is_err() {
             tracing::warn!("containers are left; `toolhatch sandbox gc` removes them");
         }
         self.0.tasks.reopen();
@@ -157,7 +206,8 @@ impl DockerExecutor {
         let Arguments::Command(spec) = &job.arguments else {
             return Err(not_a_command());
         };
-        let sandbox = Sandbox::start(self, job, spec).await?;
+        let prepared = Prepared::new(self, job, spec).await?;
+        let sandbox = Sandbox::start(self, job, spec, &prepared).await?;
         let posture = sandbox.posture.clone();
         sandbox.remove().await?;
         Ok(posture)
@@ -200,11 +250,25 @@ impl DockerExecutor {
         let made = tokio::select! {
             biased;
             () = job.cancel.cancelled() => return cancelled(),
-            made = Sandbox::start(self, job, spec) => made,
+            made = self.container_for(job, spec) => made,
         };
-        let mut sandbox = made?;
-        let (told, printed) =
-            command::run(&mut sandbox.resident, 1, spec, &sandbox.image, job).await;
+        let (mut sandbox, _turn) = made?;
+        let id = rand::random();
+        // Well before it gives up on us.
+        let words_within = (self.0.settings.kept.idle / 3).clamp(SHORTEST_LEASE, LONGEST_LEASE);
+        let (told, printed) = command::run(
+            &mut sandbox.resident,
+            id,
+            spec,
+            &sandbox.image,
+            job,
+            words_within,
+        )
+        .await;
+        let is_sound = matches!(
+            told,
+            Told::Ended(_) | Told::Refused(_) | Told::Cancelled(Some(_))
+        );
         usage.bytes_in = spec.stdin.len() as u64;
         usage.bytes_out = printed.stdout.total() + printed.stderr.total();
         let reported = match &told {
@@ -231,8 +295,32 @@ impl DockerExecutor {
                 sandbox.explain(lost, spec).await?
             }
         };
-        sandbox.remove().await?;
+        match &spec.keep {
+            Some(name) if is_sound => self.put_back(name, sandbox),
+            Some(_) => sandbox.remove().await?,
+            None => {
+                // Dropped, it is removed in the background: the result need not wait for that.
+                drop(sandbox);
+                self.prepare_next(job, spec);
+            }
+        }
         Ok(ended)
+    }
+
+    /// A container, with the right to talk to it where it is one that others may want too.
+    async fn container_for(
+        &self,
+        job: &Job,
+        spec: &SandboxSpec,
+    ) -> Result<(Sandbox, Option<kept::Turn>)> {
+        let prepared = Prepared::new(self, job, spec).await?;
+        match &spec.keep {
+            None => Ok((self.fresh(job, spec, &prepared).await?, None)),
+            Some(name) => {
+                let (sandbox, turn) = self.kept(name, job, spec, &prepared).await?;
+                Ok((sandbox, Some(turn)))
+            }
+        }
     }
 }
 

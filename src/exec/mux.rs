@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Arguments, BoxFuture, CommandEnd, Ended, Executor, Job, Outcome, Usage};
-use crate::error::Code;
+use crate::error::{Code, Error};
 
 /// The executors of a process.
 pub struct Mux {
@@ -14,7 +14,7 @@ pub struct Mux {
 }
 
 /// In the place of an executor that was chosen and cannot be used: it refuses everything.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Obstructed {
     /// The word of what was chosen.
     pub chosen: &'static str,
@@ -22,16 +22,23 @@ pub struct Obstructed {
     pub why: &'static str,
 }
 
-impl Executor for Obstructed {
-    fn run(&self, _job: Job) -> BoxFuture<'_, Outcome> {
-        let error = CommandEnd::InvalidConfig
+impl Obstructed {
+    /// What is said of every command.
+    #[must_use]
+    pub fn error(&self) -> Error {
+        CommandEnd::InvalidConfig
             .error(
                 Code::E3405,
                 format!("running the command by `{}`: {}", self.chosen, self.why),
             )
-            .hint("Change `execution.strategy`, or what it needs; nothing else is tried instead.");
+            .hint("Change `execution.strategy`, or what it needs; nothing else is tried instead.")
+    }
+}
+
+impl Executor for Obstructed {
+    fn run(&self, _job: Job) -> BoxFuture<'_, Outcome> {
         Box::pin(std::future::ready(Outcome {
-            ended: Ended::NotRun(error),
+            ended: Ended::NotRun(self.error()),
             usage: Usage::default(),
         }))
     }

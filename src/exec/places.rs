@@ -95,7 +95,7 @@ pub(super) fn look(
     rules: &PlaceRules,
     recursive_read_only: bool,
 ) -> Result<Places> {
-    let mounted = mount_points();
+    let mounted = mount_points()?;
     let mut places = Places {
         binds: Vec::new(),
         hidden: Vec::new(),
@@ -106,6 +106,7 @@ pub(super) fn look(
         warnings: Vec::new(),
     };
     let mut owner: Option<(Ids, bool)> = None;
+    let mut covers = Vec::new();
     for mount in &spec.mounts {
         check_target(&mount.container)?;
         let bind = check_source(mount, sensitive, rules)?;
@@ -121,8 +122,9 @@ pub(super) fn look(
             owner = Some((ids, !mount.read_only));
         }
         places.binds.push(bind);
-        cover(mount, sensitive, &mut places)?;
+        covers.extend(cover(mount, sensitive, &mut places.hidden)?);
     }
+    places.binds.append(&mut covers);
     if let (User::Workspace, Some((ids, writable))) = (spec.user, owner) {
         if ids.uid != 0 || rules.allow_root {
             places.user = ids;
@@ -228,10 +230,11 @@ fn check_source(mount: &SandboxMount, sensitive: &Sensitive, rules: &PlaceRules)
 }
 
 /// Where file systems are mounted on this machine.
-fn mount_points() -> Vec<PathBuf> {
-    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+fn mount_points() -> Result<Vec<PathBuf>> {
+    let path = Path::new("/proc/self/mountinfo");
+    let table = fs::read_to_string(path).map_err(|error| fsx::io_error("reading", path, error))?;
     let field = |line: &str| line.split(' ').nth(4).map(unescape);
-    table.lines().filter_map(field).collect()
+    Ok(table.lines().filter_map(field).collect())
 }
 
 /// Blanks and backslashes are written as octal numbers there.
@@ -270,11 +273,16 @@ fn refuse_submounts(host: &Path, mounted: &[PathBuf]) -> Result<()> {
     .hint("Docker 25 and later can mount such folders; or grant a folder beside it."))
 }
 
-/// Walks the tree and covers what is closed in it.
-fn cover(mount: &SandboxMount, sensitive: &Sensitive, places: &mut Places) -> Result<()> {
+/// Walks the tree and covers what is closed in it: folders by empty ones, the rest by what is returned.
+fn cover(
+    mount: &SandboxMount,
+    sensitive: &Sensitive,
+    hidden: &mut Vec<String>,
+) -> Result<Vec<Bind>> {
     if !stat(&mount.host)?.is_dir() {
-        return Ok(());
+        return Ok(Vec::new());
     }
+    let mut binds = Vec::new();
     let mut seen = 0_usize;
     let mut open = vec![mount.host.clone()];
     let mut covered = BTreeSet::new();
@@ -332,14 +340,14 @@ fn cover(mount: &SandboxMount, sensitive: &Sensitive, places: &mut Places) -> Re
         let container = Path::new(&mount.container).join(below);
         let container = container.to_string_lossy().into_owned();
         match cover {
-            Cover::Hidden if is_dir => places.hidden.push(container),
-            Cover::Hidden => places.binds.push(Bind {
+            Cover::Hidden if is_dir => hidden.push(container),
+            Cover::Hidden => binds.push(Bind {
                 host: "/dev/null".into(),
                 container,
                 read_only: true,
                 file: identity(Path::new("/dev/null"))?,
             }),
-            Cover::ReadOnly => places.binds.push(Bind {
+            Cover::ReadOnly => binds.push(Bind {
                 file: identity(&path)?,
                 host: path,
                 container,
@@ -347,7 +355,7 @@ fn cover(mount: &SandboxMount, sensitive: &Sensitive, places: &mut Places) -> Re
             }),
         }
     }
-    Ok(())
+    Ok(binds)
 }
 
 fn identity(path: &Path) -> Result<(u64, u64)> {

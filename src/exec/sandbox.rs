@@ -33,6 +33,8 @@ pub struct SandboxSpec {
     pub resources: ContainerResources,
     /// From SIGTERM to SIGKILL, when its time is over.
     pub grace: Duration,
+    /// The name it is kept under for the next command; removed where there is none.
+    pub keep: Option<String>,
     /// How its result is read.
     pub reading: Reading,
 }
@@ -79,6 +81,7 @@ impl SandboxSpec {
             mounts,
             self.network.word(),
             self.user.word(),
+            self.keep,
             format!("{:?}", self.resources),
         ]);
         Digest::of(value.to_string().as_bytes())

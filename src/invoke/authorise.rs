@@ -111,6 +111,7 @@ impl Resolved {
             let limits = self.source.manifest.as_deref().map(|it| &it.limits);
             let spec = plan.contain(
                 wish,
+                &request.caller.principal,
                 &request.events,
                 Some(&request.limits),
                 limits,
@@ -197,7 +198,10 @@ fn plan(
     if source.origin == Origin::Installed && kept.is_none() && of_call.is_empty() {
         refuse_ungranted(source, requests)?;
     }
-    let merged = kept.map(|kept| of_call.and(kept));
+    // What the configuration mounts is for commands that are not told what to mount.
+    let configured = (source.origin == Origin::BuiltIn && of_call.mounts.is_empty())
+        .then_some(&rules.commands.volumes);
+    let merged = kept.or(configured).map(|kept| of_call.and(kept));
     let grants = merged.as_ref().unwrap_or(of_call);
     let mut granted = grants.whole();
     if grants.all_requested {

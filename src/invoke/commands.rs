@@ -88,7 +88,7 @@ impl CallCommands {
         let wish = Wish::of_guest(&command).map_err(|error| refusal(&error))?;
         let spec = self
             .plan
-            .contain(wish, &self.events, None, None, &self.rules)
+            .contain(wish, "", &self.events, None, None, &self.rules)
             .map_err(|error| refusal(&error))?;
         self.ask(&command).await?;
         let left = self.deadline.saturating_duration_since(Instant::now());

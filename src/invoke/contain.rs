@@ -1,7 +1,7 @@
 //! From a command to a sandbox: what of the effective scope becomes mounts, network and variables of a container. Pure.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,12 +12,12 @@ use super::authorise::Plan;
 use crate::config::{Amount, ContainerRequest, ContainerResources};
 use crate::error::{Code, Error, Result};
 use crate::exec::{
-    CommandEnd, Entry, EventSink, GuestCommand, Mount, Reading, SandboxMount, SandboxSpec,
+    CommandEnd, Entry, EventSink, GuestCommand, Obstructed, Reading, SandboxMount, SandboxSpec,
 };
 use crate::manifest::LimitRequest;
 use crate::manifest::container::{ContainerLimits, ContainerSpec, Network, User};
 use crate::manifest::image::full_name;
-use crate::permission::{self, Access, Action, Capability, Kind, Scope};
+use crate::permission::{self, Access, Action, Capability, FileScope, Grants, Kind};
 
 /// Where what was granted by a relative path appears.
 pub const WORKSPACE: &str = "/workspace";
@@ -66,6 +66,10 @@ pub struct CommandRules {
     pub allow_bridge: bool,
     /// Whether a command may be put on the host's own network.
     pub allow_host_network: bool,
+    /// What commands have mounted that whoever calls them mounts nothing for.
+    pub volumes: Grants,
+    /// What stands in the place of an executor that was chosen and cannot be used.
+    pub obstacle: Option<Obstructed>,
 }
 
 impl CommandRules {
@@ -82,6 +86,8 @@ impl CommandRules {
             network: Network::None,
             allow_bridge: false,
             allow_host_network: false,
+            volumes: Grants::default(),
+            obstacle: None,
         }
     }
 }
@@ -96,6 +102,7 @@ pub(super) struct Wish {
     network: Network,
     user: User,
     limits: ContainerLimits,
+    keep: Option<String>,
     reading: Reading,
     pub(super) timeout: Option<Duration>,
 }
@@ -131,6 +138,7 @@ impl Wish {
             network: command.network,
             user: User::Workspace,
             limits: ContainerLimits::default(),
+            keep: None,
             reading: Reading::Raw,
             timeout: command.timeout,
         };
@@ -148,6 +156,7 @@ impl Wish {
             network: spec.network,
             user: spec.user,
             limits: spec.limits.clone(),
+            keep: None,
             reading: Reading::Parsed(spec.output.clone()),
             timeout: None,
         })
@@ -181,6 +190,7 @@ impl Wish {
             },
             user: User::Workspace,
             limits: ContainerLimits::default(),
+            keep: owned("keep"),
             reading: Reading::Whole,
             timeout: arguments
                 .get("timeout_seconds")
@@ -242,14 +252,28 @@ impl Plan {
     pub(super) fn contain(
         &self,
         wish: Wish,
+        principal: &str,
         events: &EventSink,
         asked: Option<&LimitRequest>,
         limits: Option<&LimitRequest>,
         rules: &CommandRules,
     ) -> Result<SandboxSpec> {
+        if let Some(obstacle) = &rules.obstacle {
+            return Err(obstacle.error());
+        }
+        if let (Some(name), true) = (&wish.keep, rules.place != CommandPlace::Container) {
+            return Err(CommandEnd::InvalidConfig
+                .error(
+                    Code::E3004,
+                    format!(
+                        "keeping what the command runs in as {name}: it runs in no container here"
+                    ),
+                )
+                .hint("Leave `keep` out, or have `execution.strategy` be `docker`."));
+        }
         self.check_command(&wish, events, &rules.place)?;
         self.check_network(wish.network, rules)?;
-        let mounts = self.sandbox_mounts()?;
+        let mounts = self.sandbox_mounts(events)?;
         let mut env: BTreeMap<String, String> = self.environment.iter().cloned().collect();
         env.extend(wish.env);
         let workdir = wish.workdir.or_else(|| {
@@ -272,6 +296,8 @@ impl Plan {
             user: wish.user,
             resources: resources(&wish.limits, memory, rules),
             grace: rules.grace,
+            // A name is one's own.
+            keep: wish.keep.map(|name| format!("{principal}/{name}")),
             reading: wish.reading,
         })
     }
@@ -340,8 +366,10 @@ impl Plan {
         }
     }
 
-    /// What was granted of the file system, as mounts. What may be written is mounted so; all else read-only.
-    fn sandbox_mounts(&self) -> Result<Vec<SandboxMount>> {
+    /// What the call may read of the file system, as mounts; what it may write of that is mounted so. A place of the plan can
+    /// be wider than the scope, which decides: of such a one, only what may be read below it is mounted.
+    fn sandbox_mounts(&self, events: &EventSink) -> Result<Vec<SandboxMount>> {
+        self.check_write_only(events)?;
         let mut mounts: Vec<SandboxMount> = Vec::new();
         let mut unplaced = Vec::new();
         for mount in &self.mounts {
@@ -349,27 +377,22 @@ impl Plan {
                 unplaced.push(mount);
                 continue;
             };
-            if let Some(other) = mounts
-                .iter()
-                .find(|other| other.container == container && other.host != mount.host)
-            {
-                return Err(CommandEnd::InvalidConfig.error(
-                    Code::E3004,
-                    format!(
-                        "mounting {} at {container}: {} is mounted there",
-                        mount.host.display(),
-                        other.host.display()
-                    ),
-                ));
+            for host in self.readable(&mount.host) {
+                let below = host.strip_prefix(&mount.host).unwrap_or(Path::new(""));
+                let mut container = container.clone();
+                for part in below.iter() {
+                    container.push('/');
+                    container.push_str(&part.to_string_lossy());
+                }
+                add(
+                    &mut mounts,
+                    SandboxMount {
+                        read_only: !self.allows(&host, Access::Write),
+                        host,
+                        container,
+                    },
+                )?;
             }
-            if mounts.iter().any(|other| other.container == container) {
-                continue;
-            }
-            mounts.push(SandboxMount {
-                host: mount.host.clone(),
-                container,
-                read_only: !is_writable(&self.effective, mount),
-            });
         }
         if let Some(mount) = unplaced
             .iter()
@@ -389,6 +412,74 @@ impl Plan {
         // What lies in another comes after it, or it would be covered.
         mounts.sort_by(|a, b| a.container.cmp(&b.container));
         Ok(mounts)
+    }
+
+    fn allows(&self, host: &Path, access: Access) -> bool {
+        self.effective
+            .files(access)
+            .any(|granted| granted.allows(host))
+    }
+
+    /// The whole of a place, where all of it may be read; else the files and folders below it that may.
+    fn readable(&self, host: &Path) -> Vec<PathBuf> {
+        if self.allows(host, Access::Read) {
+            return vec![host.to_owned()];
+        }
+        self.effective
+            .files(Access::Read)
+            .filter_map(FileScope::root)
+            .filter(|root| root.starts_with(host))
+            .map(Path::to_owned)
+            .collect()
+    }
+
+    /// What is mounted can be read. Where only writing was granted, a command would get more than that.
+    fn check_write_only(&self, events: &EventSink) -> Result<()> {
+        let unreadable = self
+            .effective
+            .files(Access::Write)
+            .map(|granted| granted.root().unwrap_or(Path::new("/")))
+            .find(|root| !self.allows(root, Access::Read));
+        let Some(root) = unreadable else {
+            return Ok(());
+        };
+        match self
+            .effective
+            .check_file(root, Access::Read, &self.sensitive)
+        {
+            Ok(()) => Ok(()),
+            Err(denial) => {
+                let error = denial
+                    .to_error()
+                    .while_doing("mounting a folder that a command may only write")
+                    .detail("outcome", CommandEnd::PolicyDenied.word());
+                events.denied(denial);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Adds a mount; one place cannot be two things.
+fn add(mounts: &mut Vec<SandboxMount>, mount: SandboxMount) -> Result<()> {
+    match mounts
+        .iter()
+        .find(|other| other.container == mount.container)
+    {
+        Some(other) if other.host == mount.host => Ok(()),
+        Some(other) => Err(CommandEnd::InvalidConfig.error(
+            Code::E3004,
+            format!(
+                "mounting {} at {}: {} is mounted there",
+                mount.host.display(),
+                mount.container,
+                other.host.display()
+            ),
+        )),
+        None => {
+            mounts.push(mount);
+            Ok(())
+        }
     }
 }
 
@@ -413,17 +504,6 @@ fn place(guest: &str) -> Option<String> {
         }
     }
     Some(place)
-}
-
-fn is_writable(scope: &Scope, mount: &Mount) -> bool {
-    scope
-        .files(Access::Write)
-        .any(|granted| granted.allows(&mount.host) && is_whole(granted.root(), &mount.host))
-}
-
-/// A grant below a mount does not make all of the mount writable.
-fn is_whole(root: Option<&Path>, host: &Path) -> bool {
-    root.is_none_or(|root| host.starts_with(root))
 }
 
 /// What a command may use: what its tool says, else what is configured, and never more than the most.

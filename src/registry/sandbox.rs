@@ -53,6 +53,11 @@ fn input_schema() -> Value {
                 "enum": ["none", "bridge", "host"],
                 "description": "Whom the command can talk to; without it, nobody."
             },
+            "keep": {
+                "type": "string",
+                "pattern": "^[a-z0-9][a-z0-9-]{0,63}$",
+                "description": "Keep the container under this name: the next command with the same name, image and grants runs in it, and finds what this one left in /tmp."
+            },
             "timeout_seconds": {
                 "type": "number",
                 "exclusiveMinimum": 0,

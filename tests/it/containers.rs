@@ -4,6 +4,7 @@ mod absent;
 mod grants;
 mod hostile;
 mod images;
+mod kept;
 mod left;
 mod mounts;
 mod tools;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::support::env::TestEnv;
 use crate::support::namespace::{under_operator, under_operator_as_root, works, works_as_root};
 use crate::support::process::Run;
+use crate::support::source::root;
 
 const ALLOWED: &str = "[enforced.execution]\nstrategy = \"direct\"\nallow_direct = true\n";
 /// In a namespace everybody is its root.
@@ -232,6 +233,17 @@ fn what_is_closed_in_a_granted_folder_stays_closed() {
         assert_ne!(output.code, Some(0), "{script}: {output}");
         assert!(!output.stdout.contains("secret"), "{script}: {output}");
     }
+    // The same where another folder is granted besides.
+    env.write("z/b.txt", b"text\n");
+    let both = ["--mount", "work:/w:rw", "--mount", "z:/z:rw", "--"];
+    let write = "cat .ssh/id_ed25519; echo x > .git/hooks/pre-commit; echo new > ../z/b.txt";
+    let output = direct
+        .exec(&[&both[..], &["sh", "-c", write]].concat())
+        .ok();
+    assert!(!output.stdout.contains("secret"), "{output}");
+    let read = |path: &str| std::fs::read(env.path(path)).expect("there");
+    assert_eq!(read("work/.git/hooks/pre-commit"), b"hook\n");
+    assert_eq!(read("z/b.txt"), b"new\n");
     let output =
         run("cat src/a.txt .git/hooks/pre-commit; echo new > src/b.txt; echo x > .git/HEAD").ok();
     assert_eq!(output.stdout, "text\nhook\n", "{output}");
@@ -421,9 +433,10 @@ fn a_grant_of_an_image_does_not_allow_it() {
     }
     let output = call("subprocess=image:direct;command:echo").ok();
     assert_eq!(output.json()["structured"]["stdout"], "hello\n", "{output}");
-    direct
-        .exec(&["--image", "debian", "--json", "--", "true"])
-        .fails_with(2, "E3004");
+    for container in [["--image", "debian"], ["--keep", "it"]] {
+        let words = [&container[..], &["--json", "--", "true"]].concat();
+        direct.exec(&words).fails_with(2, "E3004");
+    }
     // Policy knows it by the same word.
     let env = &direct.env;
     let folder = env.user_config().parent().expect("a folder").join("policy");
@@ -433,6 +446,24 @@ fn a_grant_of_an_image_does_not_allow_it() {
         .exec(&["--json", "--", "true"])
         .fails_with(3, "E3206");
     assert!(output.stdout.contains("no-direct"), "{output}");
+}
+
+#[test]
+fn a_component_has_commands_run_with_its_own_grants() {
+    let Some(direct) = Direct::new() else { return };
+    direct.env.write("here/notes.txt", b"text");
+    let probe = root().join("tests/fixtures/guests/probe.wasm");
+    let probe = probe.to_str().expect("UTF-8");
+    let arguments = "{\"image\": \"any\", \"command\": [\"cat\", \"notes.txt\"]}";
+    let run = |allow: &str| {
+        let words = ["call", probe, "run-command", "--json", "--args", arguments];
+        let allow = ["--allow", allow, "--allow", "file_read=here:/workspace"];
+        direct.run(&[&words[..], &allow[..]].concat())
+    };
+    let output = run("subprocess=image:any").output();
+    assert!(output.stdout.contains("not-permitted"), "{output}");
+    let output = run("subprocess=image:direct").ok();
+    assert_eq!(output.json()["structured"]["result"], "text", "{output}");
 }
 
 #[test]

@@ -68,6 +68,11 @@ const SYSTEM: &[&str] = &[
 /// Devices that have nothing in them.
 const DEVICES: &[&str] = &["/dev/full", "/dev/null", "/dev/zero"];
 
+/// What every command can read of the system.
+pub(super) fn system() -> impl Iterator<Item = &'static str> {
+    SYSTEM.iter().chain(DEVICES).copied()
+}
+
 /// Becomes the command. It only returns where it could not, which was said then.
 pub(super) fn main() -> io::Result<()> {
     let mut control = sys::control()?;

@@ -19,7 +19,7 @@ const MOST: u32 = 64 << 20;
 /// Where programs are.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
 /// Temporary folders are made below it. Every user can have one there, whoever a command runs as.
-const TEMPORARY: &str = "/tmp";
+pub(super) const TEMPORARY: &str = "/tmp";
 /// Billionths of a processor.
 const NANOS: u64 = 1_000_000_000;
 

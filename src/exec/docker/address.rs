@@ -54,11 +54,7 @@ pub(super) fn find(
     {
         return parse(&host, tls_of_environment(tls, &of), "DOCKER_HOST");
     }
-    let home = of("HOME").map(PathBuf::from);
-    let folder = of("DOCKER_CONFIG")
-        .map(PathBuf::from)
-        .or_else(|| home.map(|home| home.join(".docker")));
-    if let Some(folder) = folder {
+    if let Some(folder) = folder(environment) {
         let named = match wanted.or_else(|| of("DOCKER_CONTEXT")) {
             Some(name) => Some(name),
             None => current_context(&folder)?,
@@ -89,6 +85,12 @@ pub(super) fn find(
                 "looking for a daemon: there is no socket in the usual places, and nobody says where else",
             )
         })
+}
+
+/// The folder of Docker's own configuration.
+pub(super) fn folder(environment: &Environment) -> Option<PathBuf> {
+    let of = |name: &str| environment.get(name).map(PathBuf::from);
+    of("DOCKER_CONFIG").or_else(|| of("HOME").map(|home| home.join(".docker")))
 }
 
 fn tls_of_environment(configured: &TlsFiles, of: &impl Fn(&str) -> Option<String>) -> TlsFiles {

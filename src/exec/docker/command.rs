@@ -32,16 +32,17 @@ pub(super) enum Told {
     Lost(Lost),
 }
 
-/// Runs the command of the job and stays with it to its end.
+/// Runs the command of the job and stays with it to its end. The runner hears at least so often that somebody listens.
 pub(super) async fn run(
     resident: &mut Resident,
     id: u32,
     spec: &SandboxSpec,
     image: &Image,
     job: &Job,
+    words_within: Duration,
 ) -> (Told, Printed) {
     let mut printed = Printed::within(&job.limits);
-    let told = match follow(resident, id, spec, image, job, &mut printed).await {
+    let told = match follow(resident, id, spec, image, job, words_within, &mut printed).await {
         Ok(told) => told,
         Err(lost) => Told::Lost(lost),
     };
@@ -54,6 +55,7 @@ async fn follow(
     spec: &SandboxSpec,
     image: &Image,
     job: &Job,
+    words_within: Duration,
     printed: &mut Printed,
 ) -> Result<Told, Lost> {
     let grace = spec.grace;
@@ -65,6 +67,7 @@ async fn follow(
     // When a cancelled command is ended without being asked.
     let mut kill_at: Option<Instant> = None;
     let mut killed = false;
+    let mut lease = tokio::time::interval(words_within);
     loop {
         let is_cancelling = kill_at.is_some();
         tokio::select! {
@@ -80,8 +83,16 @@ async fn follow(
             () = tokio::time::sleep_until(overdue) => {
                 return Ok(Told::Overdue);
             }
+            _ = lease.tick() => {
+                resident.send(id, &Order::Ping).await?;
+            }
             report = next(resident, &job.events) => {
-                match report?.1 {
+                let (of, report) = report?;
+                // In a kept container somebody else's words may still be under way.
+                if of != id && !matches!(report, Report::Error(_)) {
+                    continue;
+                }
+                match report {
                     Report::Stdout(bytes) => printed.push(Stdio::Stdout, &bytes, &job.events),
                     Report::Stderr(bytes) => printed.push(Stdio::Stderr, &bytes, &job.events),
                     Report::Taken(count) => {

@@ -64,7 +64,8 @@ pub(super) fn body(spec: &SandboxSpec, parts: Parts<'_>) -> ContainerCreateBody 
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         open_stdin: Some(true),
-        stdin_once: Some(true),
+        // Without it, the runner would not hear that its host is gone; a kept one has a time for that.
+        stdin_once: Some(spec.keep.is_none()),
         // On a terminal the daemon does not say which stream bytes are of, and the client would guess.
         tty: Some(false),
         network_disabled: Some(false),

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bollard::models::ContainerSummary;
+use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 
 use super::daemon::Daemon;
@@ -23,7 +23,10 @@ pub(super) const APP_VALUE: &str = "toolhatch";
 const OWNER: &str = "toolhatch.owner";
 const DEADLINE: &str = "toolhatch.deadline";
 const CALL: &str = "toolhatch.call";
-const SPEC: &str = "toolhatch.spec";
+/// What a container was made with, by a digest.
+pub(super) const SPEC: &str = "toolhatch.spec";
+/// On a container that is kept, with a digest of its name.
+pub(super) const KEPT: &str = "toolhatch.kept";
 /// What is this much past its deadline belongs to nobody, wherever its owner is.
 const MARGIN: u64 = 60;
 
@@ -165,8 +168,9 @@ pub(super) fn labels(
     call: &CallId,
     spec: &Digest,
     lives_for: Duration,
+    kept: Option<&str>,
 ) -> HashMap<String, String> {
-    HashMap::from([
+    let mut labels = HashMap::from([
         (APP.to_owned(), APP_VALUE.to_owned()),
         (OWNER.to_owned(), owner.to_string()),
         (CALL.to_owned(), call.to_string()),
@@ -175,7 +179,16 @@ pub(super) fn labels(
             DEADLINE.to_owned(),
             now().saturating_add(lives_for.as_secs()).to_string(),
         ),
-    ])
+    ]);
+    if let Some(name) = kept {
+        labels.insert(KEPT.to_owned(), kept_label(name));
+    }
+    labels
+}
+
+/// The name of a kept container as a label: a name may hold anything.
+pub(super) fn kept_label(name: &str) -> String {
+    Digest::of(name.as_bytes()).short()
 }
 
 /// A container of ours, as `sandbox ps` shows it.
@@ -189,6 +202,8 @@ pub struct Leased {
     pub state: String,
     /// The call it was made for.
     pub call: String,
+    /// It is kept under a name.
+    pub is_kept: bool,
     /// When it was made, in seconds since 1970.
     pub created: i64,
     /// Until when it may be there, in seconds since 1970.
@@ -202,8 +217,17 @@ impl Leased {
         let labels = summary.labels.unwrap_or_default();
         let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
         let deadline = label(DEADLINE).parse().unwrap_or(0);
-        // One without an owner that can be read was made by nobody we know: only its deadline counts.
-        let is_gone = Owner::parse(&label(OWNER)).is_some_and(|owner| owner.is_gone(here));
+        let is_kept = labels.contains_key(KEPT);
+        let has_ended = summary
+            .state
+            .is_some_and(|state| state == ContainerSummaryStateEnum::EXITED);
+        // A kept container outlives who made it, until it has ended by itself. One without an owner that can be read was
+        // made by nobody we know: only its deadline counts.
+        let is_gone = if is_kept {
+            has_ended
+        } else {
+            Owner::parse(&label(OWNER)).is_some_and(|owner| owner.is_gone(here))
+        };
         Some(Self {
             id: summary.id?,
             image: summary.image.unwrap_or_default(),
@@ -212,6 +236,7 @@ impl Leased {
                 .map(|state| state.to_string())
                 .unwrap_or_default(),
             call: label(CALL),
+            is_kept,
             created: summary.created.unwrap_or_default(),
             deadline,
             is_abandoned: is_gone || deadline.saturating_add(MARGIN) < now(),

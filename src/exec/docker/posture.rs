@@ -27,6 +27,7 @@ const COMPARED: &[&str] = &[
     "PidsLimit",
     "Memory",
     "MemorySwap",
+    "OomKillDisable",
     "NanoCpus",
     "CpuShares",
     "ShmSize",

@@ -1,6 +1,7 @@
 //! A look from inside, before the command begins: what the kernel says, not what the daemon says it has asked for.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::resident::{Lost, Resident};
 use crate::exec::SandboxSpec;
@@ -23,8 +24,16 @@ pub(super) struct Seen {
     interfaces: Option<Vec<String>>,
     root_read_only: Option<bool>,
     tmp: Option<Tmp>,
+    limits: Option<SeenLimits>,
     #[serde(default)]
     mounts: Vec<SeenMount>,
+}
+
+/// Of the container's control group. A number, a word for none at all, or nothing where it cannot be seen.
+#[derive(Debug, Clone, Deserialize)]
+struct SeenLimits {
+    memory: Option<Value>,
+    pids: Option<Value>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -122,6 +131,26 @@ impl Seen {
             size.is_some_and(|size| size <= spec.resources.tmpfs.next_multiple_of(1 << 16)),
             format!("/tmp has {size:?} bytes"),
         );
+        // What cannot be seen was compared with what the daemon says; what can be seen has to be so.
+        let limits = self.limits.as_ref();
+        for (name, seen, most) in [
+            (
+                "memory",
+                limits.and_then(|it| it.memory.as_ref()),
+                spec.resources.memory,
+            ),
+            (
+                "processes",
+                limits.and_then(|it| it.pids.as_ref()),
+                spec.resources.pids,
+            ),
+        ] {
+            let is_within = seen.is_none_or(|seen| seen.as_u64().is_some_and(|seen| seen <= most));
+            expect(
+                is_within,
+                format!("its limit of {name} is {seen:?} and not {most}"),
+            );
+        }
         for bind in &places.binds {
             let seen = self.mounts.iter().find(|seen| seen.path == bind.container);
             let place = &bind.container;

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use bollard::models::{
     ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions, VolumeCreateRequest,
@@ -14,15 +15,19 @@ use bollard::query_parameters::{
 };
 
 use super::daemon::Daemon;
+use super::error;
 use super::image::Image;
-use super::{error, lease};
+use super::lease::{self, Owner};
 use crate::config::ARCHITECTURE;
 use crate::error::{Code, Error, Result};
 use crate::exec::places::RUNNER_FOLDER;
-use crate::ids::Digest;
+use crate::ids::{CallId, Digest};
 
 /// The program, for Linux on the architecture that this binary was built for; empty where it could not be built.
 const BYTES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/toolhatch-runner"));
+
+/// A file of a megabyte is put there at once.
+const FILLS_WITHIN: Duration = Duration::from_secs(120);
 
 static DIGEST: LazyLock<Digest> = LazyLock::new(|| Digest::of(BYTES));
 
@@ -64,23 +69,22 @@ pub(super) fn check(daemon: &Daemon) -> Result<()> {
 ///
 /// # Errors
 /// E3405.
-pub(super) async fn provide(daemon: &Daemon, image: &Image) -> Result<String> {
+pub(super) async fn provide(daemon: &Daemon, image: &Image, owner: &Owner) -> Result<()> {
     check(daemon)?;
     let name = volume();
     match daemon.api.inspect_volume(&name).await {
-        Ok(_) => return Ok(name),
+        Ok(_) => return Ok(()),
         Err(why) if error::status(&why) == Some(404) => {}
         Err(why) => return Err(error::of("looking up the volume of the runner", why)),
     }
-    fill(daemon, image, &name).await?;
-    Ok(name)
+    fill(daemon, image, owner, &name).await
 }
 
 /// Puts the program into the volume again, where it turned out not to be there whole.
 ///
 /// # Errors
 /// E3405.
-pub(super) async fn repair(daemon: &Daemon, image: &Image) -> Result<()> {
+pub(super) async fn repair(daemon: &Daemon, image: &Image, owner: &Owner) -> Result<()> {
     let name = volume();
     // One that is in use stays, and is written over.
     drop(
@@ -89,15 +93,15 @@ pub(super) async fn repair(daemon: &Daemon, image: &Image) -> Result<()> {
             .remove_volume(&name, None::<RemoveVolumeOptions>)
             .await,
     );
-    fill(daemon, image, &name).await
+    fill(daemon, image, owner, &name).await
 }
 
-async fn fill(daemon: &Daemon, image: &Image, name: &str) -> Result<()> {
+async fn fill(daemon: &Daemon, image: &Image, owner: &Owner, name: &str) -> Result<()> {
     let doing = "putting the runner into a volume";
     let labels = HashMap::from([(lease::APP.to_owned(), lease::APP_VALUE.to_owned())]);
     let volume = VolumeCreateRequest {
         name: Some(name.to_owned()),
-        labels: Some(labels.clone()),
+        labels: Some(labels),
         ..VolumeCreateRequest::default()
     };
     daemon
@@ -109,8 +113,14 @@ async fn fill(daemon: &Daemon, image: &Image, name: &str) -> Result<()> {
     let body = ContainerCreateBody {
         image: Some(image.id.clone()),
         entrypoint: Some(vec!["/none".to_owned()]),
-        // Without a deadline it is nobody's from the beginning, and goes with the next sweep should this process die.
-        labels: Some(labels),
+        // Others that sweep leave it alone, as long as this process lives.
+        labels: Some(lease::labels(
+            owner,
+            &CallId::generate(),
+            &DIGEST,
+            FILLS_WITHIN,
+            None,
+        )),
         network_disabled: Some(true),
         host_config: Some(HostConfig {
             mounts: Some(vec![Mount {

@@ -1,7 +1,9 @@
 //! A container with its runner: made, compared, looked at from inside, and removed whatever happens.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use bollard::container::AttachContainerResults;
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptions, StartContainerOptions,
 };
@@ -12,21 +14,77 @@ use super::image::{self, Image};
 use super::resident::{Lost, Resident};
 use super::{DockerExecutor, error, lease, posture, probe, runner};
 use crate::error::{Code, Error, Result};
-use crate::exec::{CommandEnd, Effect, Ended, Job, LogLevel, SandboxSpec, places, reading};
-use toolhatch_runner::protocol::{self, Report};
+use crate::exec::places::{self, Places};
+use crate::exec::{CommandEnd, Effect, Ended, Job, LogLevel, SandboxSpec, reading};
+use crate::ids::Digest;
+use tokio_util::sync::CancellationToken;
+use toolhatch_runner::protocol::{self, Order, Report};
 
 /// From the start of a container to the first word of its runner. Starting takes a fifth of a second, more where many do.
 const SPEAKS_WITHIN: Duration = Duration::from_secs(60);
+/// A runner that is there answers at once.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// Putting the runner into its volume takes a tenth of a second.
+const FILLS_WITHIN: Duration = Duration::from_secs(60);
+/// A kept container is not kept for ever.
+const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
 /// A container may be there so much longer than its command.
 const MARGIN: Duration = Duration::from_secs(120);
 
-/// A container whose runner waits for a command. Dropping it removes the container.
+/// Everything that is known before a container is made.
+pub(super) struct Prepared {
+    pub(super) daemon: Daemon,
+    pub(super) image: Image,
+    places: Places,
+    /// What a container has to have been made with to be one for this: spec, image, mounts and their covers.
+    pub(super) key: Digest,
+}
+
+/// A container whose runner waits for a command. Dropping it removes the container, unless it is kept.
 pub(super) struct Sandbox {
     pub(super) resident: Resident,
     pub(super) image: Image,
     /// What was found inside, in words.
     pub(super) posture: String,
+    /// What it was made with.
+    pub(super) key: Digest,
     container: Container,
+}
+
+impl Prepared {
+    /// Resolves the image and looks at the mounts.
+    ///
+    /// # Errors
+    /// E3405 where there is no daemon; those of images and places.
+    pub(super) async fn new(
+        executor: &DockerExecutor,
+        job: &Job,
+        spec: &SandboxSpec,
+    ) -> Result<Self> {
+        let daemon = executor.daemon().await?;
+        let settings = &executor.0.settings;
+        let image = image::resolve(&daemon, &spec.image, &settings.images, &job.events).await?;
+        let recursive_read_only = daemon.facts.has_recursive_read_only();
+        let places = {
+            let (spec, sensitive) = (spec.clone(), job.sensitive.clone());
+            let rules = settings.places.clone();
+            tokio::task::spawn_blocking(move || {
+                places::look(&spec, &sensitive, &rules, recursive_read_only)
+            })
+            .await
+            .map_err(|error| Error::new(Code::E3000, "looking at the mounts").caused_by(error))??
+        };
+        for warning in &places.warnings {
+            job.events.log(LogLevel::Warn, warning);
+        }
+        let made_with = format!("{} {} {places:?}", spec.fingerprint(), image.id);
+        Ok(Self {
+            daemon,
+            image,
+            places,
+            key: Digest::of(made_with.as_bytes()),
+        })
+    }
 }
 
 /// A container that is removed when it is dropped, in the background, or before that by [`Container::remove`].
@@ -34,20 +92,22 @@ struct Container {
     id: String,
     daemon: Daemon,
     executor: DockerExecutor,
-    is_removed: bool,
+    /// It is removed already, or kept.
+    is_left: bool,
 }
 
 impl Container {
     async fn remove(&mut self) -> Result<()> {
         lease::remove(&self.daemon, &self.id).await?;
-        self.is_removed = true;
+        self.is_left = true;
         Ok(())
     }
 }
 
 impl Drop for Container {
     fn drop(&mut self) {
-        if self.is_removed {
+        // Without a runtime the process is at its end, and the next sweep does it.
+        if self.is_left || tokio::runtime::Handle::try_current().is_err() {
             return;
         }
         let (daemon, id) = (self.daemon.clone(), std::mem::take(&mut self.id));
@@ -68,18 +128,19 @@ impl Sandbox {
         executor: &DockerExecutor,
         job: &Job,
         spec: &SandboxSpec,
+        prepared: &Prepared,
     ) -> Result<Self> {
-        let daemon = executor.daemon().await?;
-        let settings = &executor.0.settings;
-        let image = image::resolve(&daemon, &spec.image, &settings.images, &job.events).await?;
-        let mut was_repaired = false;
+        let mut attempts = 0;
         loop {
-            match Self::attempt(executor, &daemon, job, spec, &image).await {
-                Ok(sandbox) => return Ok(sandbox),
-                Err(Trouble::Runner(_)) if !was_repaired => {
-                    // Its volume was half filled, or somebody emptied it.
-                    runner::repair(&daemon, &image).await?;
-                    was_repaired = true;
+            match Self::attempt(executor, job, spec, prepared).await {
+                Ok(mut sandbox) => {
+                    sandbox.tell(job, spec);
+                    return Ok(sandbox);
+                }
+                // Its volume is being filled by another process, was left half filled, or somebody emptied it.
+                Err(Trouble::Runner(_)) if attempts < 2 => {
+                    executor.provide_again(prepared, attempts > 0).await?;
+                    attempts += 1;
                 }
                 Err(Trouble::Runner(error) | Trouble::Other(error)) => return Err(error),
             }
@@ -88,42 +149,29 @@ impl Sandbox {
 
     async fn attempt(
         executor: &DockerExecutor,
-        daemon: &Daemon,
         job: &Job,
         spec: &SandboxSpec,
-        image: &Image,
+        prepared: &Prepared,
     ) -> Result<Self, Trouble> {
+        let Prepared {
+            daemon,
+            image,
+            places,
+            key,
+        } = prepared;
         let settings = &executor.0.settings;
-        let runner_volume = runner::provide(daemon, image).await?;
-        let recursive_read_only = daemon.facts.has_recursive_read_only();
-        let places = {
-            let (spec, sensitive) = (spec.clone(), job.sensitive.clone());
-            let rules = settings.places.clone();
-            tokio::task::spawn_blocking(move || {
-                places::look(&spec, &sensitive, &rules, recursive_read_only)
-            })
-            .await
-            .map_err(|error| Error::new(Code::E3000, "looking at the mounts").caused_by(error))??
-        };
-        for warning in &places.warnings {
-            job.events.log(LogLevel::Warn, warning);
-        }
-        let lives_for = job.limits.timeout + spec.grace + MARGIN;
+        let runner_volume = executor.provide_runner(prepared).await?;
         let body = create::body(
             spec,
             Parts {
                 image,
-                places: &places,
+                places,
                 runner_volume: &runner_volume,
-                runner_arguments: vec![
-                    "serve".to_owned(),
-                    "--deadline-seconds".to_owned(),
-                    lives_for.as_secs().to_string(),
-                ],
-                labels: lease::labels(&executor.0.owner, &job.call, &spec.fingerprint(), lives_for),
+                runner_arguments: executor.runner_arguments(job, spec),
+                labels: executor.labels(job, spec, key),
                 runtime: settings.runtime.as_deref(),
                 seccomp: settings.seccomp.as_deref(),
-                recursive_read_only,
+                recursive_read_only: daemon.facts.has_recursive_read_only(),
             },
         );
         let doing = "making a container";
@@ -136,7 +184,7 @@ impl Sandbox {
             id: made.id,
             daemon: daemon.clone(),
             executor: executor.clone(),
-            is_removed: false,
+            is_left: false,
         };
         let found = daemon
             .api
@@ -147,18 +195,7 @@ impl Sandbox {
         if !differences.is_empty() {
             return Err(posture::refusal(&differences).into());
         }
-        let options = AttachContainerOptionsBuilder::default()
-            .stdin(true)
-            .stdout(true)
-            .stderr(true)
-            .stream(true)
-            .build();
-        let attached = daemon
-            .api
-            .attach_container(&container.id, Some(options))
-            .await
-            .map_err(|why| error::of(doing, why))?;
-        let mut resident = Resident::new(attached);
+        let mut resident = Resident::new(attach(daemon, &container.id).await?);
         daemon
             .api
             .start_container(&container.id, None::<StartContainerOptions>)
@@ -179,31 +216,92 @@ impl Sandbox {
                 )));
             }
         }
-        let found = match probe::look(&mut resident, &places).await {
-            Ok(found) => found,
-            Err(lost) => {
-                return Err(Trouble::Runner(Error::new(
-                    Code::E3405,
-                    format!("looking into a container: {lost}"),
-                )));
-            }
-        };
-        let differences = found.differences(spec, &places);
-        if !differences.is_empty() {
-            return Err(posture::refusal(&differences).into());
-        }
-        job.events.effect(Effect::Container {
-            image: spec.image.clone(),
-            id: image.id.clone(),
-            program: spec.argv.first().cloned().unwrap_or_default(),
-            posture: found.in_words(),
-        });
+        let posture = prove(&mut resident, spec, places).await?;
         Ok(Self {
             resident,
             image: image.clone(),
-            posture: found.in_words(),
+            posture,
+            key: *key,
             container,
         })
+    }
+
+    /// Talks to a container that another process made, after it was looked at again from inside.
+    ///
+    /// # Errors
+    /// E3405 where nobody answers, or it is not what was asked for.
+    pub(super) async fn join(
+        executor: &DockerExecutor,
+        id: &str,
+        job: &Job,
+        spec: &SandboxSpec,
+        prepared: &Prepared,
+    ) -> Result<Self> {
+        let resident = Resident::new(attach(&prepared.daemon, id).await?);
+        let mut sandbox = Self {
+            resident,
+            image: prepared.image.clone(),
+            posture: String::new(),
+            key: prepared.key,
+            container: Container {
+                id: id.to_owned(),
+                daemon: prepared.daemon.clone(),
+                executor: executor.clone(),
+                is_left: false,
+            },
+        };
+        if !sandbox.is_there().await {
+            return Err(Error::new(
+                Code::E3405,
+                "joining a kept container: its runner does not answer",
+            ));
+        }
+        let proven = prove(&mut sandbox.resident, spec, &prepared.places).await;
+        sandbox.posture = proven.map_err(|trouble| match trouble {
+            Trouble::Runner(error) | Trouble::Other(error) => error,
+        })?;
+        sandbox.tell(job, spec);
+        Ok(sandbox)
+    }
+
+    /// Records what the command runs in.
+    pub(super) fn tell(&mut self, job: &Job, spec: &SandboxSpec) {
+        job.events.effect(Effect::Container {
+            image: spec.image.clone(),
+            id: self.image.id.clone(),
+            program: spec.argv.first().cloned().unwrap_or_default(),
+            posture: self.posture.clone(),
+        });
+    }
+
+    /// Whether its runner still answers. What it said before is passed over.
+    pub(super) async fn is_there(&mut self) -> bool {
+        let id: u32 = rand::random();
+        if self.resident.send(id, &Order::Ping).await.is_err() {
+            return false;
+        }
+        let answered = async {
+            loop {
+                match self.resident.next().await {
+                    Ok((of, Report::Pong)) if of == id => return true,
+                    Ok(_) => {}
+                    Err(_) => return false,
+                }
+            }
+        };
+        tokio::time::timeout(ANSWERS_WITHIN, answered)
+            .await
+            .unwrap_or(false)
+    }
+
+    /// Leaves the container where it is; it ends by itself when nobody talks to it.
+    pub(super) fn leave(&mut self) {
+        self.container.is_left = true;
+    }
+
+    /// Takes a container that was left: a command that is dropped takes it with it again.
+    pub(super) fn take_up(&mut self) {
+        self.container.is_left = false;
     }
 
     /// Why the runner is not heard any more.
@@ -229,7 +327,7 @@ impl Sandbox {
                 Ok(ended_from_outside())
             }
             Ok(Err(why)) if error::status(&why) == Some(404) => {
-                self.container.is_removed = true;
+                self.container.is_left = true;
                 Ok(ended_from_outside())
             }
             _ => Err(CommandEnd::DaemonLost
@@ -252,6 +350,96 @@ impl Sandbox {
 
 fn ended_from_outside() -> Ended {
     Ended::Signalled(9)
+}
+
+async fn attach(daemon: &Daemon, id: &str) -> Result<AttachContainerResults> {
+    let options = AttachContainerOptionsBuilder::default()
+        .stdin(true)
+        .stdout(true)
+        .stderr(true)
+        .stream(true)
+        .build();
+    daemon
+        .api
+        .attach_container(id, Some(options))
+        .await
+        .map_err(|why| error::of("talking to a container", why))
+}
+
+/// Looks around from inside; gives what was found, in words.
+async fn prove(
+    resident: &mut Resident,
+    spec: &SandboxSpec,
+    places: &Places,
+) -> Result<String, Trouble> {
+    let found = match probe::look(resident, places).await {
+        Ok(found) => found,
+        Err(lost) => {
+            return Err(Trouble::Runner(Error::new(
+                Code::E3405,
+                format!("looking into a container: {lost}"),
+            )));
+        }
+    };
+    let differences = found.differences(spec, places);
+    if !differences.is_empty() {
+        return Err(posture::refusal(&differences).into());
+    }
+    Ok(found.in_words())
+}
+
+impl DockerExecutor {
+    /// The volume with the runner, filled by one at a time: of this process, and of this user.
+    async fn provide_runner(&self, prepared: &Prepared) -> Result<String> {
+        let mut is_there = self.0.runner.lock().await;
+        if !*is_there {
+            let _turn = self
+                .turn_of("runner", FILLS_WITHIN, &CancellationToken::new())
+                .await?;
+            runner::provide(&prepared.daemon, &prepared.image, &self.0.owner).await?;
+            *is_there = true;
+        }
+        Ok(runner::volume())
+    }
+
+    /// Waits until nobody fills the volume any more, and fills it anew where that did not help before.
+    async fn provide_again(&self, prepared: &Prepared, anew: bool) -> Result<()> {
+        let _one_at_a_time = self.0.runner.lock().await;
+        let _turn = self
+            .turn_of("runner", FILLS_WITHIN, &CancellationToken::new())
+            .await?;
+        if anew {
+            return runner::repair(&prepared.daemon, &prepared.image, &self.0.owner).await;
+        }
+        runner::provide(&prepared.daemon, &prepared.image, &self.0.owner).await
+    }
+
+    /// How long the container of a command may be there.
+    fn lives_for(&self, job: &Job, spec: &SandboxSpec) -> Duration {
+        match spec.keep {
+            Some(_) => KEPT_FOR,
+            None => job.limits.timeout + spec.grace + MARGIN,
+        }
+    }
+
+    fn runner_arguments(&self, job: &Job, spec: &SandboxSpec) -> Vec<String> {
+        let mut arguments = vec![
+            "serve".to_owned(),
+            "--deadline-seconds".to_owned(),
+            self.lives_for(job, spec).as_secs().to_string(),
+        ];
+        if spec.keep.is_some() {
+            let idle = self.0.settings.kept.idle.as_secs().max(1);
+            arguments.extend(["--idle-seconds".to_owned(), idle.to_string()]);
+        }
+        arguments
+    }
+
+    fn labels(&self, job: &Job, spec: &SandboxSpec, key: &Digest) -> HashMap<String, String> {
+        let owner = &self.0.owner;
+        let lives_for = self.lives_for(job, spec);
+        lease::labels(owner, &job.call, key, lives_for, spec.keep.as_deref())
+    }
 }
 
 /// What can go wrong with making a container.

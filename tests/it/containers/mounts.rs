@@ -42,6 +42,23 @@ fn what_is_sensitive_is_covered() {
 }
 
 #[test]
+fn what_is_configured_is_mounted_where_nothing_else_is() {
+    let Some(docker) = Docker::get() else { return };
+    let env = machine(docker);
+    env.write("data/file", b"text");
+    docker.configure(
+        &env,
+        "volumes = [{ host_path = \"./data\", container_path = \"/workspace\" }]\n",
+    );
+    let output = exec(docker, &env, &["--", "sh", "-c", "cat file; touch new"]).output();
+    assert_eq!(output.stdout, "text", "{output}");
+    assert!(output.stderr.contains("Read-only"), "{output}");
+    assert_eq!(sees(docker, &env, ".", "ls").trim(), "data");
+    docker.configure(&env, "\n[execution]\nstrategy = \"direct\"\n");
+    exec(docker, &env, &["--", "true"]).fails_with(4, "E3405");
+}
+
+#[test]
 fn a_socket_is_no_way_out() {
     let Some(docker) = Docker::get() else { return };
     let env = machine(docker);

@@ -173,6 +173,39 @@ fn a_project_proposes_tools_and_a_person_allows_them() {
 }
 
 #[test]
+fn a_command_sees_no_more_than_both_its_author_and_a_person_said() {
+    let Some(docker) = Docker::get() else { return };
+    let env = machine(docker);
+    let image = name("busybox:1");
+    let text = format!(
+        "schema = 1\n[[tools]]\nname = \"all\"\ndescription = \"Reads all there is.\"\n[tools.input_schema]\ntype = \"object\"\n\
+         [tools.container]\nimage = \"{image}\"\n\
+         command = [\"sh\", \"-c\", \"find /workspace /src -type f | sort | xargs cat\"]\n\
+         [permissions]\nfile_read = [{{ path = \"${{workspace}}/src\", mount = \"/src\" }}]\n\
+         [permissions.optional]\nfile_write = [{{ path = \"${{workspace}}/src\", mount = \"/src\" }}]\n"
+    );
+    env.write(".toolhatch/tools/look.toml", text.as_bytes());
+    env.write("secret.txt", b"secret ");
+    env.write("src/in.txt", b"inner ");
+    let call = |allow: &[&str]| {
+        let mut words = vec!["call", "look.all", "--json", "--allow", "subprocess=*"];
+        for grant in allow {
+            words.extend(["--allow", grant]);
+        }
+        docker.run(&env, words)
+    };
+    // The person grants the whole folder, and its author asks for a part of it.
+    let output = call(&["file_read=."]).ok();
+    let seen = output.json()["structured"]["text"].to_string();
+    assert!(
+        seen.contains("inner") && !seen.contains("secret"),
+        "{output}"
+    );
+    // What is mounted can be read: writing alone cannot be given.
+    call(&["file_write=src"]).fails_with(3, "E3210");
+}
+
+#[test]
 fn a_component_has_commands_run_with_its_own_grants() {
     let Some(docker) = Docker::get() else { return };
     let env = machine(docker);

@@ -173,7 +173,16 @@ fn a_body_has_one_length_and_that_is_its_own() {
         // A connection that ended before its request did has no target.
         for request in server.requests().iter().skip(1) {
             assert!(["", "/"].contains(&request.target.as_str()), "{request:?}");
-            assert!(request.body.len() <= 5, "{request:?}");
+            // Of one that promised more than there was, all there was may have come before the connection ended.
+            let said = request.header("content-length").unwrap_or_default();
+            let said: usize = said
+                .split(',')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .parse()
+                .unwrap_or(0);
+            assert!(request.body.len() <= said, "{request:?}");
         }
         probe.still_works();
     }
