@@ -172,7 +172,7 @@ impl App {
             catalog: Arc::clone(self) as Arc<dyn Catalog>,
             executor: Arc::new(Mux {
                 wasm: self.host()?,
-                commands: Arc::new(self.commands()?),
+                commands: self.command_executor()?,
             }),
             ledger: Arc::clone(self) as Arc<dyn Ledger>,
             admission: self.admission(most)?,

@@ -9,6 +9,7 @@ mod call;
 mod calls;
 mod completions;
 mod config;
+mod confine;
 mod doctor;
 mod exec;
 mod explain;
@@ -102,6 +103,8 @@ enum Command {
     Explain(explain::Args),
     Schema(schema::Args),
     Completions(completions::Args),
+    #[command(name = crate::exec::direct::SUBCOMMAND, hide = true)]
+    Confine(confine::Args),
 }
 
 impl Global {
@@ -151,6 +154,7 @@ fn run(cli: Cli, printer: &Printer) -> Result<ExitCode> {
         Command::Schema(args) => args.run()?,
         Command::Doctor(args) => args.run(&cli.global.flags())?,
         Command::Completions(args) => return Ok(args.run(printer).into()),
+        Command::Confine(args) => return Ok(args.run()),
         command => {
             let app = Arc::new(App::open(&cli.global.flags())?);
             printer.set_color(app.config.color);
@@ -192,6 +196,7 @@ fn run(cli: Cli, printer: &Printer) -> Result<ExitCode> {
                 Command::Explain(args) => args.run(),
                 Command::Schema(args) => args.run(),
                 Command::Completions(args) => return Ok(args.run(printer).into()),
+                Command::Confine(args) => return Ok(args.run()),
             };
             close(&app, printer);
             output?

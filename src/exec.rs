@@ -6,10 +6,13 @@
 mod capture;
 mod command_end;
 mod commands;
+pub mod direct;
 pub mod docker;
 mod events;
 mod mux;
 mod outcome;
+mod places;
+mod reading;
 mod sandbox;
 
 use std::fmt;
@@ -25,12 +28,12 @@ pub use capture::Capture;
 pub use command_end::CommandEnd;
 pub use commands::{CommandFailure, Commands, FinishedCommand, GuestCommand};
 pub use events::{Backlog, Effect, Event, EventLimits, EventSink, Events, LogLevel, Stdio};
-pub use mux::Mux;
+pub use mux::{Mux, Obstructed};
 pub use outcome::{
     Content, Ended, Frame, InputRequest, LimitKind, Outcome, Output, ResourceBody, ToolError,
     ToolErrorKind, Usage, bytes,
 };
-
+pub use places::PlaceRules;
 pub use sandbox::{Changes, Reading, SandboxMount, SandboxSpec};
 
 use crate::error::Error;

@@ -37,7 +37,7 @@ use crate::schema::canonical;
 pub use admit::{Admission, SERVICE, Sharing};
 pub use authorise::{Authorised, Plan, PolicyAnswer};
 pub use caller::Caller;
-pub use contain::{CommandRules, WORKSPACE};
+pub use contain::{CommandPlace, CommandRules, WORKSPACE};
 pub use ledger::{Approval, Asked, Ledger};
 pub use question::{Provenance, listing};
 pub use record::Recording;

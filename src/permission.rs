@@ -79,5 +79,5 @@ pub use scope::Scope;
 pub use secret::{Inject, SecretScope, Usage};
 pub use socket::SocketScope;
 pub use state::StateScope;
-pub use subprocess::SubprocessScope;
+pub use subprocess::{DIRECT, SSH, SubprocessScope, is_outside};
 pub use tool_invoke::ToolInvokeScope;

@@ -1,19 +1,32 @@
 //! What commands in containers get here: from the configuration to the executor's settings.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use super::{App, read_grants};
 use crate::config::{ImagePullPolicy, Strategy};
 use crate::error::Result;
-use crate::exec::docker::{
-    DockerExecutor, DockerSettings, ImageRules, KeptRules, PlaceRules, Reviews,
-};
-use crate::exec::{Job, Reading, SandboxSpec};
+use crate::exec::direct::{self, DirectExecutor, DirectSettings};
+use crate::exec::docker::{DockerExecutor, DockerSettings, ImageRules, KeptRules, Reviews};
+use crate::exec::{Executor, Job, Obstructed, PlaceRules, Reading, SandboxSpec};
 use crate::fsx;
-use crate::invoke::CommandRules;
+use crate::invoke::{CommandPlace, CommandRules};
 use crate::manifest::container::{Network, User};
 use crate::permission::Grants;
 
 /// A seccomp profile is a list of system calls; more is none.
 const MAX_PROFILE: u64 = 1 << 20;
+
+/// What a process has to be able to reach to have commands run.
+#[derive(Debug, Default)]
+pub(super) struct CommandReach {
+    /// Files and folders to read.
+    pub(super) read: Vec<PathBuf>,
+    /// Files and folders to change.
+    pub(super) write: Vec<PathBuf>,
+    /// A TCP port to connect to.
+    pub(super) port: Option<u16>,
+}
 
 impl App {
     /// What runs commands, made when it is first needed; it connects to nothing before a command runs.
@@ -27,6 +40,85 @@ impl App {
         let commands = DockerExecutor::new(self.command_settings()?, self.environment.clone());
         // Two callers may have made it at the same time; the first one counts for both.
         Ok(self.commands.get_or_init(|| commands).clone())
+    }
+
+    /// The executor of commands that was chosen. Nothing takes its place where it cannot be used: then everything is refused,
+    /// with the reason.
+    ///
+    /// # Errors
+    /// Those of [`App::commands`].
+    pub(super) fn command_executor(&self) -> Result<Arc<dyn Executor>> {
+        if let Some(obstructed) = self.obstructed() {
+            return Ok(Arc::new(obstructed));
+        }
+        Ok(match self.config.execution.strategy {
+            Strategy::Direct => Arc::new(DirectExecutor::new(DirectSettings {
+                places: self.place_rules(),
+                concurrency: self.config.docker.concurrency as usize,
+            })),
+            Strategy::Auto | Strategy::Docker | Strategy::Ssh => Arc::new(self.commands()?),
+        })
+    }
+
+    /// Why the chosen executor of commands cannot be used, as far as is known before it is.
+    #[must_use]
+    pub fn command_obstacle(&self) -> Option<&'static str> {
+        let execution = &self.config.execution;
+        let missing = "commands cannot be run on another machine yet";
+        let is_missing = execution.strategy == Strategy::Ssh;
+        execution
+            .obstacle()
+            .or_else(|| is_missing.then_some(missing))
+    }
+
+    fn obstructed(&self) -> Option<Obstructed> {
+        self.command_obstacle().map(|why| Obstructed {
+            chosen: self.config.execution.strategy.word(),
+            why,
+        })
+    }
+
+    /// What this process has to be able to reach to have commands run: for one that confines itself before it does.
+    pub(super) fn command_reach(&self) -> CommandReach {
+        match self.config.execution.strategy {
+            _ if self.command_obstacle().is_some() => CommandReach::default(),
+            Strategy::Direct => {
+                let (read, write) = direct::reach();
+                CommandReach {
+                    read,
+                    write,
+                    port: None,
+                }
+            }
+            // Where there is no daemon, the command is what is refused.
+            Strategy::Auto | Strategy::Docker | Strategy::Ssh => self
+                .commands()
+                .and_then(|commands| commands.reach())
+                .map(|(read, port)| CommandReach {
+                    read,
+                    write: Vec::new(),
+                    port,
+                })
+                .unwrap_or_default(),
+        }
+    }
+
+    fn place_rules(&self) -> PlaceRules {
+        PlaceRules {
+            roots: self.config.docker.volume_roots.clone(),
+            allow_root: self.config.docker.allow_root,
+        }
+    }
+
+    /// Where commands run.
+    #[must_use]
+    pub fn command_place(&self) -> CommandPlace {
+        let execution = &self.config.execution;
+        match execution.strategy {
+            Strategy::Auto | Strategy::Docker => CommandPlace::Container,
+            Strategy::Direct => CommandPlace::Direct,
+            Strategy::Ssh => CommandPlace::Ssh(execution.ssh.host.clone().unwrap_or_default()),
+        }
     }
 
     fn command_settings(&self) -> Result<DockerSettings> {
@@ -46,10 +138,7 @@ impl App {
                 attempts: docker.retry.attempts,
                 base_delay: docker.retry.base_delay,
             },
-            places: PlaceRules {
-                roots: docker.volume_roots.clone(),
-                allow_root: docker.allow_root,
-            },
+            places: self.place_rules(),
             reviews: Reviews {
                 kept: self.kept_changes(),
                 rules: self.change_rules(),
@@ -130,6 +219,7 @@ impl App {
     pub(super) fn command_rules(&self) -> CommandRules {
         let docker = &self.config.docker;
         CommandRules {
+            place: self.command_place(),
             image: docker.image.familiar(),
             resources: docker.resources.clone(),
             most: docker.ceiling.clone(),
@@ -139,13 +229,7 @@ impl App {
             allow_bridge: docker.allow_bridge,
             allow_host_network: docker.allow_host_network,
             volumes: self.configured_volumes(),
-            obstacle: match self.config.execution.strategy {
-                Strategy::Auto | Strategy::Docker => None,
-                strategy @ (Strategy::Direct | Strategy::Ssh) => Some(format!(
-                    "`execution.strategy` is `{}`, and this version runs commands in containers alone",
-                    strategy.word()
-                )),
-            },
+            obstacle: self.obstructed(),
         }
     }
 }

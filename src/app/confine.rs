@@ -84,13 +84,14 @@ fn reachable(app: &App, grants: &Grants, requests: &[Request]) -> Reachable {
     let mut ports = ports(&scope)
         .zip(passing_on.ports)
         .map(|(granted, needed)| [granted, needed].concat());
-    // A component has commands run by a daemon. Where there is none, the command is what is refused.
-    if scope.kinds().contains(&Kind::Subprocess)
-        && let Ok((files, port)) = app.commands().and_then(|commands| commands.reach())
-    {
-        read.extend(files);
+    let mut write = of(Access::Write);
+    // A component has commands run by somebody else.
+    if scope.kinds().contains(&Kind::Subprocess) {
+        let commands = app.command_reach();
+        read.extend(commands.read);
+        write.extend(commands.write);
         if let Some(ports) = &mut ports {
-            ports.extend(port);
+            ports.extend(commands.port);
         }
     }
     // The folder of a granted file is opened to reach the file; nothing else in it may be read.
@@ -100,7 +101,6 @@ fn reachable(app: &App, grants: &Grants, requests: &[Request]) -> Reachable {
         .filter(|path| path.is_file())
         .filter_map(|path| path.parent().map(Path::to_owned))
         .collect();
-    let mut write = of(Access::Write);
     // The database makes files beside itself, and the log of calls is written while they run.
     write.extend([app.paths.home.clone(), app.config.cache_dir.clone()]);
     Reachable {

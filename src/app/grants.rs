@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Code, Error, Result};
-use crate::manifest::image::full_name;
+use crate::manifest::image::granted_name;
 use crate::permission::{
     Access, Allow, AllowValue, Capability, FileScope, GrantedMount, Grants, Kind, SubprocessScope,
 };
@@ -77,7 +77,7 @@ fn in_full(capability: Capability) -> Result<Capability> {
     let Capability::Subprocess(scope) = &capability else {
         return Ok(capability);
     };
-    let image = scope.image().map(full_name);
+    let image = scope.image().map(granted_name);
     SubprocessScope::new(image.as_deref(), scope.command())
         .map(Capability::Subprocess)
         .map_err(|error| error.into_error(Code::E3004))

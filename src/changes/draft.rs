@@ -1,7 +1,7 @@
 //! The folders that a command writes into while it runs. What is not kept in the end is removed.
 //!
 //! ```text
-//! TOOLHATCH_HOME/changes/ID/owner       the process that runs the command
+//! TOOLHATCH_HOME/changes/ID             locked by the process that runs the command, as long as it does
 //!                           LAYER/upper what the command writes: afterwards, what it changed
 //!                           LAYER/work  for the kernel
 //!                           index.json  the changes; what has none is of a run that did not end
@@ -13,14 +13,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::index::{Kept, VERSION};
+use super::index::{Kept, Locked, VERSION};
 use super::{ChangeSet, LayerChanges};
 use crate::error::{Code, Error, Result};
 use crate::fsx;
 use crate::ids::CallId;
 
-/// Names the process that runs the command.
-pub(super) const OWNER: &str = "owner";
 /// Has the time of the file system when the command began.
 const BEGAN: &str = "began";
 
@@ -30,6 +28,7 @@ pub struct Draft {
     id: CallId,
     kept: Kept,
     is_kept: AtomicBool,
+    _locked: Locked,
 }
 
 /// The two folders of one overlay.
@@ -48,23 +47,24 @@ pub struct Layer {
 }
 
 impl Draft {
-    /// Begins one below the folder of all changes. `owner` is what [`Kept::sweep`] is asked about.
+    /// Begins one below the folder of all changes. [`Kept::sweep`] leaves it alone as long as this process lives.
     ///
     /// # Errors
     /// Those of making folders.
-    pub fn begin(kept: &Kept, id: CallId, owner: &str) -> Result<Self> {
+    pub fn begin(kept: &Kept, id: CallId) -> Result<Self> {
         fsx::create_private_dir(kept.folder())?;
         let folder = kept.folder_of(&id);
+        // Between its two steps it looks like one that was left.
+        let _turn = kept.turn()?;
         fs::create_dir(&folder)
             .and_then(|()| fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)))
             .map_err(|error| fsx::io_error("creating folder", &folder, error))?;
-        let draft = Self {
+        Ok(Self {
             id,
             kept: kept.clone(),
             is_kept: AtomicBool::new(false),
-        };
-        fsx::write_atomic(&folder.join(OWNER), owner.as_bytes(), 0o600)?;
-        Ok(draft)
+            _locked: kept.lock(&id)?,
+        })
     }
 
     fn folder(&self) -> PathBuf {

@@ -4,13 +4,11 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::draft::OWNER;
 use super::{Change, Name, Node, Rules};
 use crate::error::{Code, Error, Result};
 use crate::fsx;
@@ -19,8 +17,6 @@ use crate::ids::CallId;
 /// The format of the index.
 pub(super) const VERSION: u32 = 1;
 const INDEX: &str = "index.json";
-/// A run writes down whose it is at once.
-const NAMED_WITHIN: Duration = Duration::from_secs(3600);
 /// A larger index is none of ours.
 const MAX_INDEX: u64 = 256 << 20;
 
@@ -250,6 +246,19 @@ impl Kept {
         fsx::write_atomic(&path, &bytes, 0o600)
     }
 
+    /// Waits until nobody makes a folder or looks which were left.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub(super) fn turn(&self) -> Result<Locked> {
+        // Beside the folder: everything in it is of a call.
+        let path = self.0.with_extension("lock");
+        let file = fsx::open_lock(&path)?;
+        rustix::fs::flock(&file, FlockOperation::LockExclusive)
+            .map_err(|error| fsx::io_error("locking", &path, error.into()))?;
+        Ok(Locked(file))
+    }
+
     /// Keeps others from applying or removing the same changes meanwhile.
     ///
     /// # Errors
@@ -303,26 +312,31 @@ impl Kept {
     ///
     /// # Errors
     /// Where the folder cannot be read.
-    pub fn sweep(&self, is_gone: impl Fn(&str) -> bool) -> Result<usize> {
+    pub fn sweep(&self) -> Result<usize> {
         let mut removed = 0;
-        for id in self.ids()? {
-            let folder = self.folder_of(&id);
-            if folder.join(INDEX).exists() {
-                continue;
-            }
-            let is_left = match fsx::read_text(&folder.join(OWNER), 4096) {
-                Ok(owner) => is_gone(&owner),
-                // Whoever made it was killed before it could say who it is.
-                Err(_) => age(&folder).is_some_and(|age| age > NAMED_WITHIN),
-            };
-            if is_left {
-                match self.remove(&id) {
-                    Ok(()) => removed += 1,
-                    Err(error) => tracing::debug!(%error, %id, "something stays"),
-                }
+        for (id, _locked) in self.left()? {
+            match self.remove(&id) {
+                Ok(()) => removed += 1,
+                Err(error) => tracing::debug!(%error, %id, "something stays"),
             }
         }
         Ok(removed)
+    }
+
+    /// What has no index, and nobody who will write one.
+    fn left(&self) -> Result<Vec<(CallId, Locked)>> {
+        let has_index = |id: &CallId| self.folder_of(id).join(INDEX).exists();
+        let mut open = self.ids()?;
+        open.retain(|id| !has_index(id));
+        if open.is_empty() {
+            return Ok(Vec::new());
+        }
+        let _turn = self.turn()?;
+        let locked = open
+            .into_iter()
+            .filter_map(|id| Some((id, self.lock(&id).ok()?)));
+        // It may have been written meanwhile.
+        Ok(locked.filter(|(id, _)| !has_index(id)).collect())
     }
 }
 
@@ -338,15 +352,6 @@ fn remove_kernels(folder: &Path) {
             drop(fs::remove_dir(own.path()));
         }
     }
-}
-
-fn age(folder: &Path) -> Option<Duration> {
-    fs::symlink_metadata(folder)
-        .ok()?
-        .modified()
-        .ok()?
-        .elapsed()
-        .ok()
 }
 
 /// Lets the owner into every folder: a command may have closed some of its own.

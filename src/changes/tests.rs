@@ -129,7 +129,7 @@ proptest! {
         build(&lower, &before);
         build(&wanted, &after);
         let kept = Kept::new(home.join("changes"));
-        let draft = Draft::begin(&kept, CallId::generate(), "nobody").expect("begun");
+        let draft = Draft::begin(&kept, CallId::generate()).expect("begun");
         let layer = draft.layer("0-0", &lower).expect("made");
         overlay(&layer.upper, &before, &after);
         let changes = compare(&layer.upper, &lower, i128::MAX, &BTreeSet::new()).expect("compared");

@@ -25,8 +25,7 @@ use crate::error::{Code, Error, Result};
 use crate::exec::{Approver, EventLimits, EventSink};
 use crate::exit_code::Exit;
 use crate::ids::{CallId, InvalidId};
-use crate::invoke::{Caller, Report, Request, ToolRef, WORKSPACE};
-use crate::manifest::image::full_name;
+use crate::invoke::{Caller, CommandPlace, Report, Request, ToolRef, WORKSPACE};
 use crate::manifest::{ByteSize, HumanDuration, LimitRequest};
 use crate::permission::{Capability, Grants, Kind, SubprocessScope};
 use crate::registry::SANDBOX;
@@ -211,11 +210,19 @@ impl Args {
         texts.extend(self.env.iter().map(|variable| format!("env={variable}")));
         let mut grants = read_grants(&texts, false, &app.paths.current)?;
         let program = self.command.first().map(String::as_str);
+        let place = app.command_place();
+        if let (Some(image), true) = (&self.image, place != CommandPlace::Container) {
+            return Err(Error::new(
+                Code::E3004,
+                format!("running a command in the image {image}: there are no containers where commands run here"),
+            )
+            .hint("Leave `--image` out, or have `execution.strategy` be `docker`."));
+        }
         let image = match &self.image {
-            Some(image) => full_name(image),
+            Some(image) => image.clone(),
             None => app.config.docker.image.to_string(),
         };
-        let scope = SubprocessScope::new(Some(&image), program)
+        let scope = SubprocessScope::new(Some(&place.reference(&image)), program)
             .map_err(|error| error.into_error(Code::E3004))?;
         grants.scope.insert(Capability::Subprocess(scope));
         if matches!(self.net.as_deref(), Some("bridge" | "host")) {

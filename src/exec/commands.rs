@@ -10,6 +10,9 @@ use crate::manifest::container::Network;
 
 /// Runs commands for one call, with no more than that call may do.
 pub trait Commands: Send + Sync + fmt::Debug {
+    /// What a command in this image is granted by: the full name of the image, or the word for where it runs instead.
+    fn reference(&self, image: &str) -> String;
+
     /// Runs a command to its end. Dropping the future ends it.
     ///
     /// # Errors

@@ -12,9 +12,7 @@ mod error;
 mod image;
 mod kept;
 mod lease;
-mod outcome;
 mod overlay;
-mod places;
 mod posture;
 mod probe;
 mod resident;
@@ -35,14 +33,14 @@ pub use image::ImageRules;
 pub use kept::KeptRules;
 pub use lease::{Leased, Owner};
 pub use overlay::Reviews;
-pub use places::PlaceRules;
 
 use self::command::Told;
 use self::kept::Kept;
 use self::overlay::Work;
 use self::sandbox::{Prepared, Sandbox};
 use super::{
-    Arguments, BoxFuture, CommandEnd, Ended, Executor, Job, LogLevel, Outcome, SandboxSpec, Usage,
+    Arguments, BoxFuture, CommandEnd, Ended, Executor, Job, LogLevel, Outcome, PlaceRules,
+    SandboxSpec, Usage, reading,
 };
 use crate::changes::ChangeSet;
 use crate::config::{DaemonChoice, DockerHost, Environment, TlsFiles};
@@ -101,12 +99,8 @@ impl Inner {
     async fn sweep(&self, daemon: &Daemon) -> Result<()> {
         lease::sweep(daemon, &self.owner).await?;
         volumes::sweep(daemon, &self.owner).await?;
-        let (kept, owner) = (self.settings.reviews.kept.clone(), self.owner.clone());
-        let swept = tokio::task::spawn_blocking(move || {
-            overlay::sweep(&kept, |text| {
-                Owner::parse(text).is_some_and(|other| other.is_gone(&owner))
-            })
-        });
+        let kept = self.settings.reviews.kept.clone();
+        let swept = tokio::task::spawn_blocking(move || overlay::sweep(&kept));
         swept
             .await
             .map_err(|error| Error::new(Code::E3000, "sweeping").caused_by(error))??;
@@ -308,8 +302,8 @@ impl DockerExecutor {
             usage.peak_memory = reported.max_rss_bytes;
         }
         let mut ended = match told {
-            Told::Ended(reported) => outcome::ended(&reported, printed, spec, job),
-            Told::Refused(refused) => outcome::refused(refused, spec, &job.events),
+            Told::Ended(reported) => reading::ended(&reported, printed, spec, job),
+            Told::Refused(refused) => reading::refused(refused, spec, &job.events, "in the image"),
             Told::Cancelled(_) => {
                 printed.keep(&job.events);
                 Ended::Cancelled
@@ -353,7 +347,7 @@ impl DockerExecutor {
         };
         if let Some(set) = finish(work, spec).await? {
             let rules = &self.0.settings.reviews.rules;
-            if !outcome::tell_changes(ended, || overlay::in_result(&set, rules)) {
+            if !reading::tell_changes(ended, || overlay::in_result(&set, rules)) {
                 job.events.log(LogLevel::Warn, &overlay::in_words(&set));
             }
         }

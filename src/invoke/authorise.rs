@@ -104,7 +104,9 @@ impl Resolved {
         let wish = Wish::of(&self.tool.entry, &request.arguments, &rules.commands)?;
         let kept = self.kept.as_deref();
         let mut plan = plan(&self.source, &request, kept, rules, wish.as_ref())?;
-        let image = wish.as_ref().map(|wish| wish.image().to_owned());
+        let image = wish
+            .as_ref()
+            .map(|wish| rules.commands.place.reference(wish.image()));
         if let Some(wish) = wish {
             let limits = self.source.manifest.as_deref().map(|it| &it.limits);
             let spec = plan.contain(

@@ -65,7 +65,8 @@ impl CallCommands {
         let Some((policies, circumstances)) = self.policies.clone() else {
             return Ok(());
         };
-        let question = circumstances.container(&command.image);
+        let place = self.rules.place.reference(&command.image);
+        let question = circumstances.container(&place);
         let decided = tokio::task::spawn_blocking(move || policies.decide(&question)).await;
         let decision = decided.map_err(|_| {
             CommandFailure::Unavailable("the policies could not be asked".to_owned())
@@ -75,7 +76,7 @@ impl CallCommands {
             return Ok(());
         }
         let action = Action::Subprocess {
-            image: command.image.clone(),
+            image: place,
             command: command.argv.first().cloned().unwrap_or_default(),
         };
         self.events
@@ -175,6 +176,10 @@ fn refusal(error: &Error) -> CommandFailure {
 }
 
 impl Commands for CallCommands {
+    fn reference(&self, image: &str) -> String {
+        self.rules.place.reference(image)
+    }
+
     fn run(&self, command: GuestCommand) -> BoxFuture<'_, Result<FinishedCommand, CommandFailure>> {
         Box::pin(self.run_to_end(command))
     }

@@ -12,19 +12,45 @@ use super::authorise::Plan;
 use crate::config::{Amount, ContainerRequest, ContainerResources};
 use crate::error::{Code, Error, Result};
 use crate::exec::{
-    Changes, CommandEnd, Entry, EventSink, GuestCommand, Reading, SandboxMount, SandboxSpec,
+    Changes, CommandEnd, Entry, EventSink, GuestCommand, Obstructed, Reading, SandboxMount,
+    SandboxSpec,
 };
 use crate::manifest::LimitRequest;
 use crate::manifest::container::{ContainerLimits, ContainerSpec, Network, User};
 use crate::manifest::image::full_name;
-use crate::permission::{Access, Action, Capability, FileScope, Grants, Kind};
+use crate::permission::{self, Access, Action, Capability, FileScope, Grants, Kind};
 
 /// Where what was granted by a relative path appears.
 pub const WORKSPACE: &str = "/workspace";
 
+/// Where the commands of this process run, as the operator chose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommandPlace {
+    /// In containers.
+    Container,
+    /// As processes of this machine.
+    Direct,
+    /// As processes of another machine, which has this name.
+    Ssh(String),
+}
+
+impl CommandPlace {
+    /// What is granted and asked for by: the full name of the image, or the word for a place that has none.
+    #[must_use]
+    pub fn reference(&self, image: &str) -> String {
+        match self {
+            Self::Container => full_name(image),
+            Self::Direct => permission::DIRECT.to_owned(),
+            Self::Ssh(host) => format!("{}{host}", permission::SSH),
+        }
+    }
+}
+
 /// What holds for every command of this process.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CommandRules {
+    /// Where they run.
+    pub place: CommandPlace,
     /// The image where none is named.
     pub image: String,
     /// What a command may use where nothing is said.
@@ -43,8 +69,8 @@ pub struct CommandRules {
     pub allow_host_network: bool,
     /// What commands have mounted that whoever calls them mounts nothing for.
     pub volumes: Grants,
-    /// Why no command can be run as things are configured, as a sentence.
-    pub obstacle: Option<String>,
+    /// What stands in the place of an executor that was chosen and cannot be used.
+    pub obstacle: Option<Obstructed>,
 }
 
 impl CommandRules {
@@ -52,6 +78,7 @@ impl CommandRules {
     #[must_use]
     pub fn none() -> Self {
         Self {
+            place: CommandPlace::Container,
             image: String::new(),
             resources: ContainerResources::default(),
             most: ContainerResources::default(),
@@ -240,19 +267,10 @@ impl Plan {
         rules: &CommandRules,
     ) -> Result<SandboxSpec> {
         if let Some(obstacle) = &rules.obstacle {
-            return Err(CommandEnd::InvalidConfig
-                .error(Code::E3405, format!("running a command: {obstacle}"))
-                .hint("Set `execution.strategy = \"docker\"`. Nothing takes the place of what was chosen."));
+            return Err(obstacle.error());
         }
-        if wish.keep.is_some() && wish.changes == Changes::Reviewed {
-            return Err(CommandEnd::InvalidConfig
-                .error(
-                    Code::E3301,
-                    "running a command: a container that is kept cannot have its changes reviewed",
-                )
-                .hint("Leave out one of `keep` and `changes`: a review is of one command in a container of its own."));
-        }
-        self.check_command(&wish, events)?;
+        Self::check_container(&wish, &rules.place)?;
+        self.check_command(&wish, events, &rules.place)?;
         self.check_network(wish.network, rules)?;
         let mounts = self.sandbox_mounts(wish.changes, events)?;
         let mut env: BTreeMap<String, String> = self.environment.iter().cloned().collect();
@@ -283,9 +301,42 @@ impl Plan {
         })
     }
 
-    fn check_command(&self, wish: &Wish, events: &EventSink) -> Result<()> {
+    /// What only a container can do, and what it cannot do at once.
+    fn check_container(wish: &Wish, place: &CommandPlace) -> Result<()> {
+        let refused = |why: String, hint: &str| {
+            Err(CommandEnd::InvalidConfig
+                .error(Code::E3004, why)
+                .hint(hint.to_owned()))
+        };
+        let is_reviewed = wish.changes == Changes::Reviewed;
+        if wish.keep.is_some() && is_reviewed {
+            return refused(
+                "running a command: a container that is kept cannot have its changes reviewed"
+                    .to_owned(),
+                "Leave out one of `keep` and `changes`: a review is of one command in a container of its own.",
+            );
+        }
+        if *place == CommandPlace::Container {
+            return Ok(());
+        }
+        if let Some(name) = &wish.keep {
+            return refused(
+                format!("keeping what the command runs in as {name}: it runs in no container here"),
+                "Leave `keep` out, or have `execution.strategy` be `docker`.",
+            );
+        }
+        if is_reviewed {
+            return refused(
+                "reviewing the changes of a command: it runs in no container here, and would make them".to_owned(),
+                "Leave `changes` out, or have `execution.strategy` be `docker`.",
+            );
+        }
+        Ok(())
+    }
+
+    fn check_command(&self, wish: &Wish, events: &EventSink, place: &CommandPlace) -> Result<()> {
         let action = Action::Subprocess {
-            image: full_name(&wish.image),
+            image: place.reference(&wish.image),
             command: wish.program().to_owned(),
         };
         let Err(mut denial) = self.effective.check(&action, &self.sensitive) else {

@@ -11,7 +11,7 @@ use crate::exec::{BoxFuture, Entry, Mount, Veto};
 use crate::ids::Digest;
 use crate::manifest::Risk as ManifestRisk;
 use crate::manifest::image::ImageRef;
-use crate::permission::{Access as FileAccess, Action, Scope};
+use crate::permission::{Access as FileAccess, Action, Scope, is_outside};
 use crate::policy::question::{
     Access, Environment, HostTarget, ImageTarget, Lifecycle, Origin as PolicyOrigin, PathTarget,
     Risk, SessionState, Tool as PolicyTool, Version,
@@ -87,9 +87,10 @@ impl Circumstances {
         )
     }
 
-    /// May a command be run in this image?
+    /// May a command be run in this image, or in the place that this word stands for?
     pub(super) fn container(&self, image: &str) -> Question {
         let named = ImageRef::parse(image).ok();
+        let named = named.filter(|_| !is_outside(image));
         let digest = named.as_ref().and_then(ImageRef::digest);
         self.question(
             Ask::Container {

@@ -9,6 +9,8 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
+use crate::permission::is_outside;
+
 /// The registry of names that say none.
 const HUB: &str = "docker.io";
 /// Other spellings of [`HUB`].
@@ -39,6 +41,16 @@ pub struct ImageRef {
 #[must_use]
 pub fn full_name(text: &str) -> String {
     ImageRef::parse(text).map_or_else(|_| text.to_owned(), |image| image.to_string())
+}
+
+/// What is meant where somebody grants or asks for an image by this text: a word for a place outside of containers, as it
+/// is, or the full name of the image. An image of such a name has to be written `library/direct`.
+#[must_use]
+pub fn granted_name(text: &str) -> String {
+    if is_outside(text) {
+        return text.to_owned();
+    }
+    full_name(text)
 }
 
 /// The text is not a reference to an image; says which rule it breaks.

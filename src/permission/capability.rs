@@ -81,7 +81,9 @@ impl Capability {
             Kind::NetworkUdp => Self::NetworkUdp(SocketScope::everything()),
             Kind::Env => Self::Env(EnvScope::Any),
             Kind::Secrets => return SecretScope::everything().map(Self::Secrets).into(),
-            Kind::Subprocess => Self::Subprocess(SubprocessScope::everything()),
+            Kind::Subprocess => {
+                return SubprocessScope::everything().map(Self::Subprocess).into();
+            }
             Kind::ToolInvoke => Self::ToolInvoke(ToolInvokeScope::everything()),
             Kind::State => Self::State(StateScope::everything()),
             Kind::Documents => Self::Documents(DocumentScope::everything()),

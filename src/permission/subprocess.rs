@@ -1,4 +1,6 @@
-//! Commands in containers: which image, which command. Never a process on the host itself.
+//! Commands: in which image, which command. Where an operator has them run elsewhere than in a container, a word takes the
+//! place of the image: `direct` for a process of this machine, `ssh:HOST` for one of another. Such a word has to be granted
+//! by name: no image stands for it, and neither does leaving the image open. `ssh:*` is any other machine.
 //!
 //! Text form: `image:IMAGE`, `command:COMMAND`, both joined by `;`, or `*` for any command in any image. Both are compared
 //! exactly. In either, `%` and `;` are written `%25` and `%3B`.
@@ -11,7 +13,18 @@ use super::meet::Meet;
 use super::parse_error::{Form, ParseError};
 use super::text;
 
+/// In place of an image: a process of this machine.
+pub const DIRECT: &str = "direct";
+/// In place of an image, with the name of the machine behind it: a process of another machine.
+pub const SSH: &str = "ssh:";
+
 const FORM: &Form = Kind::Subprocess.form();
+
+/// True where this stands for a place outside of containers, and is not the full name of an image.
+#[must_use]
+pub fn is_outside(image: &str) -> bool {
+    image == DIRECT || image.starts_with(SSH)
+}
 
 /// An image and a command, either of which may be left open.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,16 +48,17 @@ impl SubprocessScope {
         })
     }
 
-    /// Any command in any image.
+    /// Any command in any image, on this machine, and on any other: no single scope is all of them.
     #[must_use]
-    pub fn everything() -> Self {
-        Self {
-            image: None,
+    pub fn everything() -> [Self; 3] {
+        let of = |image: Option<String>| Self {
+            image,
             command: None,
-        }
+        };
+        [of(None), of(Some(DIRECT.to_owned())), of(Some(any_ssh()))]
     }
 
-    /// The image; nothing means any.
+    /// The image, or the word for a place outside of containers; nothing means any image.
     #[must_use]
     pub fn image(&self) -> Option<&str> {
         self.image.as_deref()
@@ -59,9 +73,17 @@ impl SubprocessScope {
     /// True where this command may be run in this image.
     #[must_use]
     pub fn allows(&self, image: &str, command: &str) -> bool {
-        self.image.as_deref().is_none_or(|ours| ours == image)
-            && self.command.as_deref().is_none_or(|ours| ours == command)
+        let is_image = match self.image.as_deref() {
+            Some(ours) => ours == image || (image.starts_with(SSH) && ours == any_ssh()),
+            None => !is_outside(image),
+        };
+        is_image && self.command.as_deref().is_none_or(|ours| ours == command)
     }
+}
+
+/// Any other machine.
+fn any_ssh() -> String {
+    format!("{SSH}*")
 }
 
 impl Meet for SubprocessScope {
@@ -70,8 +92,18 @@ impl Meet for SubprocessScope {
             (None, value) | (value, None) => Some(value.clone()),
             (Some(left), Some(right)) => (left == right).then(|| Some(left.clone())),
         };
+        let any_ssh = any_ssh();
+        let image = match (&self.image, &other.image) {
+            (None, Some(word)) | (Some(word), None) if is_outside(word) => None,
+            (Some(any), Some(one)) | (Some(one), Some(any))
+                if *any == any_ssh && one.starts_with(SSH) =>
+            {
+                Some(Some(one.clone()))
+            }
+            (ours, theirs) => narrower(ours, theirs),
+        };
         Some(Self {
-            image: narrower(&self.image, &other.image)?,
+            image: image?,
             command: narrower(&self.command, &other.command)?,
         })
     }

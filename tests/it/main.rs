@@ -25,6 +25,8 @@ mod containers;
 #[cfg(test)]
 mod custom;
 #[cfg(test)]
+mod direct;
+#[cfg(test)]
 mod docker;
 #[cfg(test)]
 mod errors;

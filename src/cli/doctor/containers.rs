@@ -31,6 +31,7 @@ pub(super) fn checks(app: &Arc<App>) -> Vec<Check> {
         }
         Ok(Err(error)) | Err(error) => vec![absent(app, &error)],
     };
+    checks.push(chosen(app));
     if app.config.execution.allow_direct {
         checks.push(Check::problem(
             "direct",
@@ -39,6 +40,20 @@ pub(super) fn checks(app: &Arc<App>) -> Vec<Check> {
         ));
     }
     checks
+}
+
+/// Which executor was chosen for commands, and whether it can be used.
+fn chosen(app: &App) -> Check {
+    let execution = &app.config.execution;
+    let word = execution.strategy.word();
+    match app.command_obstacle() {
+        Some(why) => Check::problem(
+            "execution",
+            format!("commands are to run by `{word}`, and every one is refused: {why}"),
+            "Change `execution.strategy`, or what it needs.",
+        ),
+        None => Check::ok("execution", format!("commands run by `{word}`")),
+    }
 }
 
 /// Components run without a daemon. Who says where one is wants it, though.

@@ -6,7 +6,8 @@ use tokio::time::Instant;
 
 use super::image::Image;
 use super::resident::{Lost, Resident};
-use crate::exec::{Capture, EventSink, Job, SandboxSpec, Stdio};
+use crate::exec::reading::Printed;
+use crate::exec::{EventSink, Job, SandboxSpec, Stdio};
 use toolhatch_runner::protocol::{Ended as Reported, Order, Refused, Report, Run, STDIN_WINDOW};
 
 /// How long after the deadline and the grace the runner is still waited for before the container itself is ended.
@@ -31,13 +32,6 @@ pub(super) enum Told {
     Lost(Lost),
 }
 
-/// What a command printed.
-#[derive(Debug)]
-pub(super) struct Printed {
-    pub(super) stdout: Capture,
-    pub(super) stderr: Capture,
-}
-
 /// Runs the command of the job and stays with it to its end. The runner hears at least so often that somebody listens.
 pub(super) async fn run(
     resident: &mut Resident,
@@ -47,11 +41,7 @@ pub(super) async fn run(
     job: &Job,
     words_within: Duration,
 ) -> (Told, Printed) {
-    let limit = usize::try_from(job.limits.output).unwrap_or(usize::MAX);
-    let mut printed = Printed {
-        stdout: Capture::new(limit),
-        stderr: Capture::new(limit),
-    };
+    let mut printed = Printed::within(&job.limits);
     let told = match follow(resident, id, spec, image, job, words_within, &mut printed).await {
         Ok(told) => told,
         Err(lost) => Told::Lost(lost),
@@ -103,14 +93,8 @@ async fn follow(
                     continue;
                 }
                 match report {
-                    Report::Stdout(bytes) => {
-                        printed.stdout.push(&bytes);
-                        job.events.stream(Stdio::Stdout, &bytes);
-                    }
-                    Report::Stderr(bytes) => {
-                        printed.stderr.push(&bytes);
-                        job.events.stream(Stdio::Stderr, &bytes);
-                    }
+                    Report::Stdout(bytes) => printed.push(Stdio::Stdout, &bytes, &job.events),
+                    Report::Stderr(bytes) => printed.push(Stdio::Stderr, &bytes, &job.events),
                     Report::Taken(count) => {
                         stdin.taken(count);
                         stdin.send(resident, id).await?;

@@ -12,15 +12,15 @@
 //! that of an overlay is the inode of the upper folder. So its lower one is recognised by what is in it, where the kernel
 //! shows true inodes: where both are on one file system.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::places::{Bind, Places, mount_points};
 use super::posture;
 use crate::changes::{self, Change, ChangeSet, Draft, Kept, Layer, LayerChanges, Rules, What};
 use crate::error::{Code, Error, Result};
+use crate::exec::places::{Bind, Places, mount_points};
 use crate::exec::{CommandEnd, SandboxSpec};
 use crate::ids::CallId;
 
@@ -38,6 +38,36 @@ pub struct Reviews {
     pub kept: Kept,
     /// What they never reach.
     pub rules: Rules,
+}
+
+/// The mounts of one container, and what lies over them.
+#[derive(Debug, Clone)]
+pub(super) struct Laid {
+    /// Files and folders of the host, and who the container runs as.
+    pub(super) places: Places,
+    /// By where they appear in the container.
+    overlays: BTreeMap<String, Overlay>,
+}
+
+impl Laid {
+    /// Nothing over these places.
+    pub(super) fn without(places: &Places) -> Self {
+        Self {
+            places: places.clone(),
+            overlays: BTreeMap::new(),
+        }
+    }
+
+    /// What lies over a mount.
+    pub(super) fn over(&self, bind: &Bind) -> Option<&Overlay> {
+        self.overlays.get(&bind.container)
+    }
+
+    /// Every mount that something lies over.
+    pub(super) fn overlays(&self) -> impl Iterator<Item = (&Bind, &Overlay)> {
+        let binds = self.places.binds.iter();
+        binds.filter_map(|bind| Some((bind, self.over(bind)?)))
+    }
 }
 
 /// What lies over a mount.
@@ -77,8 +107,9 @@ pub(super) fn lay(
     call: &CallId,
     attempt: usize,
     spec: &SandboxSpec,
-    places: &mut Places,
+    laid: &mut Laid,
 ) -> Result<()> {
+    let Laid { places, overlays } = laid;
     let taken: Vec<String> = places
         .binds
         .iter()
@@ -86,7 +117,7 @@ pub(super) fn lay(
         .chain(places.hidden.iter().cloned())
         .collect();
     let mounted = mount_points()?;
-    for (number, bind) in places.binds.iter_mut().enumerate() {
+    for (number, bind) in places.binds.iter().enumerate() {
         let is_reviewed = |mount: &&crate::exec::SandboxMount| {
             mount.is_reviewed() && mount.container == bind.container
         };
@@ -110,14 +141,15 @@ pub(super) fn lay(
         for path in [&bind.host, &layer.upper] {
             check_path(path)?;
         }
-        bind.overlay = Some(Overlay {
+        let overlay = Overlay {
             volume: format!(
                 "toolhatch-changes-{}-{name}",
                 call.to_string().to_lowercase()
             ),
             witnesses: witnesses(bind, &layer, &taken),
             layer,
-        });
+        };
+        overlays.insert(bind.container.clone(), overlay);
     }
     Ok(())
 }
@@ -186,9 +218,9 @@ fn witnesses(bind: &Bind, layer: &Layer, taken: &[String]) -> Vec<(String, u64)>
 ///
 /// # Errors
 /// E3405.
-pub(super) fn check_again(places: &Places) -> Result<()> {
+pub(super) fn check_again(laid: &Laid) -> Result<()> {
     let mut differences = Vec::new();
-    for bind in places.binds.iter().filter(|bind| bind.overlay.is_some()) {
+    for (bind, _) in laid.overlays() {
         let now = std::fs::symlink_metadata(&bind.host).ok();
         if now.map(|now| (now.dev(), now.ino())) != Some(bind.file) {
             differences.push(format!(
@@ -207,7 +239,7 @@ pub(super) fn check_again(places: &Places) -> Result<()> {
 #[derive(Debug, Clone)]
 pub(super) struct Work {
     pub(super) draft: Arc<Draft>,
-    pub(super) binds: Vec<Bind>,
+    pub(super) laid: Laid,
     /// What covers parts of the workspaces, by its path in the container.
     pub(super) covered: Vec<String>,
     /// When the command began.
@@ -219,13 +251,14 @@ impl Work {
     ///
     /// # Errors
     /// Those of [`Draft::mark`].
-    pub(super) async fn begin(draft: Arc<Draft>, places: &Places) -> Result<Self> {
+    pub(super) async fn begin(draft: Arc<Draft>, laid: &Laid) -> Result<Self> {
         let marking = Arc::clone(&draft);
         let marked = tokio::task::spawn_blocking(move || marking.mark()).await;
+        let places = &laid.places;
         let covering = places.binds.iter().map(|bind| bind.container.clone());
         Ok(Self {
             draft,
-            binds: places.binds.clone(),
+            laid: laid.clone(),
             covered: covering.chain(places.hidden.iter().cloned()).collect(),
             since: marked.map_err(|error| {
                 Error::new(Code::E3000, "looking at the clock").caused_by(error)
@@ -240,10 +273,7 @@ impl Work {
     /// Those of [`changes::compare`] and of writing.
     pub(super) fn finish(&self, spec: &SandboxSpec) -> Result<Option<ChangeSet>> {
         let mut layers = Vec::new();
-        for bind in &self.binds {
-            let Some(overlay) = &bind.overlay else {
-                continue;
-            };
+        for (bind, overlay) in self.laid.overlays() {
             let below = |place: &String| {
                 let below = Path::new(place).strip_prefix(&bind.container).ok()?;
                 (!below.as_os_str().is_empty()).then(|| below.to_owned())
@@ -265,8 +295,8 @@ impl Work {
 }
 
 /// Removes what killed processes left below the folder of all changes.
-pub(super) fn sweep(kept: &Kept, is_gone: impl Fn(&str) -> bool) -> Result<usize> {
-    kept.sweep(is_gone)
+pub(super) fn sweep(kept: &Kept) -> Result<usize> {
+    kept.sweep()
         .map_err(|error| error.while_doing("removing what commands wrote"))
 }
 
@@ -338,8 +368,8 @@ pub(super) fn is_of_mount(error: &Error) -> bool {
 ///
 /// # Errors
 /// Those of [`Draft::begin`].
-pub(super) fn begin(kept: &Kept, call: CallId, owner: &str) -> Result<Arc<Draft>> {
-    let begun = Draft::begin(kept, call, owner);
+pub(super) fn begin(kept: &Kept, call: CallId) -> Result<Arc<Draft>> {
+    let begun = Draft::begin(kept, call);
     let begun =
         begun.map_err(|error| error.while_doing("making room for the changes of a command"));
     begun.map(Arc::new)

@@ -3,8 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::overlay::Overlay;
-use super::places::Places;
+use super::overlay::{Laid, Overlay};
 use super::resident::{Lost, Resident};
 use crate::exec::SandboxSpec;
 use crate::manifest::container::Network;
@@ -58,9 +57,9 @@ struct SeenMount {
 ///
 /// # Errors
 /// Where the runner is lost, or says something that cannot be read.
-pub(super) async fn look(resident: &mut Resident, places: &Places) -> Result<Seen, Lost> {
-    let paths = places.binds.iter().flat_map(|bind| {
-        let overlay = bind.overlay.iter();
+pub(super) async fn look(resident: &mut Resident, laid: &Laid) -> Result<Seen, Lost> {
+    let paths = laid.places.binds.iter().flat_map(|bind| {
+        let overlay = laid.over(bind).into_iter();
         let witnesses = overlay.flat_map(|overlay| overlay.witnesses.iter());
         let witnesses = witnesses.map(|(path, _)| path.clone());
         std::iter::once(bind.container.clone()).chain(witnesses)
@@ -78,7 +77,8 @@ pub(super) async fn look(resident: &mut Resident, places: &Places) -> Result<See
 
 impl Seen {
     /// Everything that is not as it should be, in sentences.
-    pub(super) fn differences(&self, spec: &SandboxSpec, places: &Places) -> Vec<String> {
+    pub(super) fn differences(&self, spec: &SandboxSpec, laid: &Laid) -> Vec<String> {
+        let places = &laid.places;
         let mut differences = Vec::new();
         let mut expect = |is_so: bool, what: String| {
             if !is_so {
@@ -161,7 +161,7 @@ impl Seen {
         for bind in &places.binds {
             let seen = self.mounts.iter().find(|seen| seen.path == bind.container);
             let place = &bind.container;
-            let is_same = match &bind.overlay {
+            let is_same = match laid.over(bind) {
                 None => seen.is_some_and(|seen| {
                     (seen.dev, seen.ino) == (Some(bind.file.0), Some(bind.file.1))
                 }),

@@ -14,13 +14,13 @@ use bollard::query_parameters::{
     CreateContainerOptions, RemoveVolumeOptions, UploadToContainerOptionsBuilder,
 };
 
-use super::create::RUNNER_FOLDER;
 use super::daemon::Daemon;
 use super::error;
 use super::image::Image;
 use super::lease::{self, Owner};
 use crate::config::ARCHITECTURE;
 use crate::error::{Code, Error, Result};
+use crate::exec::places::RUNNER_FOLDER;
 use crate::ids::{CallId, Digest};
 
 /// The program, for Linux on the architecture that this binary was built for; empty where it could not be built.

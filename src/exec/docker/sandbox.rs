@@ -12,13 +12,13 @@ use bollard::query_parameters::{
 use super::create::{self, Parts};
 use super::daemon::Daemon;
 use super::image::{self, Image};
-use super::overlay::{self, Work};
-use super::places::Places;
+use super::overlay::{self, Laid, Work};
 use super::resident::{Lost, Resident};
-use super::{DockerExecutor, error, lease, outcome, places, posture, probe, runner, volumes};
+use super::{DockerExecutor, error, lease, posture, probe, runner, volumes};
 use crate::changes::Draft;
 use crate::error::{Code, Error, Result};
-use crate::exec::{CommandEnd, Effect, Ended, Job, LogLevel, SandboxSpec};
+use crate::exec::places::{self, Places};
+use crate::exec::{CommandEnd, Effect, Ended, Job, LogLevel, SandboxSpec, reading};
 use crate::ids::Digest;
 use tokio_util::sync::CancellationToken;
 use toolhatch_runner::protocol::{self, Order, Report};
@@ -115,18 +115,12 @@ impl Container {
     }
 
     /// Makes the volumes that lie over its mounts.
-    async fn make_volumes(
-        &mut self,
-        places: &Places,
-        labels: &HashMap<String, String>,
-    ) -> Result<()> {
-        for bind in &places.binds {
-            if let Some(overlay) = &bind.overlay {
-                // Before it is there: whoever is dropped meanwhile removes it.
-                self.volumes.push(overlay.volume.clone());
-                let options = overlay.options(&bind.host);
-                volumes::create(&self.daemon, &overlay.volume, options, labels.clone()).await?;
-            }
+    async fn make_volumes(&mut self, laid: &Laid, labels: &HashMap<String, String>) -> Result<()> {
+        for (bind, overlay) in laid.overlays() {
+            // Before it is there: whoever is dropped meanwhile removes it.
+            self.volumes.push(overlay.volume.clone());
+            let options = overlay.options(&bind.host);
+            volumes::create(&self.daemon, &overlay.volume, options, labels.clone()).await?;
         }
         Ok(())
     }
@@ -179,8 +173,7 @@ impl Sandbox {
         prepared: &Prepared,
     ) -> Result<Self> {
         let draft = if spec.is_reviewed() {
-            let (kept, owner) = (&executor.0.settings.reviews.kept, &executor.0.owner);
-            Some(overlay::begin(kept, job.call, &owner.to_string())?)
+            Some(overlay::begin(&executor.0.settings.reviews.kept, job.call)?)
         } else {
             None
         };
@@ -220,15 +213,15 @@ impl Sandbox {
         } = prepared;
         let settings = &executor.0.settings;
         let runner_volume = executor.provide_runner(prepared).await?;
-        let places = &attempt.lay(job, spec, places).await?;
+        let laid = attempt.lay(job, spec, places).await?;
         let labels = executor.labels(job, spec, key);
         let mut container = Container::new(executor, daemon);
-        container.make_volumes(places, &labels).await?;
+        container.make_volumes(&laid, &labels).await?;
         let body = create::body(
             spec,
             Parts {
                 image,
-                places,
+                laid: &laid,
                 runner_volume: &runner_volume,
                 runner_arguments: executor.runner_arguments(job, spec),
                 labels,
@@ -255,7 +248,7 @@ impl Sandbox {
         }
         let mut resident = Resident::new(attach(daemon, &container.id).await?);
         if let Some(draft) = attempt.draft {
-            container.work = Some(Work::begin(draft, places).await?);
+            container.work = Some(Work::begin(draft, &laid).await?);
         }
         daemon
             .api
@@ -277,8 +270,8 @@ impl Sandbox {
                 )));
             }
         }
-        let posture = prove(&mut resident, spec, places).await?;
-        overlay::check_again(places)?;
+        let posture = prove(&mut resident, spec, &laid).await?;
+        overlay::check_again(&laid)?;
         Ok(Self {
             resident,
             image: image.clone(),
@@ -315,7 +308,12 @@ impl Sandbox {
                 "joining a kept container: its runner does not answer",
             ));
         }
-        let proven = prove(&mut sandbox.resident, spec, &prepared.places).await;
+        let proven = prove(
+            &mut sandbox.resident,
+            spec,
+            &Laid::without(&prepared.places),
+        )
+        .await;
         sandbox.posture = proven.map_err(|trouble| match trouble {
             Trouble::Runner(error) | Trouble::Other(error) => error,
         })?;
@@ -375,7 +373,7 @@ impl Sandbox {
             Ok(Ok(found)) => {
                 let state = found.state.unwrap_or_default();
                 if state.oom_killed == Some(true) {
-                    return Ok(outcome::out_of_memory(spec));
+                    return Ok(reading::out_of_memory(spec));
                 }
                 if state.running == Some(true) {
                     return Ok(Ended::Crashed {
@@ -416,15 +414,15 @@ struct Attempt {
 
 impl Attempt {
     /// The places of the container, with overlays where changes are reviewed.
-    async fn lay(&self, job: &Job, spec: &SandboxSpec, places: &Places) -> Result<Places> {
-        let mut places = places.clone();
+    async fn lay(&self, job: &Job, spec: &SandboxSpec, places: &Places) -> Result<Laid> {
+        let mut laid = Laid::without(places);
         let Some(draft) = self.draft.clone() else {
-            return Ok(places);
+            return Ok(laid);
         };
         let (call, number, spec) = (job.call, self.number, spec.clone());
         tokio::task::spawn_blocking(move || {
-            overlay::lay(&draft, &call, number, &spec, &mut places)?;
-            Ok(places)
+            overlay::lay(&draft, &call, number, &spec, &mut laid)?;
+            Ok(laid)
         })
         .await
         .map_err(|error| Error::new(Code::E3000, "laying overlays").caused_by(error))?
@@ -453,9 +451,9 @@ async fn attach(daemon: &Daemon, id: &str) -> Result<AttachContainerResults> {
 async fn prove(
     resident: &mut Resident,
     spec: &SandboxSpec,
-    places: &Places,
+    laid: &Laid,
 ) -> Result<String, Trouble> {
-    let found = match probe::look(resident, places).await {
+    let found = match probe::look(resident, laid).await {
         Ok(found) => found,
         Err(lost) => {
             return Err(Trouble::Runner(Error::new(
@@ -464,7 +462,7 @@ async fn prove(
             )));
         }
     };
-    let differences = found.differences(spec, places);
+    let differences = found.differences(spec, laid);
     if !differences.is_empty() {
         return Err(posture::refusal(&differences).into());
     }

@@ -29,9 +29,13 @@ impl Host for ExecView<'_> {
         let program = command.argv.first().cloned().unwrap_or_default();
         // Decided here too, so that a denial is one of this call whatever runs the command.
         let image = full_name(&command.image);
-        if self.guard.command(&image, &program).is_err() {
+        let place = match self.commands {
+            Some(commands) => commands.reference(&image),
+            None => image.clone(),
+        };
+        if self.guard.command(&place, &program).is_err() {
             return Err(Failure::NotPermitted(format!(
-                "running {program} in the image {image} is not granted"
+                "running {program} in the image {place} is not granted"
             )));
         }
         let Some(commands) = self.commands else {

@@ -2,7 +2,7 @@
 
 use super::ContainerSpec;
 use crate::error::{Code, Result};
-use crate::manifest::image::{ImageRef, full_name};
+use crate::manifest::image::{ImageRef, granted_name};
 use crate::permission::{Capability, Kind, Request, SubprocessScope};
 
 /// Adds what `containers` ask for to what is written: needed, each once, in the order of [`Kind::ALL`].
@@ -43,7 +43,7 @@ fn in_full(capability: &mut Capability) -> Result<()> {
     if let Capability::Subprocess(scope) = capability
         && let Some(image) = scope.image()
     {
-        *scope = SubprocessScope::new(Some(&full_name(image)), scope.command())
+        *scope = SubprocessScope::new(Some(&granted_name(image)), scope.command())
             .map_err(|error| error.into_error(Code::E3105))?;
     }
     Ok(())

@@ -136,6 +136,10 @@ pub(super) fn capability_of(kind: Kind) -> BoxedStrategy<Capability> {
             "command:c",
             "image:i;command:c",
             "image:i;command:d",
+            "image:direct",
+            "image:direct;command:c",
+            "image:ssh:*",
+            "image:ssh:h",
         ])
         .boxed(),
         Kind::ToolInvoke => text(&["*", "a.*", "a.b", "a.b*", "a.bc", "ab.*", "b.b"]).boxed(),
@@ -236,7 +240,10 @@ pub(super) fn action_of(kind: Kind) -> BoxedStrategy<Action> {
             let reveal = text(&["A", "B"]).prop_map(|name| Action::SecretReveal { name });
             prop_oneof![3 => inject, 1 => reveal].boxed()
         }
-        Kind::Subprocess => (text(&["i", "j"]), text(&["c", "d"]))
+        Kind::Subprocess => (
+            text(&["i", "j", "direct", "ssh:h", "ssh:g"]),
+            text(&["c", "d"]),
+        )
             .prop_map(|(image, command)| Action::Subprocess { image, command })
             .boxed(),
         Kind::ToolInvoke => text(&["a.b", "a.bc", "a.c", "ab.b", "b.b"])

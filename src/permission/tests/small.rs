@@ -146,6 +146,38 @@ fn commands_need_image_and_command() {
     ] {
         assert!(Capability::parse(Kind::Subprocess, text).is_err(), "{text}");
     }
+    // What is no image has to be named.
+    for (text, place, expected) in [
+        ("subprocess=*", "direct", false),
+        ("subprocess=*", "ssh:h", false),
+        ("subprocess=command:grep", "direct", false),
+        (
+            "subprocess=image:docker.io/library/direct:latest",
+            "direct",
+            false,
+        ),
+        (
+            "subprocess=image:direct",
+            "docker.io/library/direct:latest",
+            false,
+        ),
+        ("subprocess=image:direct;command:sh", "direct", false),
+        ("subprocess=image:direct", "direct", true),
+        ("subprocess=image:direct;command:grep", "direct", true),
+        ("subprocess=image:ssh:h", "ssh:h", true),
+        ("subprocess=image:ssh:h", "ssh:g", false),
+        ("subprocess=image:ssh:*", "ssh:g", true),
+        ("subprocess=image:ssh:*", "direct", false),
+    ] {
+        let scope = super::scope(&[text]);
+        assert_eq!(
+            scope.allows(&run(place, "grep")),
+            expected,
+            "{text}: {place}"
+        );
+        let all: Scope = Capability::broadest(Kind::Subprocess).into_iter().collect();
+        assert_eq!(all.meet(&scope), scope, "{text}");
+    }
     let odd = capability("subprocess=command:a%3Bb%25");
     assert_eq!(odd.to_string(), "command:a%3Bb%25");
 }

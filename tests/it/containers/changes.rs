@@ -498,6 +498,6 @@ fn what_is_kept_is_not_reviewed() {
         "/workspace/x",
     ];
     let output = exec(docker, &env, &words).output();
-    assert_eq!(output.json()["error"]["code"], "E3301", "{output}");
+    assert_eq!(output.json()["error"]["code"], "E3004", "{output}");
     assert!(!root.join("x").exists());
 }

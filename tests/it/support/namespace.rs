@@ -3,7 +3,7 @@
 //! Not every system lets its users have that: a test asks [`works`] first, and `scripts/test` lists what is left out where
 //! the answer is no.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -11,6 +11,8 @@ use super::env::TestEnv;
 use super::process::Run;
 
 const PRIVATE: [&str; 4] = ["--user", "--map-root-user", "--mount", "--"];
+/// Only another table of mounts: whoever is root stays root, and can be other users.
+const ROOT: [&str; 2] = ["--mount", "--"];
 
 /// Mounts a folder over itself for reading alone; keeps `$1` for the folder.
 const READ_ONLY: &str =
@@ -33,8 +35,30 @@ pub fn works() -> bool {
     })
 }
 
+/// True where [`under_operator_as_root`] can be had.
+pub fn works_as_root() -> bool {
+    rustix::process::geteuid().is_root()
+        && Command::new("unshare")
+            .args(ROOT)
+            .args(["sh", "-c", "mount --bind /etc /etc"])
+            .output()
+            .is_ok_and(|output| output.status.success())
+}
+
+/// As [`under_operator`], by a root that can become other users.
+pub fn under_operator_as_root(env: &TestEnv, config: &str, run: Run) -> Run {
+    let etc = etc(env, Some(config));
+    within(&ROOT, OTHER_ETC, &etc, run)
+}
+
 /// The run with this text as the operator's `/etc/toolhatch/config.toml`. Without one, there is none.
 pub fn under_operator(env: &TestEnv, config: Option<&str>, run: Run) -> Run {
+    let etc = etc(env, config);
+    within(&PRIVATE, OTHER_ETC, &etc, run)
+}
+
+/// A folder to be put in the place of `/etc`.
+fn etc(env: &TestEnv, config: Option<&str>) -> PathBuf {
     let etc = env.path("../etc");
     std::fs::create_dir_all(etc.join("toolhatch")).expect("created");
     let file = etc.join("toolhatch/config.toml");
@@ -42,16 +66,16 @@ pub fn under_operator(env: &TestEnv, config: Option<&str>, run: Run) -> Run {
         Some(text) => drop(env.write(file, text.as_bytes())),
         None => drop(std::fs::remove_file(file)),
     }
-    within(OTHER_ETC, &etc, run)
+    etc
 }
 
 /// The run where this folder can only be read.
 pub fn read_only(folder: &Path, run: Run) -> Run {
-    within(READ_ONLY, folder, run)
+    within(&PRIVATE, READ_ONLY, folder, run)
 }
 
-fn within(script: &str, folder: &Path, run: Run) -> Run {
+fn within(options: &[&'static str], script: &str, folder: &Path, run: Run) -> Run {
     let folder = folder.to_str().expect("UTF-8");
-    let words = PRIVATE.iter().copied();
+    let words = options.iter().copied();
     run.behind("unshare", words.chain(["sh", "-c", script, "sh", folder]))
 }

@@ -1,18 +1,25 @@
-//! From what the runner and the daemon say to how a call ended.
+//! From what a command printed and how it went to how its call ended: the same wherever it ran.
 
 use serde_json::{Map, Value, json};
 
-use super::command::Printed;
-use crate::error::{Code, Error};
-use crate::exec::{
+use super::{
     Capture, CommandEnd, Content, Ended, EventSink, Job, LimitKind, LogLevel, Output, Reading,
     SandboxSpec, Stdio, ToolError, ToolErrorKind,
 };
+use crate::error::{Code, Error};
 use crate::manifest::container::{Failure, Parsed, Stream};
+use crate::manifest::limits::Limits;
 use toolhatch_runner::protocol::{Ended as Reported, Ending, Refusal, Refused};
 
 /// The exit code of a shell for a program that the kernel ended for want of memory, or somebody killed.
 const KILLED: u8 = 137;
+
+/// What a command printed.
+#[derive(Debug)]
+pub(super) struct Printed {
+    pub(super) stdout: Capture,
+    pub(super) stderr: Capture,
+}
 
 /// How a command that ran ended.
 pub(super) fn ended(reported: &Reported, printed: Printed, spec: &SandboxSpec, job: &Job) -> Ended {
@@ -60,12 +67,17 @@ pub(super) fn tell_changes(ended: &mut Ended, changes: impl FnOnce() -> Value) -
     true
 }
 
-/// A command that the runner could not start.
-pub(super) fn refused(refused: Refused, spec: &SandboxSpec, events: &EventSink) -> Ended {
+/// A command that could not be started; `within` says where it would have been, such as `in the image`.
+pub(super) fn refused(
+    refused: Refused,
+    spec: &SandboxSpec,
+    events: &EventSink,
+    within: &str,
+) -> Ended {
     let program = spec.argv.first().map_or("", String::as_str);
     let said = match refused.refusal {
         Refusal::NotFound => {
-            return not_started(127, format!("{program}: there is no such program in the image"), events);
+            return not_started(127, format!("{program}: there is no such program {within}"), events);
         }
         Refusal::NotExecutable => {
             return not_started(126, format!("{program}: it cannot be executed ({})", refused.text), events);
@@ -103,6 +115,24 @@ fn not_started(code: i32, line: String, events: &EventSink) -> Ended {
 }
 
 impl Printed {
+    /// Nothing yet, of which so much is kept.
+    pub(super) fn within(limits: &Limits) -> Self {
+        let limit = usize::try_from(limits.output).unwrap_or(usize::MAX);
+        Self {
+            stdout: Capture::new(limit),
+            stderr: Capture::new(limit),
+        }
+    }
+
+    /// Takes a piece of output, and passes it on to whoever watches.
+    pub(super) fn push(&mut self, stream: Stdio, bytes: &[u8], events: &EventSink) {
+        match stream {
+            Stdio::Stdout => self.stdout.push(bytes),
+            Stdio::Stderr => self.stderr.push(bytes),
+        }
+        events.stream(stream, bytes);
+    }
+
     /// Leaves what was printed to the report, where there is no result that has it.
     pub(super) fn keep(self, events: &EventSink) {
         for (stream, capture) in [(Stdio::Stdout, self.stdout), (Stdio::Stderr, self.stderr)] {

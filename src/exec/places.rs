@@ -1,4 +1,4 @@
-//! What of the host goes into a container: looked at before it is mounted, because the daemon looks at nothing.
+//! What of the host a command gets: looked at before it is mounted or opened to it, because a daemon looks at nothing.
 //!
 //! A mount is a whole tree. What a grant of a folder does not open (`permission::Sensitive`) is therefore covered: folders
 //! with credentials by empty ones, files by an empty file, and what is run later by itself, read-only. Sockets are covered
@@ -10,10 +10,9 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use super::overlay::Overlay;
+use super::{CommandEnd, SandboxMount, SandboxSpec};
 use crate::config::Narrowed;
 use crate::error::{Code, Error, Result};
-use crate::exec::{CommandEnd, SandboxMount, SandboxSpec};
 use crate::fsx;
 use crate::manifest::container::User;
 use crate::permission::{Access, Sensitive, Sensitivity};
@@ -22,10 +21,12 @@ use crate::permission::{Access, Sensitive, Sensitivity};
 const MOST_ENTRIES: usize = 2_000_000;
 /// So many covers are as many mounts.
 const MOST_COVERS: usize = 200;
+/// The folder of the runner in every container.
+pub(super) const RUNNER_FOLDER: &str = "/.toolhatch";
 /// User and group `nobody`.
 pub(super) const NOBODY: u32 = 65534;
 
-/// Who a container runs as.
+/// Who a command runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ids {
     /// The user.
@@ -51,8 +52,6 @@ pub(super) struct Bind {
     pub(super) read_only: bool,
     /// Which file it was that was looked at: device and inode.
     pub(super) file: (u64, u64),
-    /// What the command writes into instead.
-    pub(super) overlay: Option<Overlay>,
 }
 
 /// Everything that is mounted.
@@ -81,7 +80,7 @@ impl Places {
 pub struct PlaceRules {
     /// Everything that is mounted lies in one of the folders of each of these lists.
     pub roots: Narrowed<PathBuf>,
-    /// A container may run as root.
+    /// A command may run as root.
     pub allow_root: bool,
 }
 
@@ -107,6 +106,7 @@ pub(super) fn look(
         warnings: Vec::new(),
     };
     let mut owner: Option<(Ids, bool)> = None;
+    let mut covers = Vec::new();
     for mount in &spec.mounts {
         check_target(&mount.container)?;
         let bind = check_source(mount, sensitive, rules)?;
@@ -122,8 +122,9 @@ pub(super) fn look(
             owner = Some((ids, !mount.read_only));
         }
         places.binds.push(bind);
-        cover(mount, sensitive, &mut places)?;
+        covers.extend(cover(mount, sensitive, &mut places.hidden)?);
     }
+    places.binds.append(&mut covers);
     if let (User::Workspace, Some((ids, writable))) = (spec.user, owner) {
         if ids.uid != 0 || rules.allow_root {
             places.user = ids;
@@ -163,7 +164,7 @@ fn check_target(target: &str) -> Result<()> {
         && !target
             .chars()
             .any(|c| c.is_control() || c == ':' || c == ',');
-    let is_own = ["/proc", "/sys", "/dev", super::create::RUNNER_FOLDER]
+    let is_own = ["/proc", "/sys", "/dev", RUNNER_FOLDER]
         .iter()
         .any(|own| Path::new(target).starts_with(own));
     if is_plain && !is_own {
@@ -225,7 +226,6 @@ fn check_source(mount: &SandboxMount, sensitive: &Sensitive, rules: &PlaceRules)
         container: mount.container.clone(),
         read_only: mount.read_only,
         file: (metadata.dev(), metadata.ino()),
-        overlay: None,
     })
 }
 
@@ -273,11 +273,16 @@ fn refuse_submounts(host: &Path, mounted: &[PathBuf]) -> Result<()> {
     .hint("Docker 25 and later can mount such folders; or grant a folder beside it."))
 }
 
-/// Walks the tree and covers what is closed in it.
-fn cover(mount: &SandboxMount, sensitive: &Sensitive, places: &mut Places) -> Result<()> {
+/// Walks the tree and covers what is closed in it: folders by empty ones, the rest by what is returned.
+fn cover(
+    mount: &SandboxMount,
+    sensitive: &Sensitive,
+    hidden: &mut Vec<String>,
+) -> Result<Vec<Bind>> {
     if !stat(&mount.host)?.is_dir() {
-        return Ok(());
+        return Ok(Vec::new());
     }
+    let mut binds = Vec::new();
     let mut seen = 0_usize;
     let mut open = vec![mount.host.clone()];
     let mut covered = BTreeSet::new();
@@ -335,24 +340,22 @@ fn cover(mount: &SandboxMount, sensitive: &Sensitive, places: &mut Places) -> Re
         let container = Path::new(&mount.container).join(below);
         let container = container.to_string_lossy().into_owned();
         match cover {
-            Cover::Hidden if is_dir => places.hidden.push(container),
-            Cover::Hidden => places.binds.push(Bind {
+            Cover::Hidden if is_dir => hidden.push(container),
+            Cover::Hidden => binds.push(Bind {
                 host: "/dev/null".into(),
                 container,
                 read_only: true,
                 file: identity(Path::new("/dev/null"))?,
-                overlay: None,
             }),
-            Cover::ReadOnly => places.binds.push(Bind {
+            Cover::ReadOnly => binds.push(Bind {
                 file: identity(&path)?,
                 host: path,
                 container,
                 read_only: true,
-                overlay: None,
             }),
         }
     }
-    Ok(())
+    Ok(binds)
 }
 
 fn identity(path: &Path) -> Result<(u64, u64)> {
