@@ -12,6 +12,7 @@ mod error;
 mod image;
 mod kept;
 mod lease;
+mod login;
 mod overlay;
 mod posture;
 mod probe;

@@ -66,7 +66,14 @@ impl Prepared {
     ) -> Result<Self> {
         let daemon = executor.daemon().await?;
         let settings = &executor.0.settings;
-        let image = image::resolve(&daemon, &spec.image, &settings.images, &job.events).await?;
+        let image = image::resolve(
+            &daemon,
+            &spec.image,
+            &settings.images,
+            &executor.0.environment,
+            &job.events,
+        )
+        .await?;
         let recursive_read_only = daemon.facts.has_recursive_read_only();
         let places = {
             let (spec, sensitive) = (spec.clone(), job.sensitive.clone());
