@@ -37,6 +37,10 @@ pub(super) struct Parts<'a> {
     pub(super) runtime: Option<&'a str>,
     /// A seccomp profile in JSON, in place of the daemon's own.
     pub(super) seccomp: Option<&'a str>,
+    /// Folders that the daemon would make writable in every container.
+    pub(super) loose: &'a [&'a str],
+    /// How many processes one user may have, where the daemon would ask for more than it may.
+    pub(super) processes_of_user: Option<u64>,
     /// Below a read-only mount nothing can be written either.
     pub(super) recursive_read_only: bool,
 }
@@ -95,11 +99,21 @@ fn host_config(spec: &SandboxSpec, parts: Parts<'_>) -> HostConfig {
             tmpfs.insert(volume.clone(), options);
         }
     }
+    for folder in parts.loose {
+        let closed = || "ro,noexec,nosuid,nodev,size=4096,mode=0555".to_owned();
+        tmpfs.entry((*folder).to_owned()).or_insert_with(closed);
+    }
     let limit = |name: &str, value: i64| ResourcesUlimits {
         name: Some(name.to_owned()),
         soft: Some(value),
         hard: Some(value),
     };
+    let mut ulimits = vec![limit("core", 0), limit("nofile", signed(resources.nofile))];
+    ulimits.extend(
+        parts
+            .processes_of_user
+            .map(|most| limit("nproc", signed(most))),
+    );
     let is_writable = resources.disk.limit().is_some();
     HostConfig {
         network_mode: Some(spec.network.word().to_owned()),
@@ -130,10 +144,7 @@ fn host_config(spec: &SandboxSpec, parts: Parts<'_>) -> HostConfig {
         cpu_shares: Some(signed(resources.cpu_shares.limit().unwrap_or_default())),
         shm_size: Some(signed(resources.shm)),
         oom_kill_disable: Some(false),
-        ulimits: Some(vec![
-            limit("core", 0),
-            limit("nofile", signed(resources.nofile)),
-        ]),
+        ulimits: Some(ulimits),
         devices: Some(Vec::new()),
         publish_all_ports: Some(false),
         restart_policy: Some(RestartPolicy {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bollard::models::SystemInfo;
 use bollard::{API_DEFAULT_VERSION, Docker};
+use rustix::process::{Resource, getrlimit};
 
 use super::address::Address;
 use super::error;
@@ -14,8 +15,12 @@ use crate::error::{Code, Error, Result};
 
 /// A daemon that is there answers at once; one that does not within this is not there.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(900);
+/// What one says of itself can take longer: Podman looks around each time.
+const TELLS_WITHIN: Duration = Duration::from_secs(15);
 /// How long one request may take; what takes longer (waiting, pulling) has its own time.
 const REQUEST: u64 = 120;
+/// The least that a kernel has numbers for.
+const MOST_PROCESSES: u64 = 32_768;
 /// The oldest API that has all we rely on, namespaces of control groups last (Docker 20.10).
 const OLDEST: (usize, usize) = (1, 41);
 
@@ -71,20 +76,32 @@ impl Daemon {
             DockerHost::Ssh { .. } => Duration::from_secs(15),
             _ => ANSWERS_WITHIN,
         };
-        let asked = tokio::time::timeout(within, async {
+        let pinged = client.clone();
+        let asked = tokio::time::timeout(TELLS_WITHIN, async {
             let api = client.negotiate_version().await?;
             let (info, version) = tokio::try_join!(api.info(), api.version())?;
             Ok((api, info, version))
         });
-        let (api, info, version) = match asked.await {
+        let mut asked = std::pin::pin!(asked);
+        let silent = |within: Duration| {
+            error::unavailable(format!(
+                "{doing}: nobody answered within {} ms",
+                within.as_millis()
+            ))
+        };
+        let told = tokio::select! {
+            biased;
+            told = &mut asked => told,
+            // Whatever it says to this, it is there.
+            there = tokio::time::timeout(within, pinged.ping()) => match there {
+                Ok(_) => asked.await,
+                Err(_) => return Err(silent(within)),
+            },
+        };
+        let (api, info, version) = match told {
             Ok(Ok(answer)) => answer,
             Ok(Err(why)) => return Err(error::of(&doing, why)),
-            Err(_) => {
-                return Err(error::unavailable(format!(
-                    "{doing}: nobody answered within {} ms",
-                    within.as_millis()
-                )));
-            }
+            Err(_) => return Err(silent(TELLS_WITHIN)),
         };
         let spoken = api.client_version();
         let spoken = (spoken.major_version, spoken.minor_version);
@@ -196,6 +213,33 @@ impl Facts {
         Some(version)
     }
 
+    /// True where it is Podman that speaks.
+    #[must_use]
+    pub fn is_podman(&self) -> bool {
+        self.part("Podman Engine").is_some()
+    }
+
+    /// Folders that can be written in every container, also where the system in it cannot, unless something lies there.
+    #[must_use]
+    pub fn loose_folders(&self) -> &'static [&'static str] {
+        if self.is_podman() {
+            &["/run", "/var/tmp"]
+        } else {
+            &[]
+        }
+    }
+
+    /// What one user may have of processes in a container, where that has to be said: Podman asks for a million, which a
+    /// daemon that is confined itself is not given. The limit of a container as a whole is another.
+    #[must_use]
+    pub fn processes_of_user(&self) -> Option<u64> {
+        if !self.is_podman() {
+            return None;
+        }
+        let own = getrlimit(Resource::Nproc).maximum;
+        Some(own.unwrap_or(MOST_PROCESSES).min(MOST_PROCESSES))
+    }
+
     /// True where a read-only mount can be made read-only with everything mounted below it (Docker 25).
     #[must_use]
     pub fn has_recursive_read_only(&self) -> bool {
@@ -221,6 +265,11 @@ impl Facts {
                      1.2.8, 1.3.3 and later have not, and distributions patch older ones"
                 ));
             }
+        }
+        if self.is_podman() && self.cgroups != "2" {
+            flaws.push(
+                "with version 1 of control groups, Podman shows a command the names of those of the machine".to_owned(),
+            );
         }
         if numbers(&self.version) < (25, 0, 0) && self.part("Engine").is_some() {
             flaws.push(format!(

@@ -187,6 +187,14 @@ impl DockerExecutor {
         spec: &SandboxSpec,
         prepared: &Prepared,
     ) -> Result<(Sandbox, Turn)> {
+        if prepared.daemon.facts.is_podman() {
+            return Err(CommandEnd::InvalidConfig
+                .error(
+                    Code::E3405,
+                    format!("keeping a container as {name}: Podman ends one when the process that talks to it does"),
+                )
+                .hint("Leave `keep` out, or use a Docker daemon."));
+        }
         let turn = self.turn(name, job).await?;
         let known = self.0.kept.named().remove(name);
         // One of another spec is left to whoever asks for that.

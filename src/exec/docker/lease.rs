@@ -20,6 +20,9 @@ use crate::ids::{CallId, Digest};
 pub(super) const APP: &str = "toolhatch.app";
 /// The value of it.
 pub(super) const APP_VALUE: &str = "toolhatch";
+/// How often a removal that came at a bad moment is tried again, and the pause before that.
+const REMOVALS: u32 = 20;
+const BETWEEN_REMOVALS: Duration = Duration::from_millis(50);
 const OWNER: &str = "toolhatch.owner";
 const DEADLINE: &str = "toolhatch.deadline";
 const CALL: &str = "toolhatch.call";
@@ -304,11 +307,20 @@ pub(super) async fn remove(daemon: &Daemon, id: &str) -> Result<()> {
         .force(true)
         .v(true)
         .build();
-    match daemon.api.remove_container(id, Some(options)).await {
-        Ok(()) => Ok(()),
-        // 409: somebody is removing it already.
-        Err(why) if matches!(error::status(&why), Some(404 | 409)) => Ok(()),
-        Err(why) => Err(error::of("removing a container", why)),
+    let mut attempts = 0;
+    loop {
+        let removed = daemon.api.remove_container(id, Some(options.clone()));
+        match removed.await {
+            Ok(()) => return Ok(()),
+            // 409: somebody is removing it already.
+            Err(why) if matches!(error::status(&why), Some(404 | 409)) => return Ok(()),
+            // Podman stops it first, and stumbles where it ends by itself meanwhile.
+            Err(why) if attempts < REMOVALS && why.to_string().contains("state improper") => {
+                attempts += 1;
+                tokio::time::sleep(BETWEEN_REMOVALS).await;
+            }
+            Err(why) => return Err(error::of("removing a container", why)),
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 //! What the daemon made, compared with what it was asked for. A daemon passes over what it does not know or cannot do
 //! (limits without a cgroup for them, keys of a later version), and says nothing: so it is asked again.
 
+mod podman;
+
 use bollard::models::{ContainerCreateBody, ContainerInspectResponse, HostConfig};
 use serde_json::{Map, Value};
 
+use super::daemon::Facts;
 use crate::error::{Code, Error};
 use crate::exec::CommandEnd;
 
@@ -50,8 +53,16 @@ const COMPARED: &[&str] = &[
 /// Everything that differs, in sentences; empty where the container is what was asked for.
 pub(super) fn differences(
     wanted: &ContainerCreateBody,
-    found: &ContainerInspectResponse,
+    found: ContainerInspectResponse,
+    facts: &Facts,
 ) -> Vec<String> {
+    if facts.is_podman() {
+        return compare(wanted, &podman::in_dockers_words(wanted, found));
+    }
+    compare(wanted, &found)
+}
+
+fn compare(wanted: &ContainerCreateBody, found: &ContainerInspectResponse) -> Vec<String> {
     let mut differences = Vec::new();
     let mut compare = |name: &str, wanted: Value, found: Value| {
         let (wanted, found) = (plain(&wanted), plain(&found));
@@ -235,14 +246,14 @@ mod tests {
             privileged: Some(false),
             ..HostConfig::default()
         });
-        assert_eq!(differences(&wanted, &all), Vec::<String>::new());
+        assert_eq!(compare(&wanted, &all), Vec::<String>::new());
         let less = found(HostConfig {
             cap_drop: Some(vec!["ALL".to_owned()]),
             privileged: Some(true),
             ..HostConfig::default()
         });
         assert_eq!(
-            differences(&wanted, &less),
+            compare(&wanted, &less),
             [
                 "Privileged is true and not null",
                 "PidsLimit is null and not 128"
@@ -259,7 +270,7 @@ mod tests {
             }]),
             ..ContainerInspectResponse::default()
         };
-        let told = differences(&ContainerCreateBody::default(), &found);
+        let told = compare(&ContainerCreateBody::default(), &found);
         assert_eq!(told, ["/data is mounted, and nobody asked for it"]);
     }
 }

@@ -234,6 +234,8 @@ impl Sandbox {
                 labels,
                 runtime: settings.runtime.as_deref(),
                 seccomp: settings.seccomp.as_deref(),
+                loose: daemon.facts.loose_folders(),
+                processes_of_user: daemon.facts.processes_of_user(),
                 recursive_read_only: daemon.facts.has_recursive_read_only(),
             },
         );
@@ -249,7 +251,7 @@ impl Sandbox {
             .inspect_container(&container.id, None)
             .await
             .map_err(|why| error::of(doing, why))?;
-        let differences = posture::differences(&body, &found);
+        let differences = posture::differences(&body, found, &daemon.facts);
         if !differences.is_empty() {
             return Err(posture::refusal(&differences).into());
         }

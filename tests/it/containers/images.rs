@@ -145,7 +145,10 @@ fn pulls_use_the_logins_of_docker() {
     // A program that keeps logins, and one that fails and prints what nobody should see.
     let program = |text: &str| {
         let path = env.path("../bin/docker-credential-mine");
-        env.write(&path, format!("#!/bin/sh\ncat >/dev/null\n{text}\n").as_bytes());
+        env.write(
+            &path,
+            format!("#!/bin/sh\ncat >/dev/null\n{text}\n").as_bytes(),
+        );
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(path, mode).expect("set");
         let path = format!("{}:/usr/bin:/bin", env.path("../bin").display());
