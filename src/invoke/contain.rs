@@ -1,11 +1,15 @@
 //! From a command to a sandbox: what of the effective scope becomes mounts, network and variables of a container. Pure.
 
+mod place;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
+
+pub use place::CommandPlace;
 
 use super::Authorised;
 use super::authorise::Plan;
@@ -16,34 +20,10 @@ use crate::exec::{
 };
 use crate::manifest::LimitRequest;
 use crate::manifest::container::{ContainerLimits, ContainerSpec, Network, User};
-use crate::manifest::image::full_name;
-use crate::permission::{self, Access, Action, Capability, FileScope, Grants, Kind};
+use crate::permission::{Access, Action, Capability, FileScope, Grants, Kind};
 
 /// Where what was granted by a relative path appears.
 pub const WORKSPACE: &str = "/workspace";
-
-/// Where the commands of this process run, as the operator chose.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CommandPlace {
-    /// In containers.
-    Container,
-    /// As processes of this machine.
-    Direct,
-    /// As processes of another machine, which has this name.
-    Ssh(String),
-}
-
-impl CommandPlace {
-    /// What is granted and asked for by: the full name of the image, or the word for a place that has none.
-    #[must_use]
-    pub fn reference(&self, image: &str) -> String {
-        match self {
-            Self::Container => full_name(image),
-            Self::Direct => permission::DIRECT.to_owned(),
-            Self::Ssh(host) => format!("{}{host}", permission::SSH),
-        }
-    }
-}
 
 /// What holds for every command of this process.
 #[derive(Debug, Clone, PartialEq)]
@@ -261,19 +241,20 @@ impl Plan {
         if let Some(obstacle) = &rules.obstacle {
             return Err(obstacle.error());
         }
-        if let (Some(name), true) = (&wish.keep, rules.place != CommandPlace::Container) {
-            return Err(CommandEnd::InvalidConfig
-                .error(
-                    Code::E3004,
-                    format!(
-                        "keeping what the command runs in as {name}: it runs in no container here"
-                    ),
-                )
-                .hint("Leave `keep` out, or have `execution.strategy` be `docker`."));
-        }
+        let memory = [asked, limits]
+            .into_iter()
+            .flatten()
+            .find_map(|limits| limits.memory);
         self.check_command(&wish, events, &rules.place)?;
+        rules.place.check(&wish, memory)?;
         self.check_network(wish.network, rules)?;
-        let mounts = self.sandbox_mounts(events)?;
+        let has_files = [Access::Read, Access::Write]
+            .into_iter()
+            .any(|access| self.effective.files(access).next().is_some());
+        let mounts = match rules.place.takes_files(&wish, has_files)? {
+            true => self.sandbox_mounts(events)?,
+            false => Vec::new(),
+        };
         let mut env: BTreeMap<String, String> = self.environment.iter().cloned().collect();
         env.extend(wish.env);
         let workdir = wish.workdir.or_else(|| {
@@ -281,10 +262,6 @@ impl Plan {
             let workspace = mounts.iter().find(is_workspace)?;
             Some(workspace.container.clone())
         });
-        let memory = [asked, limits]
-            .into_iter()
-            .flatten()
-            .find_map(|limits| limits.memory);
         Ok(SandboxSpec {
             image: wish.image,
             argv: wish.argv,
@@ -337,7 +314,9 @@ impl Plan {
                 )
                 .hint("Ask whoever runs this machine."));
             }
-            Network::Host if !rules.allow_host_network => {
+            Network::Host
+                if !rules.allow_host_network && !matches!(rules.place, CommandPlace::Ssh(_)) =>
+            {
                 return Err(denied(
                     "giving the command the network of the host: only the operator can allow that".to_owned(),
                 )

@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::resident::{Lost, Resident};
 use crate::exec::SandboxSpec;
 use crate::exec::places::Places;
+use crate::exec::resident::{Lost, Resident};
 use crate::manifest::container::Network;
 use toolhatch_runner::protocol::{Order, Report};
 

@@ -3,18 +3,20 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bollard::container::AttachContainerResults;
+use bollard::container::LogOutput;
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptions, StartContainerOptions,
 };
+use bytes::Bytes;
+use futures_util::StreamExt as _;
 
 use super::create::{self, Parts};
 use super::daemon::Daemon;
 use super::image::{self, Image};
-use super::resident::{Lost, Resident};
 use super::{DockerExecutor, error, lease, posture, probe, runner};
 use crate::error::{Code, Error, Result};
 use crate::exec::places::{self, Places};
+use crate::exec::resident::{Broken, Lost, Piece, Resident};
 use crate::exec::{CommandEnd, Effect, Ended, Job, LogLevel, SandboxSpec, reading};
 use crate::ids::Digest;
 use tokio_util::sync::CancellationToken;
@@ -195,7 +197,7 @@ impl Sandbox {
         if !differences.is_empty() {
             return Err(posture::refusal(&differences).into());
         }
-        let mut resident = Resident::new(attach(daemon, &container.id).await?);
+        let mut resident = attach(daemon, &container.id).await?;
         daemon
             .api
             .start_container(&container.id, None::<StartContainerOptions>)
@@ -237,7 +239,7 @@ impl Sandbox {
         spec: &SandboxSpec,
         prepared: &Prepared,
     ) -> Result<Self> {
-        let resident = Resident::new(attach(&prepared.daemon, id).await?);
+        let resident = attach(&prepared.daemon, id).await?;
         let mut sandbox = Self {
             resident,
             image: prepared.image.clone(),
@@ -352,18 +354,26 @@ fn ended_from_outside() -> Ended {
     Ended::Signalled(9)
 }
 
-async fn attach(daemon: &Daemon, id: &str) -> Result<AttachContainerResults> {
+async fn attach(daemon: &Daemon, id: &str) -> Result<Resident> {
     let options = AttachContainerOptionsBuilder::default()
         .stdin(true)
         .stdout(true)
         .stderr(true)
         .stream(true)
         .build();
-    daemon
+    let attached = daemon
         .api
         .attach_container(id, Some(options))
         .await
-        .map_err(|why| error::of("talking to a container", why))
+        .map_err(|why| error::of("talking to a container", why))?;
+    // Without a terminal the daemon says which stream it is; the rest cannot be.
+    let output = attached.output.map(|piece| match piece {
+        Ok(LogOutput::StdOut { message }) => Ok(Piece::Said(message)),
+        Ok(LogOutput::StdErr { message }) => Ok(Piece::Complained(message)),
+        Ok(LogOutput::StdIn { .. } | LogOutput::Console { .. }) => Ok(Piece::Said(Bytes::new())),
+        Err(why) => Err(Broken::from(why)),
+    });
+    Ok(Resident::new(attached.input, output))
 }
 
 /// Looks around from inside; gives what was found, in words.
