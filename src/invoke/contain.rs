@@ -337,7 +337,7 @@ impl Plan {
                     wish.word()
                 ))
                 .hint(format!(
-                    "A container on it can reach everybody. If you trust the command with that, allow `network_tcp={missing}` and \
+                    "A command on it can reach everybody. If you trust the command with that, allow `network_tcp={missing}` and \
                      `network_udp={missing}`; `toolhatch exec --net {}` does.",
                     wish.word()
                 )))

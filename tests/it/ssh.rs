@@ -321,6 +321,9 @@ fn a_machine_that_cannot_be_used_is_told_at_once() {
     let output = output.fails_with(4, "E3405");
     assert!(output.stdout.contains("openssh-client"), "{output}");
     assert!(begun.elapsed() < Duration::from_secs(20));
+    remote.sshd.force("echo this account is not available");
+    let output = remote.exec(&true_).fails_with(4, "E3502");
+    assert!(output.stdout.contains("is not available"), "{output}");
 }
 
 #[test]
@@ -364,11 +367,11 @@ fn a_grant_is_of_one_machine_and_what_cannot_be_held_there_is_refused() {
         "subprocess=image:ssh:other.example;command:echo",
         "subprocess=image:ssh:127.0.0.1;command:ls",
     ] {
-        call("host", &[other, "network_tcp=*", "network_udp=*"]).fails_with(3, "E3206");
+        call("host", &[other, "network_tcp=*:*", "network_udp=*:*"]).fails_with(3, "E3206");
     }
     let granted = "subprocess=image:ssh:127.0.0.1;command:echo";
-    let tcp = "network_tcp=*:*;private";
-    let udp = "network_udp=*:*;private";
+    let tcp = "network_tcp=*:*;metadata";
+    let udp = "network_udp=*:*;metadata";
     // It has the network of that machine: that is asked for and granted, or nothing runs.
     for network in ["none", "bridge"] {
         let output = call(network, &[granted, tcp, udp]).fails_with(3, "E3211");

@@ -112,14 +112,20 @@ enum Said {
 
 /// The next line of ours.
 async fn next(client: &mut Client) -> Result<Said, Trouble> {
+    let mut last = String::new();
     loop {
         match client.line().await? {
-            Heard::Line(line) => {
-                if let Some(said) = parse(&line) {
-                    return Ok(said);
-                }
+            Heard::Line(line) => match parse(&line) {
+                Some(said) => return Ok(said),
+                None => last = line,
+            },
+            Heard::End => {
+                return Err(match client.refused().await {
+                    // An account that may not log in says so where it would have answered.
+                    Trouble::Refused(said) if said.trim().is_empty() => Trouble::Refused(last),
+                    other => other,
+                });
             }
-            Heard::End => return Err(client.refused().await),
         }
     }
 }
@@ -174,12 +180,12 @@ mod tests {
         ] {
             assert!(parse(line).is_none(), "{line}");
         }
-        let Some(Said::Ready(welcome)) = parse("toolhatch-bootstrap ready me /home/of me") else {
+        let Some(Said::Ready(welcome)) = parse("toolhatch-bootstrap ready me /home/me too") else {
             panic!("not understood");
         };
         assert_eq!(
             (welcome.user.as_str(), welcome.home.as_str()),
-            ("me", "/home/of me")
+            ("me", "/home/me too")
         );
     }
 }

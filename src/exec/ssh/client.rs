@@ -61,7 +61,8 @@ const OPTIONS: &[&str] = &[
     "ControlPath=none",
     "RequestTTY=no",
     "EscapeChar=none",
-    "LogLevel=ERROR",
+    // With less it does not say why the two could not agree on keys.
+    "LogLevel=INFO",
     "ConnectionAttempts=1",
     "ServerAliveInterval=5",
     "ServerAliveCountMax=4",

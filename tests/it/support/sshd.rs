@@ -109,6 +109,13 @@ impl Sshd {
         self.folder.path().join("user")
     }
 
+    /// Has everybody who logs in get this command, whatever they ask for.
+    pub fn force(&self, command: &str) {
+        let line = format!("command=\"{command}\" {}\n", self.public_key("user"));
+        let file = self.folder.path().join("user.pub");
+        toolhatch::fsx::write_atomic(&file, line.as_bytes(), 0o600).expect("written");
+    }
+
     /// Another key of this kind: its private part, and its public one.
     pub fn other_key(&self, kind: &str) -> (PathBuf, String) {
         let name = format!("other-{kind}");
