@@ -17,17 +17,16 @@ const MARK: &str = "toolhatch-bootstrap";
 pub(super) const QUESTION: &str =
     "exec sh -c 'echo \"toolhatch-bootstrap system $(uname -s) $(uname -m)\"'";
 
-/// The script. Whatever it has put there and cannot use it removes again.
+/// The script. What does not arrive whole never gets the name of a runner, and is removed again.
 const SCRIPT: &str = concat!(
     "say() { echo \"toolhatch-bootstrap $*\"; }; no() { say no \"$*\"; exit 0; }; ",
     "s=\"$(uname -s) $(uname -m)\"; [ \"$s\" = \"{system}\" ] || { say system \"$s\"; exit 0; }; ",
     "umask 077; d=\"${XDG_CACHE_HOME:-$HOME/.cache}/toolhatch\"; f=\"$d/runner-{digest}\"; ",
     "command -v sha256sum >/dev/null || no \"there is no sha256sum\"; ",
     "mkdir -p \"$d\" && [ -O \"$d\" ] && chmod 700 \"$d\" || no \"$d cannot be made a folder of ours\"; ",
-    "good() { [ -f \"$f\" ] && [ \"$(sha256sum <\"$f\")\" = \"{digest}  -\" ] && [ -x \"$f\" ]; }; ",
-    "if good; then :; else say send; t=\"$f.$$\"; ",
-    "head -c {size} >\"$t\" && chmod 500 \"$t\" && mv -f \"$t\" \"$f\"; rm -f \"$t\"; ",
-    "good || no \"it did not arrive whole in $d\"; fi; ",
+    "good() { [ -f \"$1\" ] && [ \"$(sha256sum <\"$1\")\" = \"{digest}  -\" ]; }; ",
+    "if good \"$f\" && [ -x \"$f\" ]; then :; else say send; t=\"$f.$$\"; head -c {size} >\"$t\"; ",
+    "good \"$t\" && chmod 500 \"$t\" && mv -f \"$t\" \"$f\" || { rm -f \"$t\"; no \"it did not arrive whole in $d\"; }; fi; ",
     "say ready \"$(id -un) $HOME\"; ",
     "exec \"$f\" serve --descendants --idle-seconds {idle} --deadline-seconds {deadline}",
 );
