@@ -6,14 +6,18 @@
 mod capture;
 mod command_end;
 mod commands;
+mod dialogue;
 pub mod direct;
 pub mod docker;
 mod events;
 mod mux;
 mod outcome;
 mod places;
+mod program;
 mod reading;
+mod resident;
 mod sandbox;
+pub mod ssh;
 
 use std::fmt;
 use std::future::Future;

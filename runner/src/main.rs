@@ -1,8 +1,8 @@
 //! `toolhatch-runner`: what Toolhatch puts into its containers, read-only, to look at them from within and to run commands.
 //!
-//! `probe` tells in one line of JSON what the sandbox around it is like. `serve` is the first process of a container that
-//! is kept, and runs one command after the other for the host at the other end of its standard streams. Neither takes
-//! anything secret as an argument or in its environment.
+//! `probe` tells in one line of JSON what the sandbox around it is like. `serve` is the first process of a container, or
+//! a process of another machine, and runs one command after the other for the host at the other end of its standard streams.
+//! Neither takes anything secret as an argument or in its environment.
 
 #![cfg_attr(not(test), no_main)]
 
@@ -21,17 +21,19 @@ mod processes;
 mod serve;
 mod sys;
 mod tmp;
+mod wards;
 
 use std::ffi::CString;
 use std::io::Write;
 use std::time::Duration;
 
 const USAGE: &str = "Usage: toolhatch-runner probe [PATH]...
-       toolhatch-runner serve [--idle-seconds N] [--deadline-seconds N]
+       toolhatch-runner serve [--descendants] [--idle-seconds N] [--deadline-seconds N]
 
 probe  prints one line of JSON about the sandbox it is in, and about how each PATH is mounted.
 serve  runs commands for a host that speaks the runner's protocol over standard input and output.
-       It has to be the first process of its PID namespace, because it kills every other one there.
+       It has to be the first process of its PID namespace, because it kills every other one there;
+       with --descendants it runs anywhere, and kills only what descends from it.
        It ends when its input ends, when nothing came for N seconds (--idle-seconds),
        and N seconds after its start (--deadline-seconds).
 ";
@@ -74,6 +76,10 @@ fn parse_terms(words: &[&[u8]]) -> Option<serve::Terms> {
     let mut terms = serve::Terms::default();
     let mut words = words.iter();
     while let Some(word) = words.next() {
+        if *word == b"--descendants" {
+            terms.descendants = true;
+            continue;
+        }
         let seconds = std::str::from_utf8(words.next()?).ok()?;
         let seconds = Duration::from_secs(seconds.parse::<u32>().ok()?.into());
         match *word {

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
+use crate::wards::Wards;
+
 /// Where the count stands, in containers with the second and with the first version of control groups. A container sees
 /// its own group there.
 const PLACES: [&str; 2] = [
@@ -14,8 +16,11 @@ const PLACES: [&str; 2] = [
 pub struct OomCounter(Option<File>);
 
 impl OomCounter {
-    /// Looks for it.
-    pub fn open() -> Self {
+    /// Looks for it. Of a machine that others use too, the count would be that of everybody.
+    pub fn open(wards: &Wards) -> Self {
+        if wards.are_descendants() {
+            return Self(None);
+        }
         let mut found = PLACES.iter().filter_map(|place| File::open(place).ok());
         Self(found.find(|file| read(file).is_some()))
     }

@@ -1,9 +1,10 @@
-//! The first process of a kept container: runs one command at a time for the host, and leaves nothing of it behind.
+//! Runs one command at a time for the host, and leaves nothing of it behind.
 //!
-//! It is the first process of its PID namespace or it does not serve at all. Only there SIGKILL to everybody is both safe,
+//! In a container it is the first process of its PID namespace or it does not serve at all. Only there SIGKILL to everybody is both safe,
 //! because nobody else's processes can be hit, and enough, because whoever escapes its parent, group and session is still
 //! in there. Below another init there would be a second process holding the streams of the host, and one that commands
-//! can look into; this one makes itself unreadable to them. When it ends, the kernel ends all others.
+//! can look into; this one makes itself unreadable to them. When it ends, the kernel ends all others. On a machine that it shares with
+//! others it is told to look after its descendants instead (`wards.rs`).
 
 mod end;
 
@@ -19,9 +20,9 @@ use crate::command::{Command, Due};
 use crate::oom::OomCounter;
 use crate::outbox::Outbox;
 use crate::probe;
-use crate::processes;
-use crate::sys::{self, Children, First, Limits, Ready, Signals, Watch};
+use crate::sys::{self, Children, Limits, Ready, Signals, Watch};
 use crate::tmp;
+use crate::wards::Wards;
 use end::End;
 
 /// For how long the runner lives.
@@ -31,6 +32,8 @@ pub struct Terms {
     pub idle: Option<Duration>,
     /// It ends so long after its start.
     pub deadline: Option<Duration>,
+    /// It looks after what descends from it, and leaves everybody else alone.
+    pub descendants: bool,
 }
 
 /// How long what was killed may take to be gone. A process that the kernel waits for in a system call is not gone before.
@@ -50,7 +53,7 @@ const OOM_STEP: i32 = 100;
 
 /// Serves until there is a reason to end. Returns the exit code.
 pub fn serve(terms: Terms) -> u8 {
-    let Some(first) = First::new() else {
+    let Some(wards) = Wards::new(terms.descendants) else {
         return tell(
             "serve kills every other process around it, so it only runs as the first process of a PID namespace",
             77,
@@ -60,12 +63,12 @@ pub fn serve(terms: Terms) -> u8 {
         return tell("serve needs standard input, output and error", 77);
     }
     sys::close_inherited();
-    let mut server = match Server::new(first, terms) {
+    let mut server = match Server::new(wards, terms) {
         Ok(server) => server,
         Err(error) => return tell(&format!("the system refuses: {error}"), 70),
     };
     let (text, code) = server.run().told();
-    first.kill_others();
+    server.end_all();
     if let Some(text) = &text {
         server.outbox.put(0, &Report::Error(text.clone()));
     }
@@ -81,7 +84,7 @@ fn tell(text: &str, code: u8) -> u8 {
 }
 
 struct Server {
-    first: First,
+    wards: Wards,
     terms: Terms,
     begun: Instant,
     last_order: Instant,
@@ -108,14 +111,14 @@ struct Round {
 }
 
 impl Server {
-    fn new(first: First, terms: Terms) -> io::Result<Self> {
+    fn new(wards: Wards, terms: Terms) -> io::Result<Self> {
         sys::hide()?;
         let now = Instant::now();
         let score = std::fs::read_to_string("/proc/self/oom_score_adj").ok();
         let score = score.and_then(|text| text.trim().parse::<i32>().ok());
         let score = score.map(|score| score.saturating_add(OOM_STEP).min(1000));
         Ok(Self {
-            first,
+            wards,
             terms,
             begun: now,
             last_order: now,
@@ -124,7 +127,7 @@ impl Server {
             outbox: Outbox::new(io::stdout().as_fd())?,
             signals: Signals::open()?,
             command: None,
-            oom: OomCounter::open(),
+            oom: OomCounter::open(&wards),
             oom_before: None,
             oom_score: score.and_then(|score| CString::new(score.to_string()).ok()),
             limits: Limits::now(),
@@ -209,7 +212,7 @@ impl Server {
         while let Some(signal) = self.signals.next() {
             if signal.number == libc::SIGCHLD {
                 self.reap();
-            } else if signal.is_from_outside {
+            } else if signal.is_from_outside || self.wards.are_descendants() {
                 return Err(End::Host);
             }
         }
@@ -356,7 +359,7 @@ impl Server {
 
     /// Kills the command with all that it started.
     fn kill(&mut self) {
-        self.first.kill_others();
+        self.wards.kill();
         if let Some(command) = &mut self.command {
             command.expect_end_by(Instant::now() + SWEEP_LIMIT);
         }
@@ -395,8 +398,16 @@ impl Server {
 
     /// Kills everything else, and looks whether nothing was there to be killed.
     fn is_alone(&mut self) -> bool {
-        let were_there = self.first.kill_others();
+        let were_there = self.wards.kill();
         let are_reaped = self.reap();
-        are_reaped && (!were_there || processes::ids().is_some_and(|ids| ids == [1]))
+        are_reaped && (!were_there || self.wards.are_gone())
+    }
+
+    /// Kills everything else at the end. What is left of a namespace the kernel ends; descendants would live on.
+    fn end_all(&mut self) {
+        let begun = Instant::now();
+        while !self.is_alone() && self.wards.are_descendants() && begun.elapsed() < SWEEP_LIMIT {
+            std::thread::sleep(SWEEP_PAUSE);
+        }
     }
 }

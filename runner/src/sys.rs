@@ -280,6 +280,20 @@ impl First {
     }
 }
 
+/// Has whatever loses its parent below this process become its child.
+pub fn adopt_orphans() -> io::Result<()> {
+    // SAFETY: this option takes a number.
+    checked(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) }).map(drop)
+}
+
+/// Sends SIGKILL to one process that descends from this one. One that is gone, or is somebody else's by now, is left alone.
+pub fn kill(process: i32) {
+    if process > 1 {
+        // SAFETY: no memory is touched.
+        unsafe { libc::kill(process, libc::SIGKILL) };
+    }
+}
+
 /// Sends a signal to the process group of a child that was not reaped yet; to the child alone, as long as it has none.
 pub fn signal_group(child: i32, signal: c_int) -> io::Result<()> {
     // 0 and 1 would be this process's own group, and everything.

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{App, read_grants};
-use crate::config::{ImagePullPolicy, Strategy};
+use crate::config::{ImagePullPolicy, Strategy, env_vars};
 use crate::error::Result;
 use crate::exec::direct::{self, DirectExecutor, DirectSettings};
 use crate::exec::docker::{DockerExecutor, DockerSettings, ImageRules, KeptRules, Reviews};
+use crate::exec::ssh::{SshExecutor, SshSettings};
 use crate::exec::{Executor, Job, Obstructed, PlaceRules, Reading, SandboxSpec};
 use crate::fsx;
 use crate::invoke::{CommandPlace, CommandRules};
@@ -56,19 +57,40 @@ impl App {
                 places: self.place_rules(),
                 concurrency: self.config.docker.concurrency as usize,
             })),
-            Strategy::Auto | Strategy::Docker | Strategy::Ssh => Arc::new(self.commands()?),
+            Strategy::Ssh => match self.ssh() {
+                Some(ssh) => Arc::new(ssh),
+                None => Arc::new(Obstructed {
+                    chosen: Strategy::Ssh.word(),
+                    why: "no machine is configured for it",
+                }),
+            },
+            Strategy::Auto | Strategy::Docker => Arc::new(self.commands()?),
         })
+    }
+
+    /// What runs commands on another machine; nothing where none is configured, or its key is not pinned.
+    #[must_use]
+    pub fn ssh(&self) -> Option<SshExecutor> {
+        let ssh = &self.config.execution.ssh;
+        let variable = |name| self.environment.get(name).map(ToOwned::to_owned);
+        Some(SshExecutor::new(SshSettings {
+            host: ssh.host.clone()?,
+            port: ssh.port,
+            user: ssh.user.clone(),
+            host_key: ssh.host_key.clone()?,
+            identity_file: ssh.identity_file.clone(),
+            workdir: ssh.workdir.clone(),
+            folder: self.paths.home.join("ssh"),
+            search: variable(env_vars::PATH).unwrap_or_default(),
+            agent: variable(env_vars::SSH_AUTH_SOCK),
+            concurrency: self.config.docker.concurrency as usize,
+        }))
     }
 
     /// Why the chosen executor of commands cannot be used, as far as is known before it is.
     #[must_use]
     pub fn command_obstacle(&self) -> Option<&'static str> {
-        let execution = &self.config.execution;
-        let missing = "commands cannot be run on another machine yet";
-        let is_missing = execution.strategy == Strategy::Ssh;
-        execution
-            .obstacle()
-            .or_else(|| is_missing.then_some(missing))
+        self.config.execution.obstacle()
     }
 
     fn obstructed(&self) -> Option<Obstructed> {
@@ -90,8 +112,16 @@ impl App {
                     port: None,
                 }
             }
+            Strategy::Ssh => self.ssh().map_or_else(CommandReach::default, |ssh| {
+                let (read, port) = ssh.reach();
+                CommandReach {
+                    read,
+                    write: vec!["/dev/null".into()],
+                    port: Some(port),
+                }
+            }),
             // Where there is no daemon, the command is what is refused.
-            Strategy::Auto | Strategy::Docker | Strategy::Ssh => self
+            Strategy::Auto | Strategy::Docker => self
                 .commands()
                 .and_then(|commands| commands.reach())
                 .map(|(read, port)| CommandReach {
@@ -228,7 +258,11 @@ impl App {
             network: docker.network_mode,
             allow_bridge: docker.allow_bridge,
             allow_host_network: docker.allow_host_network,
-            volumes: self.configured_volumes(),
+            volumes: match self.config.execution.strategy {
+                // Nothing of this machine is there.
+                Strategy::Ssh => Grants::default(),
+                Strategy::Auto | Strategy::Docker | Strategy::Direct => self.configured_volumes(),
+            },
             obstacle: self.obstructed(),
         }
     }

@@ -4,6 +4,7 @@ mod check;
 mod containers;
 mod engine;
 mod machine;
+mod places;
 mod self_test;
 mod state;
 
@@ -52,6 +53,7 @@ impl Args {
                 checks.push(state::plugins(app));
                 checks.push(state::grants(app));
                 checks.extend(containers::checks(app));
+                checks.extend(places::checks(app));
             }
             // Folders and grants are what the configuration says; the rest can be looked at without it.
             Err(_) => {

@@ -55,6 +55,11 @@ pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 /// The folder of data of the XDG base directory specification.
 pub const XDG_DATA_HOME: &str = "XDG_DATA_HOME";
 
+/// Where programs are, with `:` between the folders: the SSH client is looked for there.
+pub const PATH: &str = "PATH";
+/// The socket of an agent with keys to log in with on another machine.
+pub const SSH_AUTH_SOCK: &str = "SSH_AUTH_SOCK";
+
 /// The variables that set a key of the configuration, with that key. Of two that set the same the last one counts: as with
 /// Docker's own, the host of a daemon before its context.
 pub const SETTINGS: [(&str, &str); 20] = [

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
 use super::audit::{path, text};
 use super::schema::Strategy;
+use crate::ids::Digest;
 
 /// Who runs tools that are commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,9 +71,10 @@ impl ExecutionConfig {
             Strategy::Ssh if self.ssh.host.is_none() => {
                 Some("no machine is configured for it (`execution.ssh.host`)")
             }
-            Strategy::Ssh if self.ssh.host_key.is_none() => {
-                Some("the key of its machine is not pinned (`execution.ssh.host_key`)")
-            }
+            Strategy::Ssh if self.ssh.host_key.is_none() => Some(
+                "the key of its machine is not pinned: compare what `ssh-keyscan HOST` prints with what whoever runs it \
+                     says, and set `execution.ssh.host_key`",
+            ),
             Strategy::Ssh => None,
         }
     }
@@ -108,6 +110,17 @@ impl SshHostKey {
     #[must_use]
     pub fn algorithm(&self) -> &str {
         &self.algorithm
+    }
+
+    /// What people compare: `SHA256:` and the digest of the key, as `ssh-keygen -l` tells it.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        // It was decoded when it was read.
+        let key = STANDARD.decode(&self.base64).unwrap_or_default();
+        format!(
+            "SHA256:{}",
+            STANDARD_NO_PAD.encode(Digest::of(&key).bytes())
+        )
     }
 
     /// The key itself, in Base64.

@@ -5,7 +5,6 @@
 //! (`posture.rs`) and by looking from inside (`probe.rs`). Without a daemon nothing runs.
 
 mod address;
-mod command;
 mod create;
 mod daemon;
 mod error;
@@ -16,7 +15,6 @@ mod login;
 mod overlay;
 mod posture;
 mod probe;
-mod resident;
 mod runner;
 mod sandbox;
 mod volumes;
@@ -35,10 +33,10 @@ pub use kept::KeptRules;
 pub use lease::{Leased, Owner};
 pub use overlay::Reviews;
 
-use self::command::Told;
 use self::kept::Kept;
 use self::overlay::Work;
 use self::sandbox::{Prepared, Sandbox};
+use super::dialogue::{self, Told};
 use super::{
     Arguments, BoxFuture, CommandEnd, Ended, Executor, Job, LogLevel, Outcome, PlaceRules,
     SandboxSpec, Usage, reading,
@@ -279,11 +277,11 @@ impl DockerExecutor {
         let id = rand::random();
         // Well before it gives up on us.
         let words_within = (self.0.settings.kept.idle / 3).clamp(SHORTEST_LEASE, LONGEST_LEASE);
-        let (told, printed) = command::run(
+        let (told, printed) = dialogue::run(
             &mut sandbox.resident,
             id,
             spec,
-            &sandbox.image,
+            &sandbox.image.around(),
             job,
             words_within,
         )

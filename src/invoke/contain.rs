@@ -1,11 +1,15 @@
 //! From a command to a sandbox: what of the effective scope becomes mounts, network and variables of a container. Pure.
 
+mod place;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
+
+pub use place::CommandPlace;
 
 use super::Authorised;
 use super::authorise::Plan;
@@ -17,34 +21,10 @@ use crate::exec::{
 };
 use crate::manifest::LimitRequest;
 use crate::manifest::container::{ContainerLimits, ContainerSpec, Network, User};
-use crate::manifest::image::full_name;
-use crate::permission::{self, Access, Action, Capability, FileScope, Grants, Kind};
+use crate::permission::{Access, Action, Capability, FileScope, Grants, Kind};
 
 /// Where what was granted by a relative path appears.
 pub const WORKSPACE: &str = "/workspace";
-
-/// Where the commands of this process run, as the operator chose.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CommandPlace {
-    /// In containers.
-    Container,
-    /// As processes of this machine.
-    Direct,
-    /// As processes of another machine, which has this name.
-    Ssh(String),
-}
-
-impl CommandPlace {
-    /// What is granted and asked for by: the full name of the image, or the word for a place that has none.
-    #[must_use]
-    pub fn reference(&self, image: &str) -> String {
-        match self {
-            Self::Container => full_name(image),
-            Self::Direct => permission::DIRECT.to_owned(),
-            Self::Ssh(host) => format!("{}{host}", permission::SSH),
-        }
-    }
-}
 
 /// What holds for every command of this process.
 #[derive(Debug, Clone, PartialEq)]
@@ -269,10 +249,20 @@ impl Plan {
         if let Some(obstacle) = &rules.obstacle {
             return Err(obstacle.error());
         }
-        Self::check_container(&wish, &rules.place)?;
+        let memory = [asked, limits]
+            .into_iter()
+            .flatten()
+            .find_map(|limits| limits.memory);
         self.check_command(&wish, events, &rules.place)?;
+        rules.place.check(&wish, memory)?;
         self.check_network(wish.network, rules)?;
-        let mounts = self.sandbox_mounts(wish.changes, events)?;
+        let has_files = [Access::Read, Access::Write]
+            .into_iter()
+            .any(|access| self.effective.files(access).next().is_some());
+        let mounts = match rules.place.takes_files(&wish, has_files)? {
+            true => self.sandbox_mounts(wish.changes, events)?,
+            false => Vec::new(),
+        };
         let mut env: BTreeMap<String, String> = self.environment.iter().cloned().collect();
         env.extend(wish.env);
         let workdir = wish.workdir.or_else(|| {
@@ -280,10 +270,6 @@ impl Plan {
             let workspace = mounts.iter().find(is_workspace)?;
             Some(workspace.container.clone())
         });
-        let memory = [asked, limits]
-            .into_iter()
-            .flatten()
-            .find_map(|limits| limits.memory);
         Ok(SandboxSpec {
             image: wish.image,
             argv: wish.argv,
@@ -299,39 +285,6 @@ impl Plan {
             keep: wish.keep.map(|name| format!("{principal}/{name}")),
             reading: wish.reading,
         })
-    }
-
-    /// What only a container can do, and what it cannot do at once.
-    fn check_container(wish: &Wish, place: &CommandPlace) -> Result<()> {
-        let refused = |why: String, hint: &str| {
-            Err(CommandEnd::InvalidConfig
-                .error(Code::E3004, why)
-                .hint(hint.to_owned()))
-        };
-        let is_reviewed = wish.changes == Changes::Reviewed;
-        if wish.keep.is_some() && is_reviewed {
-            return refused(
-                "running a command: a container that is kept cannot have its changes reviewed"
-                    .to_owned(),
-                "Leave out one of `keep` and `changes`: a review is of one command in a container of its own.",
-            );
-        }
-        if *place == CommandPlace::Container {
-            return Ok(());
-        }
-        if let Some(name) = &wish.keep {
-            return refused(
-                format!("keeping what the command runs in as {name}: it runs in no container here"),
-                "Leave `keep` out, or have `execution.strategy` be `docker`.",
-            );
-        }
-        if is_reviewed {
-            return refused(
-                "reviewing the changes of a command: it runs in no container here, and would make them".to_owned(),
-                "Leave `changes` out, or have `execution.strategy` be `docker`.",
-            );
-        }
-        Ok(())
     }
 
     fn check_command(&self, wish: &Wish, events: &EventSink, place: &CommandPlace) -> Result<()> {
@@ -369,7 +322,9 @@ impl Plan {
                 )
                 .hint("Ask whoever runs this machine."));
             }
-            Network::Host if !rules.allow_host_network => {
+            Network::Host
+                if !rules.allow_host_network && !matches!(rules.place, CommandPlace::Ssh(_)) =>
+            {
                 return Err(denied(
                     "giving the command the network of the host: only the operator can allow that".to_owned(),
                 )
@@ -390,7 +345,7 @@ impl Plan {
                     wish.word()
                 ))
                 .hint(format!(
-                    "A container on it can reach everybody. If you trust the command with that, allow `network_tcp={missing}` and \
+                    "A command on it can reach everybody. If you trust the command with that, allow `network_tcp={missing}` and \
                      `network_udp={missing}`; `toolhatch exec --net {}` does.",
                     wish.word()
                 )))

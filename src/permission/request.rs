@@ -12,6 +12,7 @@ use super::port::Port;
 use super::scope::Scope;
 use super::secret::{SecretScope, Usage};
 use super::socket::SocketScope;
+use super::subprocess::{DIRECT, SSH};
 use super::text::{listed, shown};
 
 /// One line of a manifest's permissions, or one import of a component without a manifest.
@@ -138,6 +139,14 @@ impl Capability {
                     None => "any command".to_owned(),
                 };
                 let image = match scope.image() {
+                    Some(DIRECT) => "as a process of this machine".to_owned(),
+                    Some("ssh:*") => {
+                        "on any other machine, with all that its account there may do".to_owned()
+                    }
+                    Some(image) if image.starts_with(SSH) => {
+                        let host = image.strip_prefix(SSH).unwrap_or_default();
+                        format!("on {}, with all that its account there may do", shown(host))
+                    }
                     Some(image) => format!("in containers of the image {}", shown(image)),
                     None => "in containers of any image".to_owned(),
                 };

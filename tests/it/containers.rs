@@ -8,6 +8,7 @@ mod images;
 mod kept;
 mod left;
 mod mounts;
+mod podman;
 mod tools;
 
 use std::time::Duration;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::env::TestEnv;
 use crate::support::namespace::{under_operator, under_operator_as_root, works, works_as_root};
-use crate::support::process::Run;
+use crate::support::process::{Run, with_argument};
 use crate::support::source::root;
 
 const ALLOWED: &str = "[enforced.execution]\nstrategy = \"direct\"\nallow_direct = true\n";
@@ -392,17 +392,6 @@ fn what_was_started_ends_with_toolhatch() {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
-}
-
-/// How many processes of this machine have this among their arguments by itself.
-fn with_argument(argument: &str) -> usize {
-    let is_it = |entry: &std::fs::DirEntry| {
-        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        line.split(|byte| *byte == 0)
-            .any(|word| word == argument.as_bytes())
-    };
-    let entries = std::fs::read_dir("/proc").expect("/proc");
-    entries.filter_map(Result::ok).filter(is_it).count()
 }
 
 #[test]

@@ -11,11 +11,13 @@ mod support {
     pub mod faults;
     pub mod guests;
     pub mod http;
+    pub mod left_out;
     pub mod namespace;
     pub mod probe;
     pub mod process;
     pub mod pty;
     pub mod source;
+    pub mod sshd;
 }
 
 #[cfg(test)]
@@ -46,6 +48,8 @@ mod network;
 mod plugins;
 #[cfg(test)]
 mod reports;
+#[cfg(test)]
+mod ssh;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]

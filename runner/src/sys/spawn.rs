@@ -166,6 +166,9 @@ impl Child<'_> {
         // SAFETY: a process of its own may do all of this to itself; every pointer is to a string that is there.
         unsafe {
             checked(libc::setsid()).map_err(at(Step::Prepare))?;
+            // Nobody would end it without the runner; in a container, the kernel does that anyway.
+            checked(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL))
+                .map_err(at(Step::Prepare))?;
             for (to, from) in (0..).zip(self.streams) {
                 checked(libc::dup2(from, to)).map_err(at(Step::Prepare))?;
             }

@@ -13,6 +13,8 @@ mod support {
 }
 
 #[cfg(test)]
+mod descendants;
+#[cfg(test)]
 mod ending;
 #[cfg(test)]
 mod isolation;

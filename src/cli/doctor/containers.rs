@@ -9,6 +9,7 @@ use crate::cli::text::one_line;
 use crate::config::DaemonChoice;
 use crate::error::{Code, Error, Result};
 use crate::exec::docker::Facts;
+use crate::invoke::CommandPlace;
 
 const GET: &str = "Install Docker (on Debian: apt-get install docker.io) or Podman, and start it.";
 
@@ -24,44 +25,27 @@ pub(super) fn checks(app: &Arc<App>) -> Vec<Check> {
         commands.settle().await;
         Ok(Ok((daemon, proof)))
     });
-    let mut checks = match found {
+    match found {
         Ok(Ok((daemon, proof))) => {
             let place = format!("{} ({})", daemon.address.host, daemon.address.origin);
             vec![version(&place, &daemon.facts), sandbox(app, proof)]
         }
         Ok(Err(error)) | Err(error) => vec![absent(app, &error)],
-    };
-    checks.push(chosen(app));
-    if app.config.execution.allow_direct {
-        checks.push(Check::problem(
-            "direct",
-            "commands may run as processes of this machine, outside of a container",
-            "Set `execution.allow_direct = false` in the system's configuration.",
-        ));
-    }
-    checks
-}
-
-/// Which executor was chosen for commands, and whether it can be used.
-fn chosen(app: &App) -> Check {
-    let execution = &app.config.execution;
-    let word = execution.strategy.word();
-    match app.command_obstacle() {
-        Some(why) => Check::problem(
-            "execution",
-            format!("commands are to run by `{word}`, and every one is refused: {why}"),
-            "Change `execution.strategy`, or what it needs.",
-        ),
-        None => Check::ok("execution", format!("commands run by `{word}`")),
     }
 }
 
 /// Components run without a daemon. Who says where one is wants it, though.
 fn absent(app: &App, error: &Error) -> Check {
-    let detail = format!(
-        "commands cannot be run, components can: {}",
-        one_line(error)
-    );
+    let why = one_line(error);
+    let detail = match app.command_place() {
+        CommandPlace::Container => format!("commands cannot be run, components can: {why}"),
+        CommandPlace::Direct | CommandPlace::Ssh(_) => {
+            return Check::ok(
+                "docker",
+                format!("commands do not run in containers: {why}"),
+            );
+        }
+    };
     if app.config.docker.daemon == DaemonChoice::Found && error.code() == Code::E3405 {
         return Check::ok("docker", detail);
     }

@@ -13,8 +13,12 @@ use super::daemon::Daemon;
 use super::{error, login};
 use crate::config::{Environment, ImagePattern, ImagePullPolicy, ImageReference, Narrowed};
 use crate::error::{Code, Error, Result};
+use crate::exec::dialogue::Around;
 use crate::exec::{CommandEnd, EventSink};
 use crate::ids::Digest;
+
+/// Where programs are where an image does not say.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Which images may be used, and how they are got.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +52,18 @@ pub(super) struct Image {
     pub(super) volumes: Vec<String>,
     /// What it runs on.
     pub(super) architecture: String,
+}
+
+impl Image {
+    /// What a command finds around it in a container of this image.
+    pub(super) fn around(&self) -> Around {
+        let usual = [("PATH", PATH), ("HOME", "/tmp")];
+        let usual = usual.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Around {
+            env: usual.into_iter().chain(self.env.clone()).collect(),
+            workdir: self.workdir.clone().unwrap_or_else(|| "/".to_owned()),
+        }
+    }
 }
 
 impl ImageRules {

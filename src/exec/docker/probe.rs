@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::overlay::{Laid, Overlay};
-use super::resident::{Lost, Resident};
 use crate::exec::SandboxSpec;
+use crate::exec::resident::{Lost, Resident};
 use crate::manifest::container::Network;
 use toolhatch_runner::protocol::{Order, Report};
 

@@ -4,7 +4,6 @@
 //! It is put into a volume once for each daemon and version, and mounted read-only.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use bollard::models::{
@@ -21,15 +20,11 @@ use super::lease::{self, Owner};
 use crate::config::ARCHITECTURE;
 use crate::error::{Code, Error, Result};
 use crate::exec::places::RUNNER_FOLDER;
-use crate::ids::{CallId, Digest};
-
-/// The program, for Linux on the architecture that this binary was built for; empty where it could not be built.
-const BYTES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/toolhatch-runner"));
+use crate::exec::program::{self, BYTES, DIGEST};
+use crate::ids::CallId;
 
 /// A file of a megabyte is put there at once.
 const FILLS_WITHIN: Duration = Duration::from_secs(120);
-
-static DIGEST: LazyLock<Digest> = LazyLock::new(|| Digest::of(BYTES));
 
 /// The name of the volume on every daemon.
 pub(super) fn volume() -> String {
@@ -41,15 +36,7 @@ pub(super) fn volume() -> String {
 /// # Errors
 /// E3405.
 pub(super) fn check(daemon: &Daemon) -> Result<()> {
-    if BYTES.is_empty() {
-        return Err(Error::new(
-            Code::E3405,
-            "making a container: this build of Toolhatch has no runner to put into it",
-        )
-        .hint(
-            "Build it where a static C library is there (on Debian: `apt-get install libc6-dev`).",
-        ));
-    }
+    program::check("making a container")?;
     let architecture = &daemon.facts.architecture;
     let is_ours = architecture == ARCHITECTURE
         || (architecture == "arm64" && ARCHITECTURE == "aarch64")

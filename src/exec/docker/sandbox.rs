@@ -4,20 +4,22 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bollard::container::AttachContainerResults;
+use bollard::container::LogOutput;
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptions, StartContainerOptions,
 };
+use bytes::Bytes;
+use futures_util::StreamExt as _;
 
 use super::create::{self, Parts};
 use super::daemon::Daemon;
 use super::image::{self, Image};
 use super::overlay::{self, Laid, Work};
-use super::resident::{Lost, Resident};
 use super::{DockerExecutor, error, lease, posture, probe, runner, volumes};
 use crate::changes::Draft;
 use crate::error::{Code, Error, Result};
 use crate::exec::places::{self, Places};
+use crate::exec::resident::{Broken, Lost, Piece, Resident};
 use crate::exec::{CommandEnd, Effect, Ended, Job, LogLevel, SandboxSpec, reading};
 use crate::ids::Digest;
 use tokio_util::sync::CancellationToken;
@@ -255,7 +257,7 @@ impl Sandbox {
         if !differences.is_empty() {
             return Err(posture::refusal(&differences).into());
         }
-        let mut resident = Resident::new(attach(daemon, &container.id).await?);
+        let mut resident = attach(daemon, &container.id).await?;
         if let Some(draft) = attempt.draft {
             container.work = Some(Work::begin(draft, &laid).await?);
         }
@@ -301,7 +303,7 @@ impl Sandbox {
         spec: &SandboxSpec,
         prepared: &Prepared,
     ) -> Result<Self> {
-        let resident = Resident::new(attach(&prepared.daemon, id).await?);
+        let resident = attach(&prepared.daemon, id).await?;
         let mut container = Container::new(executor, &prepared.daemon);
         id.clone_into(&mut container.id);
         let mut sandbox = Self {
@@ -442,18 +444,26 @@ fn ended_from_outside() -> Ended {
     Ended::Signalled(9)
 }
 
-async fn attach(daemon: &Daemon, id: &str) -> Result<AttachContainerResults> {
+async fn attach(daemon: &Daemon, id: &str) -> Result<Resident> {
     let options = AttachContainerOptionsBuilder::default()
         .stdin(true)
         .stdout(true)
         .stderr(true)
         .stream(true)
         .build();
-    daemon
+    let attached = daemon
         .api
         .attach_container(id, Some(options))
         .await
-        .map_err(|why| error::of("talking to a container", why))
+        .map_err(|why| error::of("talking to a container", why))?;
+    // Without a terminal the daemon says which stream it is; the rest cannot be.
+    let output = attached.output.map(|piece| match piece {
+        Ok(LogOutput::StdOut { message }) => Ok(Piece::Said(message)),
+        Ok(LogOutput::StdErr { message }) => Ok(Piece::Complained(message)),
+        Ok(LogOutput::StdIn { .. } | LogOutput::Console { .. }) => Ok(Piece::Said(Bytes::new())),
+        Err(why) => Err(Broken::from(why)),
+    });
+    Ok(Resident::new(attached.input, output))
 }
 
 /// Looks around from inside; gives what was found, in words.

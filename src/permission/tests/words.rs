@@ -45,6 +45,18 @@ fn requests_are_put_in_plain_words() {
             "subprocess=image:alpine;command:grep",
             "run the command grep in containers of the image alpine",
         ),
+        (
+            "subprocess=image:direct;command:grep",
+            "run the command grep as a process of this machine",
+        ),
+        (
+            "subprocess=image:ssh:build.example",
+            "run any command on build.example, with all that its account there may do",
+        ),
+        (
+            "subprocess=image:ssh:*",
+            "run any command on any other machine, with all that its account there may do",
+        ),
         ("tool_invoke=files.*", "call the tools files.*"),
         ("tool_invoke=files.read", "call the tool files.read"),
         (

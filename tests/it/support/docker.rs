@@ -4,15 +4,15 @@
 //! question writes the test down as left out, and `scripts/test` tells how many there were: nothing passes silently.
 
 pub mod engine;
+pub mod podman;
 pub mod registry;
 
-use std::fs::OpenOptions;
 use std::io::{BufReader, Write};
 use std::net::TcpStream;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Once, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
@@ -23,6 +23,7 @@ use self::engine::{Engine, status};
 use self::registry::Registry;
 use super::env::TestEnv;
 use super::http::Message;
+use super::left_out::leave_out;
 use super::process::Run;
 use super::source::root;
 
@@ -30,8 +31,6 @@ use super::source::root;
 const DOCKER: &str = "TOOLHATCH_TEST_DOCKER";
 /// `127.0.0.1` and the port of its registry.
 const REGISTRY: &str = "TOOLHATCH_TEST_REGISTRY";
-/// The file that `scripts/test` reads what was left out from.
-const LEFT_OUT: &str = "TOOLHATCH_TEST_LEFT_OUT";
 
 /// A Docker daemon that has the test images.
 pub struct Docker {
@@ -58,7 +57,8 @@ impl Docker {
             Some(docker)
         });
         if shared.is_none() {
-            leave_out(Location::caller());
+            let needs = format!("Docker, because {DOCKER} is not set; see scripts/docker --help");
+            leave_out("docker", &needs, Location::caller());
         }
         shared.as_ref()
     }
@@ -222,30 +222,6 @@ impl Docker {
 /// An image, as daemon and registry name it.
 pub fn name(image: &str) -> String {
     format!("toolhatch-test/{image}")
-}
-
-/// Writes down that a test was left out. Without somebody who reads that, it is told once, past the capturing of output.
-fn leave_out(asked: &Location<'_>) {
-    let thread = std::thread::current();
-    // Tests that run one after the other do not have a thread each.
-    let place = format!("{}:{}", asked.file(), asked.line());
-    let test = thread.name().filter(|name| name.contains("::"));
-    let line = format!("docker: {}\n", test.unwrap_or(&place));
-    if let Some(file) = std::env::var_os(LEFT_OUT) {
-        let opened = OpenOptions::new().create(true).append(true).open(file);
-        // In one piece: other tests add to it at the same time.
-        opened
-            .and_then(|mut file| file.write_all(line.as_bytes()))
-            .expect("written");
-        return;
-    }
-    static TOLD: Once = Once::new();
-    TOLD.call_once(|| {
-        let text = format!(
-            "left out: tests that need Docker, because {DOCKER} is not set; see scripts/docker --help\n"
-        );
-        drop(std::io::stderr().write_all(text.as_bytes()));
-    });
 }
 
 /// A daemon that is stopped when it is dropped, and when the tests are killed.

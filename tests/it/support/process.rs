@@ -430,3 +430,14 @@ fn describe(command: &str, status: Option<ExitStatus>, stdout: &str, stderr: &st
     }
     text
 }
+
+/// How many processes of this machine have this among their arguments by itself.
+pub fn with_argument(argument: &str) -> usize {
+    let is_it = |entry: &std::fs::DirEntry| {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0)
+            .any(|word| word == argument.as_bytes())
+    };
+    let entries = std::fs::read_dir("/proc").expect("/proc");
+    entries.filter_map(Result::ok).filter(is_it).count()
+}

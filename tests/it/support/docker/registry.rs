@@ -24,7 +24,7 @@ impl Registry {
             folder.join("registry.yml"),
             folder.join("registry.log"),
         );
-        std::fs::write(&users, HTPASSWD).expect("written");
+        toolhatch::fsx::write_atomic(&users, HTPASSWD.as_bytes(), 0o600).expect("written");
         let text = format!(
             "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\n\
              storage: {{filesystem: {{rootdirectory: {}}}, maintenance: {{uploadpurging: {{enabled: false}}}}}}\n\
@@ -33,7 +33,7 @@ impl Registry {
             data.display(),
             users.display()
         );
-        std::fs::write(&config, text).expect("written");
+        toolhatch::fsx::write_atomic(&config, text.as_bytes(), 0o600).expect("written");
         let file = std::fs::File::create(&log).expect("created");
         let child = Command::new("docker-registry")
             .arg("serve")

@@ -1,13 +1,13 @@
-//! The connection to the runner in a container: orders in, reports out, over the container's standard streams.
+//! The connection to a runner: orders in, reports out, over its standard streams, whoever carries them.
 
 use std::fmt;
 use std::pin::Pin;
 
-use bollard::container::{AttachContainerResults, LogOutput};
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
-use crate::exec::Capture;
+use super::Capture;
 use toolhatch_runner::protocol::{Decoder, Malformed, Order, Report};
 
 /// How much of what the runner itself complains about is kept.
@@ -16,18 +16,30 @@ const COMPLAINTS: usize = 4096;
 /// A runner that can be talked to.
 pub(super) struct Resident {
     input: Pin<Box<dyn AsyncWrite + Send>>,
-    output: Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>,
+    output: Pin<Box<dyn Stream<Item = Result<Piece, Broken>> + Send>>,
     decoder: Decoder,
     complaints: Capture,
 }
 
+/// A piece of what comes from a runner.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// Part of what it says.
+    Said(Bytes),
+    /// Part of what it, or whoever carries its words, complains about.
+    Complained(Bytes),
+}
+
+/// Why a connection broke.
+pub(super) type Broken = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why there is nothing more to hear.
 #[derive(Debug)]
 pub(super) enum Lost {
-    /// The container ended, or the daemon did.
+    /// What it runs in ended, or whoever carries its words did.
     Ended,
     /// The connection broke.
-    Broken(bollard::errors::Error),
+    Broken(Broken),
     /// What came is not what a runner says.
     Malformed(Malformed),
     /// Nothing can be sent any more.
@@ -46,11 +58,14 @@ impl fmt::Display for Lost {
 }
 
 impl Resident {
-    /// Listens to a container that was attached to.
-    pub(super) fn new(attached: AttachContainerResults) -> Self {
+    /// One that listens to this and says that.
+    pub(super) fn new(
+        input: impl AsyncWrite + Send + 'static,
+        output: impl Stream<Item = Result<Piece, Broken>> + Send + 'static,
+    ) -> Self {
         Self {
-            input: attached.input,
-            output: attached.output,
+            input: Box::pin(input),
+            output: Box::pin(output),
             decoder: Decoder::new(),
             complaints: Capture::new(COMPLAINTS),
         }
@@ -75,10 +90,8 @@ impl Resident {
                 return Ok((id, Report::parse(frame).map_err(Lost::Malformed)?));
             }
             match self.output.next().await {
-                // Without a terminal the daemon says which stream it is; the rest cannot be.
-                Some(Ok(LogOutput::StdOut { message })) => self.decoder.push(&message),
-                Some(Ok(LogOutput::StdErr { message })) => self.complaints.push(&message),
-                Some(Ok(LogOutput::StdIn { .. } | LogOutput::Console { .. })) => {}
+                Some(Ok(Piece::Said(bytes))) => self.decoder.push(&bytes),
+                Some(Ok(Piece::Complained(bytes))) => self.complaints.push(&bytes),
                 Some(Err(error)) => return Err(Lost::Broken(error)),
                 None => return Err(Lost::Ended),
             }

@@ -1,21 +1,28 @@
-//! One command in a container: told to the runner, its output passed on as it comes, and how it ended.
+//! One command with its runner: told to it, its output passed on as it comes, and how it ended. The same in a container and on
+//! another machine.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::image::Image;
+use super::reading::Printed;
 use super::resident::{Lost, Resident};
-use crate::exec::reading::Printed;
-use crate::exec::{EventSink, Job, SandboxSpec, Stdio};
+use super::{EventSink, Job, SandboxSpec, Stdio};
 use toolhatch_runner::protocol::{Ended as Reported, Order, Refused, Report, Run, STDIN_WINDOW};
 
-/// How long after the deadline and the grace the runner is still waited for before the container itself is ended.
+/// How long after the deadline and the grace the runner is still waited for before what it runs in is ended.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Where programs are where an image does not say.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// The most bytes of one frame of standard input.
 const PIECE: usize = 64 << 10;
+
+/// What a command finds around it where nothing else is said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Around {
+    /// Its variables.
+    pub(super) env: Vec<(String, String)>,
+    /// Where it starts; empty for where the runner does.
+    pub(super) workdir: String,
+}
 
 /// What became of a command.
 #[derive(Debug)]
@@ -37,12 +44,12 @@ pub(super) async fn run(
     resident: &mut Resident,
     id: u32,
     spec: &SandboxSpec,
-    image: &Image,
+    around: &Around,
     job: &Job,
     words_within: Duration,
 ) -> (Told, Printed) {
     let mut printed = Printed::within(&job.limits);
-    let told = match follow(resident, id, spec, image, job, words_within, &mut printed).await {
+    let told = match follow(resident, id, spec, around, job, words_within, &mut printed).await {
         Ok(told) => told,
         Err(lost) => Told::Lost(lost),
     };
@@ -53,13 +60,13 @@ async fn follow(
     resident: &mut Resident,
     id: u32,
     spec: &SandboxSpec,
-    image: &Image,
+    around: &Around,
     job: &Job,
     words_within: Duration,
     printed: &mut Printed,
 ) -> Result<Told, Lost> {
     let grace = spec.grace;
-    let order = Order::Run(order(spec, image, job.limits.timeout));
+    let order = Order::Run(order(spec, around, job.limits.timeout));
     resident.send(id, &order).await?;
     let mut stdin = StdinFlow::new(&spec.stdin);
     stdin.send(resident, id).await?;
@@ -119,15 +126,16 @@ async fn next(resident: &mut Resident, events: &EventSink) -> Result<(u32, Repor
     resident.next().await
 }
 
-/// What the runner is told: nothing of it is seen by who asks the daemon about the container.
-fn order(spec: &SandboxSpec, image: &Image, timeout: Duration) -> Run {
-    let mut env: Vec<(&str, &str)> = vec![("PATH", PATH), ("HOME", "/tmp")];
-    let given = image.env.iter().chain(&spec.env);
+/// What the runner is told: nothing of it is seen by who asks the daemon about the container, or looks at the processes of a
+/// machine.
+fn order(spec: &SandboxSpec, around: &Around, timeout: Duration) -> Run {
+    let mut env: Vec<(&str, &str)> = Vec::new();
+    let given = around.env.iter().chain(&spec.env);
     for (name, value) in given.map(|(name, value)| (name.as_str(), value.as_str())) {
         env.retain(|(other, _)| *other != name);
         env.push((name, value));
     }
-    let cwd = spec.workdir.as_deref().or(image.workdir.as_deref());
+    let cwd = spec.workdir.as_deref().unwrap_or(&around.workdir);
     Run {
         argv: spec
             .argv
@@ -138,7 +146,7 @@ fn order(spec: &SandboxSpec, image: &Image, timeout: Duration) -> Run {
             .into_iter()
             .map(|(name, value)| format!("{name}={value}").into_bytes())
             .collect(),
-        cwd: cwd.unwrap_or("/").as_bytes().to_vec(),
+        cwd: cwd.as_bytes().to_vec(),
         deadline_ms: milliseconds(timeout),
         grace_ms: milliseconds(spec.grace),
         umask: 0o022,
