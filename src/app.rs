@@ -15,6 +15,7 @@ mod recorder;
 mod source;
 mod visible;
 mod warm;
+mod workspace;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};

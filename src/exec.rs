@@ -38,7 +38,7 @@ pub use outcome::{
     ToolErrorKind, Usage, bytes,
 };
 pub use places::PlaceRules;
-pub use sandbox::{Reading, SandboxMount, SandboxSpec};
+pub use sandbox::{Changes, Reading, SandboxMount, SandboxSpec};
 
 use crate::error::Error;
 use crate::ids::{CallId, Digest, ToolId};

@@ -170,6 +170,23 @@ impl Digest {
         Self(hash.finalize().into())
     }
 
+    /// The digest of all that a reader gives.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn of_reader(mut reader: impl std::io::Read) -> std::io::Result<Self> {
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0_u8; 64 << 10];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => return Ok(Self(hash.finalize().into())),
+                Ok(count) => hash.update(buffer.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// The raw 32 bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8; 32] {

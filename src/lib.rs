@@ -16,6 +16,7 @@ pub mod resilience;
 pub mod schema;
 
 pub mod audit;
+pub mod changes;
 pub mod exec;
 pub mod registry;
 pub mod store;

@@ -11,6 +11,8 @@ pub struct Mount {
     pub is_read_only: bool,
     /// Whether it is a whole file system in memory, and not a part of one that somebody else has too.
     pub is_whole_tmpfs: bool,
+    /// Whether it is an overlay of several folders.
+    pub is_overlay: bool,
 }
 
 /// All mounts, later ones over earlier ones; `None` where they cannot be read.
@@ -48,6 +50,7 @@ fn parse_line(line: &[u8]) -> Option<Mount> {
         is_read_only: is_read_only(words.get(5)) || is_read_only(words.get(separator + 3)),
         is_whole_tmpfs: words.get(3) == Some(&&b"/"[..])
             && words.get(separator + 1) == Some(&&b"tmpfs"[..]),
+        is_overlay: words.get(separator + 1) == Some(&&b"overlay"[..]),
     })
 }
 

@@ -288,6 +288,13 @@ fn mount_points(paths: &[CString], mounts: Option<&[Mount]>) -> Json {
                 "read_only",
                 mounted.map(|mounted| mounted.is_read_only).into(),
             ),
+            (
+                "overlay",
+                mounts
+                    .and_then(|mounts| mounts::at(mounts, name))
+                    .map(|mount| mount.is_overlay)
+                    .into(),
+            ),
             ("writable", sys::can_write(path).into()),
             ("below", below.into()),
         ])

@@ -7,7 +7,7 @@ use super::{App, read_grants};
 use crate::config::{ImagePullPolicy, Strategy, env_vars};
 use crate::error::Result;
 use crate::exec::direct::{self, DirectExecutor, DirectSettings};
-use crate::exec::docker::{DockerExecutor, DockerSettings, ImageRules, KeptRules};
+use crate::exec::docker::{DockerExecutor, DockerSettings, ImageRules, KeptRules, Reviews};
 use crate::exec::ssh::{SshExecutor, SshSettings};
 use crate::exec::{Executor, Job, Obstructed, PlaceRules, Reading, SandboxSpec};
 use crate::fsx;
@@ -169,6 +169,10 @@ impl App {
                 base_delay: docker.retry.base_delay,
             },
             places: self.place_rules(),
+            reviews: Reviews {
+                kept: self.kept_changes(),
+                rules: self.change_rules(),
+            },
             runtime: docker.runtime.clone(),
             seccomp: profile.transpose()?,
             concurrency: docker.concurrency as usize,

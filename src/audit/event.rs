@@ -80,6 +80,8 @@ event_types! {
     PolicyError "policy_error" "A policy could not be evaluated, which denies.",
     ConfigChanged "config_changed" "The configuration changed.",
     BreakerChanged "breaker_changed" "A circuit breaker opened, half-opened or closed.",
+    ChangesApplied "changes_applied" "A person put changes of a command into the workspace.",
+    ChangesDiscarded "changes_discarded" "A person removed changes of a command that waited.",
     LogOpened "log_opened" "The first record of every file; written by the log itself.",
     LogRotated "log_rotated" "The last record of a full file; written by the log itself.",
     LogRecovered "log_recovered" "A torn tail was cut off; written by the log itself.",

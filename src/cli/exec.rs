@@ -18,7 +18,9 @@ use super::block_on;
 use super::call::{listen_for_interrupt, no_allow_flag};
 use super::output::Printer;
 use super::prompt::TerminalApprover;
+use super::sandbox::changes::shown;
 use crate::app::{App, read_grants};
+use crate::changes::{ChangeSet, Rules};
 use crate::error::{Code, Error, Result};
 use crate::exec::{Approver, EventLimits, EventSink};
 use crate::exit_code::Exit;
@@ -40,6 +42,7 @@ const MAX_STDIN: u64 = 64 << 20;
   toolhatch exec -- sh -c 'id; ls /'
   toolhatch exec --mount . -- ls -l
   toolhatch exec --mount .:/workspace:rw --image golang:1.24 -- go test ./...
+  toolhatch exec --diff --mount .:/workspace:rw -- make
   toolhatch exec --timeout 2s --memory 64MiB -- sh -c 'sleep 100'
   toolhatch exec --keep build --mount .:/workspace:rw -- make
   echo hello | toolhatch exec --stdin -- cat
@@ -57,6 +60,10 @@ pub struct Args {
     /// read-only without `rw`. May be given several times.
     #[arg(long, value_name = "HOST[:CONTAINER][:rw]")]
     mount: Vec<String>,
+    /// Change nothing: the command writes apart from the folders that are mounted with `rw`, and what it changed is shown.
+    /// `toolhatch sandbox apply` applies it.
+    #[arg(long)]
+    diff: bool,
     /// An environment variable: NAME=VALUE, or NAME for its value here. May be given several times.
     #[arg(long, value_name = "NAME[=VALUE]")]
     env: Vec<String>,
@@ -95,6 +102,7 @@ impl Args {
         if !app.config.allow_flag {
             return Err(no_allow_flag(app));
         }
+        self.check_diff()?;
         let grants = self.grants(app)?;
         let arguments = self.arguments()?;
         let approver = (!printer.is_json() && !self.headless)
@@ -118,8 +126,9 @@ impl Args {
             let mut streams = Streams::new(printer);
             let events = EventSink::with_listener(EventLimits::default(), streams.listener())
                 .with_backlog(streams.backlog());
+            let id = CallId::generate();
             let call = pipeline.invoke(Request {
-                call: CallId::generate(),
+                call: id,
                 tool: ToolRef::Installed {
                     plugin: SANDBOX.parse().map_err(|error: InvalidId| {
                         Error::new(Code::E3000, "naming the tool of the sandbox").caused_by(error)
@@ -156,8 +165,35 @@ impl Args {
                 report.result = Err(error.while_doing("recording how the call ended"));
             }
             app.settle_containers().await;
-            Ok(tell(printer, &report))
+            let changes = self.diff.then(|| changes(app, &id)).transpose()?.flatten();
+            let rules = app.change_rules();
+            let exit = tell(printer, &report, changes.as_ref().map(|set| (set, &rules)));
+            if self.diff && !printer.is_json() {
+                let has_ended = match &report.result {
+                    Ok(_) => true,
+                    Err(error) => error.code() == Code::E3410,
+                };
+                match &changes {
+                    Some(set) => printer.note(&shown(set, &rules)),
+                    None if has_ended => printer.note("Nothing was changed."),
+                    None => {}
+                }
+            }
+            Ok(exit)
         })
+    }
+
+    /// Without a folder that can be written there is nothing to show.
+    fn check_diff(&self) -> Result<()> {
+        let mut mounts = self.mount.iter().map(|mount| split_mount(mount));
+        if !self.diff || mounts.any(|mount| mount.is_ok_and(|(_, _, writable)| writable)) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::E3004,
+            "reading `--diff`: nothing is mounted that the command could change",
+        )
+        .hint("Mount a folder to be written to: `--mount .:/workspace:rw`."))
     }
 
     /// What is typed is what is allowed.
@@ -209,6 +245,9 @@ impl Args {
             if let Some(value) = value {
                 arguments.insert(name.into(), value.clone().into());
             }
+        }
+        if self.diff {
+            arguments.insert("changes".into(), "review".into());
         }
         if self.stdin {
             arguments.insert("stdin".into(), read_stdin()?.into());
@@ -281,10 +320,23 @@ fn read_stdin() -> Result<String> {
     })
 }
 
+/// What the command changed; nothing where it did not run or changed nothing.
+fn changes(app: &App, id: &CallId) -> Result<Option<ChangeSet>> {
+    match app.kept_changes().open(id) {
+        Ok(set) => Ok(Some(set)),
+        Err(error) if error.code() == Code::E3101 => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Says how it went, where the command did not say it all itself.
-fn tell(printer: &Printer, report: &Report) -> ExitCode {
+fn tell(printer: &Printer, report: &Report, changes: Option<(&ChangeSet, &Rules)>) -> ExitCode {
     if printer.is_json() {
-        printer.json_value(&report.to_json());
+        let mut json = report.to_json();
+        if let (Some((set, rules)), Some(object)) = (changes, json.as_object_mut()) {
+            object.insert("changes".into(), set.to_json(rules));
+        }
+        printer.json_value(&json);
     }
     for warning in report
         .warnings

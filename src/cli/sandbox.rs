@@ -1,4 +1,8 @@
-//! `toolhatch sandbox`: the containers of this daemon that are ours.
+//! `toolhatch sandbox`: the containers of this daemon that are ours, and what commands in them changed.
+
+mod apply;
+pub(in crate::cli) mod changes;
+mod discard;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,11 +17,12 @@ use crate::app::App;
 use crate::error::Result;
 use crate::exec::docker::Leased;
 
-/// List and remove the containers that Toolhatch made.
+/// Containers that Toolhatch made, and changes of commands that wait.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   toolhatch sandbox ps
   toolhatch sandbox gc
+  toolhatch sandbox changes
 
 A container is removed when its command ends. What a killed process left behind is removed by the next one that needs a
 container, or by `gc`.")]
@@ -31,6 +36,9 @@ enum Command {
     /// List the containers, whoever made them.
     Ps,
     Gc(Gc),
+    Changes(changes::Args),
+    Apply(apply::Args),
+    Discard(discard::Args),
 }
 
 /// Remove the containers whose process is gone, or whose time is over.
@@ -60,6 +68,9 @@ impl Args {
                     json!({"containers": listed(&found)}),
                 ))
             }
+            Command::Changes(args) => args.run(app),
+            Command::Apply(args) => args.run(app),
+            Command::Discard(args) => args.run(app),
             Command::Gc(args) => {
                 let removed = block_on(async { app.commands()?.collect(args.all).await })?;
                 let text = format!("Removed {}.", count(removed.len(), "container"));

@@ -11,10 +11,13 @@ mod error;
 mod image;
 mod kept;
 mod lease;
+mod login;
+mod overlay;
 mod posture;
 mod probe;
 mod runner;
 mod sandbox;
+mod volumes;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,14 +31,17 @@ pub use daemon::{Daemon, Facts};
 pub use image::ImageRules;
 pub use kept::KeptRules;
 pub use lease::{Leased, Owner};
+pub use overlay::Reviews;
 
 use self::kept::Kept;
+use self::overlay::Work;
 use self::sandbox::{Prepared, Sandbox};
 use super::dialogue::{self, Told};
 use super::{
-    Arguments, BoxFuture, CommandEnd, Ended, Executor, Job, Outcome, PlaceRules, SandboxSpec,
-    Usage, reading,
+    Arguments, BoxFuture, CommandEnd, Ended, Executor, Job, LogLevel, Outcome, PlaceRules,
+    SandboxSpec, Usage, reading,
 };
+use crate::changes::ChangeSet;
 use crate::config::{DaemonChoice, DockerHost, Environment, TlsFiles};
 use crate::error::{Code, Error, Result};
 
@@ -57,6 +63,8 @@ pub struct DockerSettings {
     pub images: ImageRules,
     /// What may be mounted.
     pub places: PlaceRules,
+    /// What becomes of changes that are reviewed.
+    pub reviews: Reviews,
     /// The runtime; the daemon's own where none is named.
     pub runtime: Option<String>,
     /// A seccomp profile in JSON; the daemon's own where there is none.
@@ -83,6 +91,20 @@ struct Inner {
     runner: Mutex<bool>,
     /// What is removed in the background.
     tasks: TaskTracker,
+}
+
+impl Inner {
+    /// Removes what was left behind: containers, then their volumes, then what they wrote.
+    async fn sweep(&self, daemon: &Daemon) -> Result<()> {
+        lease::sweep(daemon, &self.owner).await?;
+        volumes::sweep(daemon, &self.owner).await?;
+        let kept = self.settings.reviews.kept.clone();
+        let swept = tokio::task::spawn_blocking(move || overlay::sweep(&kept));
+        swept
+            .await
+            .map_err(|error| Error::new(Code::E3000, "sweeping").caused_by(error))??;
+        Ok(())
+    }
 }
 
 impl DockerExecutor {
@@ -142,7 +164,7 @@ impl DockerExecutor {
         *known = Some(daemon.clone());
         let (sweeping, inner) = (daemon.clone(), Arc::clone(&self.0));
         self.0.tasks.spawn(async move {
-            if let Err(error) = lease::sweep(&sweeping, &inner.owner).await {
+            if let Err(error) = inner.sweep(&sweeping).await {
                 tracing::warn!(%error, "could not remove what was left behind");
             }
         });
@@ -193,6 +215,7 @@ impl DockerExecutor {
         for leased in &found {
             lease::remove(&daemon, &leased.id).await?;
         }
+        self.0.sweep(&daemon).await?;
         Ok(found)
     }
 
@@ -207,7 +230,7 @@ impl DockerExecutor {
         let prepared = Prepared::new(self, job, spec).await?;
         let sandbox = Sandbox::start(self, job, spec, &prepared).await?;
         let posture = sandbox.posture.clone();
-        sandbox.remove().await?;
+        drop(sandbox.remove().await?);
         Ok(posture)
     }
 
@@ -277,7 +300,7 @@ impl DockerExecutor {
             usage.cpu = Some(Duration::from_micros(reported.user_us + reported.system_us));
             usage.peak_memory = reported.max_rss_bytes;
         }
-        let ended = match told {
+        let mut ended = match told {
             Told::Ended(reported) => reading::ended(&reported, printed, spec, job),
             Told::Refused(refused) => reading::refused(refused, spec, &job.events, "in the image"),
             Told::Cancelled(_) => {
@@ -295,7 +318,12 @@ impl DockerExecutor {
         };
         match &spec.keep {
             Some(name) if is_sound => self.put_back(name, sandbox),
-            Some(_) => sandbox.remove().await?,
+            Some(_) => drop(sandbox.remove().await?),
+            None if spec.is_reviewed() => {
+                // Nobody writes to it any more once the container is gone.
+                let work = sandbox.remove().await?;
+                self.tell_changes(work, &mut ended, job, spec).await?;
+            }
             None => {
                 // Dropped, it is removed in the background: the result need not wait for that.
                 drop(sandbox);
@@ -303,6 +331,26 @@ impl DockerExecutor {
             }
         }
         Ok(ended)
+    }
+
+    /// Compares what a command worked on with what was there, and adds that to its result.
+    async fn tell_changes(
+        &self,
+        work: Option<Work>,
+        ended: &mut Ended,
+        job: &Job,
+        spec: &SandboxSpec,
+    ) -> Result<()> {
+        let Some(work) = work else {
+            return Ok(());
+        };
+        if let Some(set) = finish(work, spec).await? {
+            let rules = &self.0.settings.reviews.rules;
+            if !reading::tell_changes(ended, || overlay::in_result(&set, rules)) {
+                job.events.log(LogLevel::Warn, &overlay::in_words(&set));
+            }
+        }
+        Ok(())
     }
 
     /// A container, with the right to talk to it where it is one that others may want too.
@@ -320,6 +368,13 @@ impl DockerExecutor {
             }
         }
     }
+}
+
+/// What a command changed, where that is reviewed.
+async fn finish(work: Work, spec: &SandboxSpec) -> Result<Option<ChangeSet>> {
+    let spec = spec.clone();
+    let finished = tokio::task::spawn_blocking(move || work.finish(&spec)).await;
+    finished.map_err(|error| Error::new(Code::E3000, "comparing").caused_by(error))?
 }
 
 /// True where the daemon itself is gone, and not only this one request failed.

@@ -230,7 +230,7 @@ fn check_source(mount: &SandboxMount, sensitive: &Sensitive, rules: &PlaceRules)
 }
 
 /// Where file systems are mounted on this machine.
-fn mount_points() -> Result<Vec<PathBuf>> {
+pub(super) fn mount_points() -> Result<Vec<PathBuf>> {
     let path = Path::new("/proc/self/mountinfo");
     let table = fs::read_to_string(path).map_err(|error| fsx::io_error("reading", path, error))?;
     let field = |line: &str| line.split(' ').nth(4).map(unescape);

@@ -53,6 +53,20 @@ pub(super) fn out_of_memory(spec: &SandboxSpec) -> Ended {
     }
 }
 
+/// Puts changes into the result of a command; false where it has none that could hold them.
+pub(super) fn tell_changes(ended: &mut Ended, changes: impl FnOnce() -> Value) -> bool {
+    let structured = match ended {
+        Ended::Complete(output) => output.structured.as_mut(),
+        Ended::Exited { structured, .. } => structured.as_mut(),
+        _ => None,
+    };
+    let Some(object) = structured.and_then(Value::as_object_mut) else {
+        return false;
+    };
+    object.insert("changes".to_owned(), changes());
+    true
+}
+
 /// A command that could not be started; `within` says where it would have been, such as `in the image`.
 pub(super) fn refused(
     refused: Refused,

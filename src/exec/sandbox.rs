@@ -48,6 +48,25 @@ pub struct SandboxMount {
     pub container: String,
     /// Nothing can be changed through it.
     pub read_only: bool,
+    /// What becomes of what is changed through it.
+    pub changes: Changes,
+}
+
+impl SandboxMount {
+    /// True where the command writes into an overlay, and not into the mount.
+    #[must_use]
+    pub fn is_reviewed(&self) -> bool {
+        !self.read_only && self.changes == Changes::Reviewed
+    }
+}
+
+/// What becomes of the changes of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Changes {
+    /// They are made in the folder of the host.
+    Direct,
+    /// They are kept apart, until a person applies them.
+    Reviewed,
 }
 
 /// How the result of a command is read.
@@ -62,6 +81,12 @@ pub enum Reading {
 }
 
 impl SandboxSpec {
+    /// True where what the command changes is kept apart.
+    #[must_use]
+    pub fn is_reviewed(&self) -> bool {
+        self.mounts.iter().any(SandboxMount::is_reviewed)
+    }
+
     /// What makes one sandbox differ from another; what runs in it and what it is told does not.
     #[must_use]
     pub fn fingerprint(&self) -> Digest {
@@ -72,7 +97,8 @@ impl SandboxSpec {
                 json!([
                     mount.host.to_string_lossy(),
                     mount.container,
-                    mount.read_only
+                    mount.read_only,
+                    mount.is_reviewed()
                 ])
             })
             .collect();

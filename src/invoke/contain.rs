@@ -16,7 +16,8 @@ use super::authorise::Plan;
 use crate::config::{Amount, ContainerRequest, ContainerResources};
 use crate::error::{Code, Error, Result};
 use crate::exec::{
-    CommandEnd, Entry, EventSink, GuestCommand, Obstructed, Reading, SandboxMount, SandboxSpec,
+    Changes, CommandEnd, Entry, EventSink, GuestCommand, Obstructed, Reading, SandboxMount,
+    SandboxSpec,
 };
 use crate::manifest::LimitRequest;
 use crate::manifest::container::{ContainerLimits, ContainerSpec, Network, User};
@@ -84,6 +85,7 @@ pub(super) struct Wish {
     limits: ContainerLimits,
     keep: Option<String>,
     reading: Reading,
+    changes: Changes,
     pub(super) timeout: Option<Duration>,
 }
 
@@ -120,6 +122,7 @@ impl Wish {
             limits: ContainerLimits::default(),
             keep: None,
             reading: Reading::Raw,
+            changes: Changes::Direct,
             timeout: command.timeout,
         };
         wish.checked()
@@ -138,6 +141,7 @@ impl Wish {
             limits: spec.limits.clone(),
             keep: None,
             reading: Reading::Parsed(spec.output.clone()),
+            changes: Changes::Direct,
             timeout: None,
         })
     }
@@ -172,6 +176,10 @@ impl Wish {
             limits: ContainerLimits::default(),
             keep: owned("keep"),
             reading: Reading::Whole,
+            changes: match text("changes") {
+                Some("review") => Changes::Reviewed,
+                _ => Changes::Direct,
+            },
             timeout: arguments
                 .get("timeout_seconds")
                 .and_then(Value::as_f64)
@@ -241,6 +249,7 @@ impl Plan {
         if let Some(obstacle) = &rules.obstacle {
             return Err(obstacle.error());
         }
+        Self::check_container(&wish, &rules.place)?;
         let memory = [asked, limits]
             .into_iter()
             .flatten()
@@ -252,7 +261,7 @@ impl Plan {
             .into_iter()
             .any(|access| self.effective.files(access).next().is_some());
         let mounts = match rules.place.takes_files(&wish, has_files)? {
-            true => self.sandbox_mounts(events)?,
+            true => self.sandbox_mounts(wish.changes, events)?,
             false => Vec::new(),
         };
         let mut env: BTreeMap<String, String> = self.environment.iter().cloned().collect();
@@ -277,6 +286,39 @@ impl Plan {
             keep: wish.keep.map(|name| format!("{principal}/{name}")),
             reading: wish.reading,
         })
+    }
+
+    /// What only a container can do, and what it cannot do at once.
+    fn check_container(wish: &Wish, place: &CommandPlace) -> Result<()> {
+        let refused = |why: String, hint: &str| {
+            Err(CommandEnd::InvalidConfig
+                .error(Code::E3004, why)
+                .hint(hint.to_owned()))
+        };
+        let is_reviewed = wish.changes == Changes::Reviewed;
+        if wish.keep.is_some() && is_reviewed {
+            return refused(
+                "running a command: a container that is kept cannot have its changes reviewed"
+                    .to_owned(),
+                "Leave out one of `keep` and `changes`: a review is of one command in a container of its own.",
+            );
+        }
+        if *place == CommandPlace::Container {
+            return Ok(());
+        }
+        if let Some(name) = &wish.keep {
+            return refused(
+                format!("keeping what the command runs in as {name}: it runs in no container here"),
+                "Leave `keep` out, or have `execution.strategy` be `docker`.",
+            );
+        }
+        if is_reviewed {
+            return refused(
+                "reviewing the changes of a command: it runs in no container here, and would make them".to_owned(),
+                "Leave `changes` out, or have `execution.strategy` be `docker`.",
+            );
+        }
+        Ok(())
     }
 
     fn check_command(&self, wish: &Wish, events: &EventSink, place: &CommandPlace) -> Result<()> {
@@ -347,7 +389,7 @@ impl Plan {
 
     /// What the call may read of the file system, as mounts; what it may write of that is mounted so. A place of the plan can
     /// be wider than the scope, which decides: of such a one, only what may be read below it is mounted.
-    fn sandbox_mounts(&self, events: &EventSink) -> Result<Vec<SandboxMount>> {
+    fn sandbox_mounts(&self, changes: Changes, events: &EventSink) -> Result<Vec<SandboxMount>> {
         self.check_write_only(events)?;
         let mut mounts: Vec<SandboxMount> = Vec::new();
         let mut unplaced = Vec::new();
@@ -369,6 +411,7 @@ impl Plan {
                         read_only: !self.allows(&host, Access::Write),
                         host,
                         container,
+                        changes,
                     },
                 )?;
             }

@@ -58,6 +58,11 @@ fn input_schema() -> Value {
                 "pattern": "^[a-z0-9][a-z0-9-]{0,63}$",
                 "description": "Keep the container under this name: the next command with the same name, image and grants runs in it, and finds what this one left in /tmp."
             },
+            "changes": {
+                "enum": ["keep", "review"],
+                "description": "What becomes of changes to folders that may be written: keep makes them (the default), review \
+                                leaves the folders as they are and gives the changes, which a person can apply."
+            },
             "timeout_seconds": {
                 "type": "number",
                 "exclusiveMinimum": 0,
@@ -78,7 +83,11 @@ fn output_schema() -> Value {
             "stdout": {"type": "string"},
             "stderr": {"type": "string"},
             "stdout_dropped": {"type": "integer", "description": "Bytes in the middle that were left out."},
-            "stderr_dropped": {"type": "integer", "description": "Bytes in the middle that were left out."}
+            "stderr_dropped": {"type": "integer", "description": "Bytes in the middle that were left out."},
+            "changes": {
+                "type": "object",
+                "description": "What the command changed, where that is reviewed: nothing of it is in the folders yet."
+            }
         },
         "required": ["outcome", "exit_code", "stdout", "stderr"]
     })

@@ -422,8 +422,9 @@ fn a_grant_of_an_image_does_not_allow_it() {
     }
     let output = call("subprocess=image:direct;command:echo").ok();
     assert_eq!(output.json()["structured"]["stdout"], "hello\n", "{output}");
-    for container in [["--image", "debian"], ["--keep", "it"]] {
-        let words = [&container[..], &["--json", "--", "true"]].concat();
+    let diff = ["--diff"];
+    for container in [&["--image", "debian"][..], &["--keep", "it"], &diff] {
+        let words = [container, &["--json", "--", "true"]].concat();
         direct.exec(&words).fails_with(2, "E3004");
     }
     // Policy knows it by the same word.

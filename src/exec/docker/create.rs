@@ -12,8 +12,9 @@ use bollard::models::{
 };
 
 use super::image::Image;
+use super::overlay::Laid;
 use crate::exec::SandboxSpec;
-use crate::exec::places::{Places, RUNNER_FOLDER};
+use crate::exec::places::RUNNER_FOLDER;
 use crate::manifest::container::Network;
 
 /// The runner.
@@ -24,8 +25,8 @@ pub(super) const RUNNER: &str = "/.toolhatch/runner";
 pub(super) struct Parts<'a> {
     /// The image, resolved.
     pub(super) image: &'a Image,
-    /// The mounts, looked at.
-    pub(super) places: &'a Places,
+    /// The mounts, looked at, and what lies over them.
+    pub(super) laid: &'a Laid,
     /// The volume with the runner.
     pub(super) runner_volume: &'a str,
     /// What the runner is told.
@@ -47,7 +48,7 @@ pub(super) fn body(spec: &SandboxSpec, parts: Parts<'_>) -> ContainerCreateBody 
     let image = parts.image.id.clone();
     // The daemon makes the folder of the image where it is not there, which nobody can do later.
     let workdir = parts.image.workdir.clone();
-    let user = parts.places.user.to_string();
+    let user = parts.laid.places.user.to_string();
     let labels = parts.labels.clone();
     let host_config = host_config(spec, parts);
     ContainerCreateBody {
@@ -90,7 +91,7 @@ fn host_config(spec: &SandboxSpec, parts: Parts<'_>) -> HostConfig {
     // What an image declares to be a volume would be a folder without a limit on the daemon's disk.
     for volume in &parts.image.volumes {
         let options = format!("rw,noexec,nosuid,nodev,size={},mode=1777", resources.tmpfs);
-        if !parts.places.is_taken(volume) {
+        if !parts.laid.places.is_taken(volume) {
             tmpfs.insert(volume.clone(), options);
         }
     }
@@ -177,14 +178,28 @@ fn mounts(parts: &Parts<'_>) -> Vec<Mount> {
         }),
         ..Mount::default()
     }];
-    for place in &parts.places.binds {
+    for place in &parts.laid.places.binds {
+        if let Some(overlay) = parts.laid.over(place) {
+            mounts.push(Mount {
+                typ: Some(MountType::VOLUME),
+                source: Some(overlay.volume.clone()),
+                target: Some(place.container.clone()),
+                read_only: Some(false),
+                volume_options: Some(MountVolumeOptions {
+                    no_copy: Some(true),
+                    ..MountVolumeOptions::default()
+                }),
+                ..Mount::default()
+            });
+            continue;
+        }
         mounts.push(bind(
             &place.host.to_string_lossy(),
             &place.container,
             place.read_only,
         ));
     }
-    mounts.extend(parts.places.hidden.iter().map(|folder| Mount {
+    mounts.extend(parts.laid.places.hidden.iter().map(|folder| Mount {
         typ: Some(MountType::TMPFS),
         target: Some(folder.clone()),
         read_only: Some(true),

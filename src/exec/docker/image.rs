@@ -4,13 +4,14 @@
 
 use std::time::Duration;
 
+use bollard::auth::DockerCredentials;
 use bollard::models::ImageInspect;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::StreamExt as _;
 
 use super::daemon::Daemon;
-use super::error;
-use crate::config::{ImagePattern, ImagePullPolicy, ImageReference, Narrowed};
+use super::{error, login};
+use crate::config::{Environment, ImagePattern, ImagePullPolicy, ImageReference, Narrowed};
 use crate::error::{Code, Error, Result};
 use crate::exec::dialogue::Around;
 use crate::exec::{CommandEnd, EventSink};
@@ -124,6 +125,7 @@ pub(super) async fn resolve(
     daemon: &Daemon,
     name: &str,
     rules: &ImageRules,
+    environment: &Environment,
     events: &EventSink,
 ) -> Result<Image> {
     let image: ImageReference = name
@@ -151,7 +153,7 @@ pub(super) async fn resolve(
         }
         None => {
             rules.check_repository(&image)?;
-            pull(daemon, &image, rules, events).await?;
+            pull(daemon, &image, rules, environment, events).await?;
             inspect(daemon, &image).await?.ok_or_else(|| {
                 CommandEnd::ImageNotFound.error(
                     Code::E3101,
@@ -213,13 +215,24 @@ async fn pull(
     daemon: &Daemon,
     image: &ImageReference,
     rules: &ImageRules,
+    environment: &Environment,
     events: &EventSink,
 ) -> Result<()> {
     let deadline = tokio::time::Instant::now() + rules.pull_timeout;
+    let login = match image {
+        ImageReference::Named(named) => {
+            login::find(named.registry(), &daemon.address, environment, events).await
+        }
+        ImageReference::Id(_) => None,
+    };
     let mut delay = rules.base_delay;
     let mut attempt = 1;
     loop {
-        let failed = match tokio::time::timeout_at(deadline, pull_once(daemon, image, events)).await
+        let failed = match tokio::time::timeout_at(
+            deadline,
+            pull_once(daemon, image, login.clone(), events),
+        )
+        .await
         {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(failed)) => failed,
@@ -246,11 +259,16 @@ async fn pull(
     }
 }
 
-async fn pull_once(daemon: &Daemon, image: &ImageReference, events: &EventSink) -> Result<()> {
+async fn pull_once(
+    daemon: &Daemon,
+    image: &ImageReference,
+    login: Option<DockerCredentials>,
+    events: &EventSink,
+) -> Result<()> {
     let options = CreateImageOptionsBuilder::default()
         .from_image(&image.to_string())
         .build();
-    let mut stream = std::pin::pin!(daemon.api.create_image(Some(options), None, None));
+    let mut stream = std::pin::pin!(daemon.api.create_image(Some(options), None, login));
     let mut layers = std::collections::BTreeMap::new();
     while let Some(step) = stream.next().await {
         let step = step.map_err(|why| pull_error(image, why))?;
@@ -293,14 +311,14 @@ fn pull_error(image: &ImageReference, why: bollard::errors::Error) -> Error {
             .hint("Check the name and the tag.")
             .caused_by(why);
     }
-    if lower.contains("unauthorized")
-        || lower.contains("denied")
-        || lower.contains("authentication")
-    {
+    let wants_login = ["unauthorized", "denied", "authentication", "no basic auth"]
+        .iter()
+        .any(|words| lower.contains(words));
+    if wants_login {
         return CommandEnd::PullFailed
             .error(Code::E3507, format!("{doing}: its registry wants a login"))
             .hint(format!(
-                "Pull it yourself, with `docker login` and `docker pull {image}`."
+                "Log in with `docker login`; what that keeps is used here. `docker pull {image}` says more."
             ))
             .caused_by(why);
     }

@@ -64,7 +64,7 @@ impl Owner {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('/');
         let mut next = || parts.next().map(ToOwned::to_owned);
         Some(Self {
@@ -77,7 +77,7 @@ impl Owner {
     }
 
     /// Whether the process is certainly gone, as far as `here` can tell.
-    fn is_gone(&self, here: &Self) -> bool {
+    pub(super) fn is_gone(&self, here: &Self) -> bool {
         if self.machine != here.machine || self.machine.is_empty() {
             return false;
         }
@@ -216,18 +216,7 @@ impl Leased {
     fn of(summary: ContainerSummary, here: &Owner) -> Option<Self> {
         let labels = summary.labels.unwrap_or_default();
         let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
-        let deadline = label(DEADLINE).parse().unwrap_or(0);
-        let is_kept = labels.contains_key(KEPT);
-        let has_ended = summary
-            .state
-            .is_some_and(|state| state == ContainerSummaryStateEnum::EXITED);
-        // A kept container outlives who made it, until it has ended by itself. One without an owner that can be read was
-        // made by nobody we know: only its deadline counts.
-        let is_gone = if is_kept {
-            has_ended
-        } else {
-            Owner::parse(&label(OWNER)).is_some_and(|owner| owner.is_gone(here))
-        };
+        let is_abandoned = is_abandoned(&labels, summary.state, here);
         Some(Self {
             id: summary.id?,
             image: summary.image.unwrap_or_default(),
@@ -236,12 +225,38 @@ impl Leased {
                 .map(|state| state.to_string())
                 .unwrap_or_default(),
             call: label(CALL),
-            is_kept,
+            is_kept: labels.contains_key(KEPT),
             created: summary.created.unwrap_or_default(),
-            deadline,
-            is_abandoned: is_gone || deadline.saturating_add(MARGIN) < now(),
+            deadline: deadline(&labels),
+            is_abandoned,
         })
     }
+}
+
+fn deadline(labels: &HashMap<String, String>) -> u64 {
+    let text = labels.get(DEADLINE);
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// True for what belongs to somebody for some time, and not to everybody for good.
+pub(super) fn has_lease(labels: &HashMap<String, String>) -> bool {
+    labels.contains_key(OWNER)
+}
+
+/// True where the owner of something is gone, or it is past its deadline. Where the owner cannot be read it was made by
+/// nobody we know: only the deadline counts. A kept container outlives who made it, until it has ended by itself.
+pub(super) fn is_abandoned(
+    labels: &HashMap<String, String>,
+    state: Option<ContainerSummaryStateEnum>,
+    here: &Owner,
+) -> bool {
+    let is_gone = if labels.contains_key(KEPT) {
+        state == Some(ContainerSummaryStateEnum::EXITED)
+    } else {
+        let owner = labels.get(OWNER).and_then(|text| Owner::parse(text));
+        owner.is_some_and(|owner| owner.is_gone(here))
+    };
+    is_gone || deadline(labels).saturating_add(MARGIN) < now()
 }
 
 /// Every container of ours on this daemon, whoever made it.

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::overlay::{Laid, Overlay};
 use crate::exec::SandboxSpec;
-use crate::exec::places::Places;
 use crate::exec::resident::{Lost, Resident};
 use crate::manifest::container::Network;
 use toolhatch_runner::protocol::{Order, Report};
@@ -50,14 +50,20 @@ struct SeenMount {
     dev: Option<u64>,
     ino: Option<u64>,
     read_only: Option<bool>,
+    overlay: Option<bool>,
 }
 
 /// Has the runner look.
 ///
 /// # Errors
 /// Where the runner is lost, or says something that cannot be read.
-pub(super) async fn look(resident: &mut Resident, places: &Places) -> Result<Seen, Lost> {
-    let paths = places.binds.iter().map(|bind| bind.container.clone());
+pub(super) async fn look(resident: &mut Resident, laid: &Laid) -> Result<Seen, Lost> {
+    let paths = laid.places.binds.iter().flat_map(|bind| {
+        let overlay = laid.over(bind).into_iter();
+        let witnesses = overlay.flat_map(|overlay| overlay.witnesses.iter());
+        let witnesses = witnesses.map(|(path, _)| path.clone());
+        std::iter::once(bind.container.clone()).chain(witnesses)
+    });
     let order = Order::Probe(paths.map(String::into_bytes).collect());
     resident.send(0, &order).await?;
     loop {
@@ -71,7 +77,8 @@ pub(super) async fn look(resident: &mut Resident, places: &Places) -> Result<See
 
 impl Seen {
     /// Everything that is not as it should be, in sentences.
-    pub(super) fn differences(&self, spec: &SandboxSpec, places: &Places) -> Vec<String> {
+    pub(super) fn differences(&self, spec: &SandboxSpec, laid: &Laid) -> Vec<String> {
+        let places = &laid.places;
         let mut differences = Vec::new();
         let mut expect = |is_so: bool, what: String| {
             if !is_so {
@@ -154,8 +161,19 @@ impl Seen {
         for bind in &places.binds {
             let seen = self.mounts.iter().find(|seen| seen.path == bind.container);
             let place = &bind.container;
-            let is_same = seen
-                .is_some_and(|seen| (seen.dev, seen.ino) == (Some(bind.file.0), Some(bind.file.1)));
+            let is_same = match laid.over(bind) {
+                None => seen.is_some_and(|seen| {
+                    (seen.dev, seen.ino) == (Some(bind.file.0), Some(bind.file.1))
+                }),
+                Some(overlay) => {
+                    let is_ours = |seen: &SeenMount| {
+                        let has_inode = !overlay.layer.is_of_one_file_system
+                            || seen.ino == Some(overlay.layer.inode);
+                        seen.overlay == Some(true) && has_inode
+                    };
+                    seen.is_some_and(is_ours) && self.knows(overlay)
+                }
+            };
             expect(
                 is_same,
                 format!(
@@ -171,6 +189,23 @@ impl Seen {
             }
         }
         differences
+    }
+
+    /// True where an overlay has our folder above and the workspace below, as far as inodes tell.
+    fn knows(&self, overlay: &Overlay) -> bool {
+        if !overlay.layer.is_of_one_file_system {
+            return true;
+        }
+        let inode = |path: &str| {
+            let seen = self.mounts.iter().find(|seen| seen.path == path)?;
+            seen.ino
+        };
+        // Somebody may be at work in the workspace: one entry that is what it was is enough.
+        overlay.witnesses.is_empty()
+            || overlay
+                .witnesses
+                .iter()
+                .any(|(path, ino)| inode(path) == Some(*ino))
     }
 
     /// For the record: what was proven.

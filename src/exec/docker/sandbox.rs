@@ -1,6 +1,7 @@
 //! A container with its runner: made, compared, looked at from inside, and removed whatever happens.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
@@ -13,7 +14,9 @@ use futures_util::StreamExt as _;
 use super::create::{self, Parts};
 use super::daemon::Daemon;
 use super::image::{self, Image};
-use super::{DockerExecutor, error, lease, posture, probe, runner};
+use super::overlay::{self, Laid, Work};
+use super::{DockerExecutor, error, lease, posture, probe, runner, volumes};
+use crate::changes::Draft;
 use crate::error::{Code, Error, Result};
 use crate::exec::places::{self, Places};
 use crate::exec::resident::{Broken, Lost, Piece, Resident};
@@ -65,7 +68,14 @@ impl Prepared {
     ) -> Result<Self> {
         let daemon = executor.daemon().await?;
         let settings = &executor.0.settings;
-        let image = image::resolve(&daemon, &spec.image, &settings.images, &job.events).await?;
+        let image = image::resolve(
+            &daemon,
+            &spec.image,
+            &settings.images,
+            &executor.0.environment,
+            &job.events,
+        )
+        .await?;
         let recursive_read_only = daemon.facts.has_recursive_read_only();
         let places = {
             let (spec, sensitive) = (spec.clone(), job.sensitive.clone());
@@ -89,9 +99,12 @@ impl Prepared {
     }
 }
 
-/// A container that is removed when it is dropped, in the background, or before that by [`Container::remove`].
+/// A container with its volumes, removed when it is dropped, in the background, or before that by [`Container::remove`].
 struct Container {
+    /// Empty until it is made.
     id: String,
+    volumes: Vec<String>,
+    work: Option<Work>,
     daemon: Daemon,
     executor: DockerExecutor,
     /// It is removed already, or kept.
@@ -99,8 +112,30 @@ struct Container {
 }
 
 impl Container {
+    fn new(executor: &DockerExecutor, daemon: &Daemon) -> Self {
+        Self {
+            id: String::new(),
+            volumes: Vec::new(),
+            work: None,
+            daemon: daemon.clone(),
+            executor: executor.clone(),
+            is_left: false,
+        }
+    }
+
+    /// Makes the volumes that lie over its mounts.
+    async fn make_volumes(&mut self, laid: &Laid, labels: &HashMap<String, String>) -> Result<()> {
+        for (bind, overlay) in laid.overlays() {
+            // Before it is there: whoever is dropped meanwhile removes it.
+            self.volumes.push(overlay.volume.clone());
+            let options = overlay.options(&bind.host);
+            volumes::create(&self.daemon, &overlay.volume, options, labels.clone()).await?;
+        }
+        Ok(())
+    }
+
     async fn remove(&mut self) -> Result<()> {
-        lease::remove(&self.daemon, &self.id).await?;
+        clear(&self.daemon, &self.id, &self.volumes).await?;
         self.is_left = true;
         Ok(())
     }
@@ -113,12 +148,26 @@ impl Drop for Container {
             return;
         }
         let (daemon, id) = (self.daemon.clone(), std::mem::take(&mut self.id));
+        let (volumes, work) = (std::mem::take(&mut self.volumes), self.work.take());
         self.executor.0.tasks.spawn(async move {
-            if let Err(error) = lease::remove(&daemon, &id).await {
+            if let Err(error) = clear(&daemon, &id, &volumes).await {
                 tracing::warn!(%error, id, "could not remove a container; the next sweep will");
             }
+            // What it wrote goes after it: files are removed, which takes time.
+            drop(tokio::task::spawn_blocking(move || drop(work)).await);
         });
     }
+}
+
+/// Removes a container, then the volumes that it used.
+async fn clear(daemon: &Daemon, id: &str, volumes: &[String]) -> Result<()> {
+    if !id.is_empty() {
+        lease::remove(daemon, id).await?;
+    }
+    for volume in volumes {
+        volumes::remove(daemon, volume).await?;
+    }
+    Ok(())
 }
 
 impl Sandbox {
@@ -132,9 +181,18 @@ impl Sandbox {
         spec: &SandboxSpec,
         prepared: &Prepared,
     ) -> Result<Self> {
+        let draft = if spec.is_reviewed() {
+            Some(overlay::begin(&executor.0.settings.reviews.kept, job.call)?)
+        } else {
+            None
+        };
         let mut attempts = 0;
         loop {
-            match Self::attempt(executor, job, spec, prepared).await {
+            let attempt = Attempt {
+                number: attempts,
+                draft: draft.clone(),
+            };
+            match Self::attempt(executor, job, spec, prepared, attempt).await {
                 Ok(mut sandbox) => {
                     sandbox.tell(job, spec);
                     return Ok(sandbox);
@@ -154,6 +212,7 @@ impl Sandbox {
         job: &Job,
         spec: &SandboxSpec,
         prepared: &Prepared,
+        attempt: Attempt,
     ) -> Result<Self, Trouble> {
         let Prepared {
             daemon,
@@ -163,14 +222,18 @@ impl Sandbox {
         } = prepared;
         let settings = &executor.0.settings;
         let runner_volume = executor.provide_runner(prepared).await?;
+        let laid = attempt.lay(job, spec, places).await?;
+        let labels = executor.labels(job, spec, key);
+        let mut container = Container::new(executor, daemon);
+        container.make_volumes(&laid, &labels).await?;
         let body = create::body(
             spec,
             Parts {
                 image,
-                places,
+                laid: &laid,
                 runner_volume: &runner_volume,
                 runner_arguments: executor.runner_arguments(job, spec),
-                labels: executor.labels(job, spec, key),
+                labels,
                 runtime: settings.runtime.as_deref(),
                 seccomp: settings.seccomp.as_deref(),
                 recursive_read_only: daemon.facts.has_recursive_read_only(),
@@ -182,12 +245,7 @@ impl Sandbox {
             .create_container(None::<CreateContainerOptions>, body.clone())
             .await
             .map_err(|why| error::of(doing, why))?;
-        let container = Container {
-            id: made.id,
-            daemon: daemon.clone(),
-            executor: executor.clone(),
-            is_left: false,
-        };
+        container.id = made.id;
         let found = daemon
             .api
             .inspect_container(&container.id, None)
@@ -198,6 +256,9 @@ impl Sandbox {
             return Err(posture::refusal(&differences).into());
         }
         let mut resident = attach(daemon, &container.id).await?;
+        if let Some(draft) = attempt.draft {
+            container.work = Some(Work::begin(draft, &laid).await?);
+        }
         daemon
             .api
             .start_container(&container.id, None::<StartContainerOptions>)
@@ -218,7 +279,8 @@ impl Sandbox {
                 )));
             }
         }
-        let posture = prove(&mut resident, spec, places).await?;
+        let posture = prove(&mut resident, spec, &laid).await?;
+        overlay::check_again(&laid)?;
         Ok(Self {
             resident,
             image: image.clone(),
@@ -240,17 +302,14 @@ impl Sandbox {
         prepared: &Prepared,
     ) -> Result<Self> {
         let resident = attach(&prepared.daemon, id).await?;
+        let mut container = Container::new(executor, &prepared.daemon);
+        id.clone_into(&mut container.id);
         let mut sandbox = Self {
             resident,
             image: prepared.image.clone(),
             posture: String::new(),
             key: prepared.key,
-            container: Container {
-                id: id.to_owned(),
-                daemon: prepared.daemon.clone(),
-                executor: executor.clone(),
-                is_left: false,
-            },
+            container,
         };
         if !sandbox.is_there().await {
             return Err(Error::new(
@@ -258,7 +317,12 @@ impl Sandbox {
                 "joining a kept container: its runner does not answer",
             ));
         }
-        let proven = prove(&mut sandbox.resident, spec, &prepared.places).await;
+        let proven = prove(
+            &mut sandbox.resident,
+            spec,
+            &Laid::without(&prepared.places),
+        )
+        .await;
         sandbox.posture = proven.map_err(|trouble| match trouble {
             Trouble::Runner(error) | Trouble::Other(error) => error,
         })?;
@@ -341,12 +405,36 @@ impl Sandbox {
         }
     }
 
-    /// Removes the container.
+    /// Removes the container. Gives what it worked on, where that is reviewed.
     ///
     /// # Errors
     /// E3405.
-    pub(super) async fn remove(mut self) -> Result<()> {
-        self.container.remove().await
+    pub(super) async fn remove(mut self) -> Result<Option<Work>> {
+        self.container.remove().await?;
+        Ok(self.container.work.take())
+    }
+}
+
+/// One try to start a container.
+struct Attempt {
+    number: usize,
+    draft: Option<Arc<Draft>>,
+}
+
+impl Attempt {
+    /// The places of the container, with overlays where changes are reviewed.
+    async fn lay(&self, job: &Job, spec: &SandboxSpec, places: &Places) -> Result<Laid> {
+        let mut laid = Laid::without(places);
+        let Some(draft) = self.draft.clone() else {
+            return Ok(laid);
+        };
+        let (call, number, spec) = (job.call, self.number, spec.clone());
+        tokio::task::spawn_blocking(move || {
+            overlay::lay(&draft, &call, number, &spec, &mut laid)?;
+            Ok(laid)
+        })
+        .await
+        .map_err(|error| Error::new(Code::E3000, "laying overlays").caused_by(error))?
     }
 }
 
@@ -380,9 +468,9 @@ async fn attach(daemon: &Daemon, id: &str) -> Result<Resident> {
 async fn prove(
     resident: &mut Resident,
     spec: &SandboxSpec,
-    places: &Places,
+    laid: &Laid,
 ) -> Result<String, Trouble> {
-    let found = match probe::look(resident, places).await {
+    let found = match probe::look(resident, laid).await {
         Ok(found) => found,
         Err(lost) => {
             return Err(Trouble::Runner(Error::new(
@@ -391,7 +479,7 @@ async fn prove(
             )));
         }
     };
-    let differences = found.differences(spec, places);
+    let differences = found.differences(spec, laid);
     if !differences.is_empty() {
         return Err(posture::refusal(&differences).into());
     }
@@ -470,6 +558,9 @@ impl From<Error> for Trouble {
 fn start_error(why: bollard::errors::Error) -> Trouble {
     let is_of_runner = why.to_string().contains(create::RUNNER);
     let told = error::of("starting a container", why);
+    if overlay::is_of_mount(&told) {
+        return Trouble::Other(overlay::cannot_mount(told));
+    }
     if is_of_runner {
         Trouble::Runner(told)
     } else {

@@ -53,13 +53,6 @@ impl CommandPlace {
     /// # Errors
     /// E3004, and E3211 where it is the network.
     pub(super) fn check(&self, wish: &Wish, memory: Option<u64>) -> Result<()> {
-        if let (Some(name), true) = (&wish.keep, *self != Self::Container) {
-            return Err(refused(
-                &format!("keeping what the command runs in as {name}"),
-                "it runs in no container here".to_owned(),
-            )
-            .hint("Leave `keep` out, or have `execution.strategy` be `docker`."));
-        }
         let Self::Ssh(host) = self else {
             return Ok(());
         };

@@ -4,6 +4,7 @@
 //! question writes the test down as left out, and `scripts/test` tells how many there were: nothing passes silently.
 
 pub mod engine;
+pub mod registry;
 
 use std::io::{BufReader, Write};
 use std::net::TcpStream;
@@ -18,6 +19,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use self::engine::{Engine, status};
+use self::registry::Registry;
 use super::env::TestEnv;
 use super::http::Message;
 use super::left_out::leave_out;
@@ -131,6 +133,11 @@ impl Docker {
     pub fn remote(&self, image: &str) -> String {
         assert!(!self.registry.is_empty(), "{REGISTRY} is not set");
         format!("{}/{}", self.registry, name(image))
+    }
+
+    /// A registry with the same images that wants a login.
+    pub fn registry_with_login(&self, env: &TestEnv) -> Registry {
+        Registry::start(&self.folder.join("registry-data"), &env.path("../registry"))
     }
 
     /// Lets a tag of the registry, `moved:mine`, stand for the image of this digest in the same repository. Tests run side

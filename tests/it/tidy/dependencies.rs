@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
         "telemetry",
     ],
     &["exec"],
-    &["store", "audit", "secrets", "registry"],
+    &["store", "audit", "secrets", "registry", "changes"],
     &[
         "host",
         "exec/docker",

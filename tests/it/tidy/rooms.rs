@@ -7,6 +7,7 @@ use crate::support::source::rust_files;
 const HOMES: &[(&str, &[&str])] = &[
     ("wasmtime", &["src/host"]),
     ("bollard", &["src/exec/docker"]),
+    ("docker_credential", &["src/exec/docker"]),
     ("rmcp", &["src/mcp"]),
     ("sqlx", &["src/store"]),
     ("cedar_policy", &["src/policy"]),
