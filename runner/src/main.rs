@@ -21,6 +21,7 @@ mod processes;
 mod serve;
 mod sys;
 mod tmp;
+mod tunnel;
 
 use std::ffi::CString;
 use std::io::Write;
