@@ -41,6 +41,7 @@ const MAX_STDIN: u64 = 64 << 20;
   toolhatch exec -- sh -c 'id; ls /'
   toolhatch exec --mount . -- ls -l
   toolhatch exec --mount .:/workspace:rw --image golang:1.24 -- go test ./...
+  toolhatch exec --allow-host api.example.com:443 --image curlimages/curl -- curl -s https://api.example.com/
   toolhatch exec --timeout 2s --memory 64MiB -- sh -c 'sleep 100'
   toolhatch exec --keep build --mount .:/workspace:rw -- make
   echo hello | toolhatch exec --stdin -- cat
@@ -51,9 +52,14 @@ pub struct Args {
     /// The image; the configured one (`docker.image`) where none is named.
     #[arg(long, value_name = "IMAGE")]
     image: Option<String>,
-    /// The network: none, bridge, or host where the operator allows it.
-    #[arg(long, value_name = "NETWORK", value_parser = ["none", "bridge", "host"])]
+    /// The network: none, allow-list, bridge, or host where the operator allows it.
+    #[arg(long, value_name = "NETWORK", value_parser = ["none", "allow-list", "bridge", "host"])]
     net: Option<String>,
+    /// A host and port that the command may talk to through a proxy, which programs find in HTTP_PROXY and the like; nothing
+    /// else is open. `*.example.com:443` is every name below, `HOST:*` every port; `;private` behind it opens addresses of
+    /// this machine and of private networks. May be given several times; the network is then allow-list.
+    #[arg(long, value_name = "HOST:PORT")]
+    allow_host: Vec<String>,
     /// Mount a file or folder: HOST[:CONTAINER][:rw]. It appears in /workspace where CONTAINER is not given, and is
     /// read-only without `rw`. May be given several times.
     #[arg(long, value_name = "HOST[:CONTAINER][:rw]")]
@@ -173,6 +179,8 @@ impl Args {
             }
         }
         texts.extend(self.env.iter().map(|variable| format!("env={variable}")));
+        let hosts = self.allow_host.iter();
+        texts.extend(hosts.map(|host| format!("{}={host}", Kind::NetworkTcp)));
         let mut grants = read_grants(&texts, false, &app.paths.current)?;
         let program = self.command.first().map(String::as_str);
         let image = match &self.image {
@@ -190,12 +198,26 @@ impl Args {
         Ok(grants)
     }
 
+    /// The network that is asked for: where hosts are named, these.
+    fn network(&self) -> Result<Option<String>> {
+        const LIST: &str = "allow-list";
+        match self.net.as_deref() {
+            _ if self.allow_host.is_empty() => Ok(self.net.clone()),
+            None | Some(LIST) => Ok(Some(LIST.to_owned())),
+            Some(other) => Err(Error::new(
+                Code::E3004,
+                format!("reading `--net {other}`: `--allow-host` is for the network `{LIST}`"),
+            )
+            .hint(format!("Leave `--net` out, or write `--net {LIST}`."))),
+        }
+    }
+
     fn arguments(&self) -> Result<Value> {
         let mut arguments = Map::new();
         arguments.insert("command".into(), json!(self.command));
         for (name, value) in [
             ("image", &self.image),
-            ("network", &self.net),
+            ("network", &self.network()?),
             ("workdir", &self.workdir),
             ("keep", &self.keep),
         ] {

@@ -8,6 +8,7 @@ mod address;
 mod command;
 mod create;
 mod daemon;
+mod egress;
 mod error;
 mod image;
 mod kept;
@@ -256,7 +257,7 @@ impl DockerExecutor {
         let id = rand::random();
         // Well before it gives up on us.
         let words_within = (self.0.settings.kept.idle / 3).clamp(SHORTEST_LEASE, LONGEST_LEASE);
-        let (told, printed) = command::run(
+        let (told, printed, traffic) = command::run(
             &mut sandbox.resident,
             id,
             spec,
@@ -269,8 +270,8 @@ impl DockerExecutor {
             told,
             Told::Ended(_) | Told::Refused(_) | Told::Cancelled(Some(_))
         );
-        usage.bytes_in = spec.stdin.len() as u64;
-        usage.bytes_out = printed.stdout.total() + printed.stderr.total();
+        usage.bytes_in = spec.stdin.len() as u64 + traffic.received;
+        usage.bytes_out = printed.stdout.total() + printed.stderr.total() + traffic.sent;
         let reported = match &told {
             Told::Ended(reported) | Told::Cancelled(Some(reported)) => Some(reported),
             _ => None,
