@@ -107,10 +107,17 @@ impl Tunnel {
         is_sound
     }
 
-    /// Whether another connection can be taken, perhaps in place of one that only waits for its peer to go.
+    /// Whether another connection can be taken, perhaps in place of one that can be given up.
     fn has_place(&self) -> bool {
-        self.connections.len() < MAX_CONNECTIONS
-            || self.connections.iter().any(Connection::only_lingers)
+        self.connections.len() < MAX_CONNECTIONS || self.dispensable().is_some()
+    }
+
+    /// The connection that is given up for a new one where there is no place: one that only waits for its peer to go, else
+    /// one that has sent its end. Its peer may wait for an answer, but most often it is gone, and the system cannot tell.
+    fn dispensable(&self) -> Option<usize> {
+        let all = || self.connections.iter();
+        let lingers = all().position(Connection::only_lingers);
+        lingers.or_else(|| all().position(|connection| connection.is_read))
     }
 
     fn accept(&mut self, outbox: &mut Outbox) {
@@ -131,9 +138,9 @@ impl Tunnel {
                 continue;
             }
             if self.connections.len() >= MAX_CONNECTIONS
-                && let Some(at) = self.connections.iter().position(Connection::only_lingers)
+                && let Some(at) = self.dispensable()
             {
-                self.connections.remove(at);
+                self.connections.remove(at).break_off(self.id, outbox);
             }
             let number = self.opened;
             self.opened = self.opened.wrapping_add(1);

@@ -26,7 +26,9 @@ use crate::ids::{CallId, InvalidId};
 use crate::invoke::{Caller, Report, Request, ToolRef, WORKSPACE};
 use crate::manifest::image::full_name;
 use crate::manifest::{ByteSize, HumanDuration, LimitRequest};
-use crate::permission::{Capability, Grants, Kind, SubprocessScope};
+use crate::permission::{
+    Capability, Denial, Grants, Kind, Reach, Scheme, SocketScope, SubprocessScope,
+};
 use crate::registry::SANDBOX;
 
 /// What is read from standard input at most.
@@ -308,6 +310,11 @@ fn tell(printer: &Printer, report: &Report) -> ExitCode {
     {
         printer.warning(warning);
     }
+    if !printer.is_json() {
+        for denial in &report.events.denials {
+            tell_denial(printer, denial);
+        }
+    }
     let Err(error) = &report.result else {
         return Exit::Ok.into();
     };
@@ -320,6 +327,38 @@ fn tell(printer: &Printer, report: &Report) -> ExitCode {
         printer.error(error);
     }
     error.exit().into()
+}
+
+/// A connection that was denied; the programs that make them rarely say why.
+fn tell_denial(printer: &Printer, denial: &Denial) {
+    if !matches!(denial.kind(), Kind::NetworkHttp | Kind::NetworkTcp) {
+        return;
+    }
+    printer.warning(&denial.to_string());
+    if let Some(host) = denial.remedy().and_then(host_of) {
+        printer.note(&format!(
+            "  If you trust the command with it, add `--allow-host '{host}'`."
+        ));
+    }
+}
+
+/// What of a grant can be said with `--allow-host`.
+fn host_of(grant: &Capability) -> Option<String> {
+    let text = match grant {
+        Capability::NetworkTcp(scope) => scope.to_string(),
+        Capability::NetworkHttp(scope) => {
+            let port = scope.port(Scheme::Http)?;
+            let reach = if scope.reach() >= Reach::Private {
+                ";private"
+            } else {
+                ""
+            };
+            format!("{}:{port}{reach}", scope.host())
+        }
+        _ => return None,
+    };
+    let scope = SocketScope::parse(&text, Kind::NetworkTcp).ok()?;
+    Some(scope.to_string())
 }
 
 #[cfg(test)]

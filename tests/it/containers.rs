@@ -1,6 +1,7 @@
 //! Commands in containers, through the binary and a real daemon.
 
 mod absent;
+mod egress;
 mod grants;
 mod hostile;
 mod images;

@@ -128,14 +128,12 @@ fn one_that_nobody_takes_from_stops_no_other_and_no_order() {
         return;
     };
     let talk = "python3 -c 'import socket, sys, threading, time
-port = int(sys.argv[1])
-def flood():
-    s = socket.create_connection((\"127.0.0.1\", port))
-    try: s.sendall(b\"x\" * 100000000)
+connect = lambda: socket.create_connection((\"127.0.0.1\", int(sys.argv[1])))
+*floods, s = [connect() for _ in range(4)]
+def flood(it):
+    try: it.sendall(b\"x\" * 100000000)
     except OSError: pass
-for _ in range(3): threading.Thread(target=flood, daemon=True).start()
-time.sleep(0.3)
-s = socket.create_connection((\"127.0.0.1\", port))
+for it in floods: threading.Thread(target=flood, args=(it,), daemon=True).start()
 s.sendall(b\"small\")
 print(s.recv(10).decode(), flush=True)
 time.sleep(60)' $port";
@@ -221,6 +219,27 @@ time.sleep(60)' $port";
     for number in 64..70 {
         assert_eq!(next(&mut session), Report::Opened(number));
     }
+    session.order(id, &Order::Kill);
+    assert_eq!(end(&mut session), Ending::Signalled(9));
+}
+
+#[test]
+fn one_that_has_sent_its_end_makes_room_for_another() {
+    let Some(mut session) = Session::start(&[]) else {
+        return;
+    };
+    let talk = "python3 -c 'import socket, sys, time
+all = [socket.create_connection((\"127.0.0.1\", int(sys.argv[1]))) for _ in range(64)]
+all.pop(1).close()
+all.append(socket.create_connection((\"127.0.0.1\", int(sys.argv[1]))))
+time.sleep(60)' $port";
+    let (id, _) = start(&mut session, talk);
+    for number in 0..64 {
+        assert_eq!(next(&mut session), Report::Opened(number));
+    }
+    assert_eq!(segment(next(&mut session)), (1, Part::End));
+    assert_eq!(segment(next(&mut session)), (1, Part::Close));
+    assert_eq!(next(&mut session), Report::Opened(64));
     session.order(id, &Order::Kill);
     assert_eq!(end(&mut session), Ending::Signalled(9));
 }

@@ -67,9 +67,13 @@ pub(super) async fn run(
         },
         egress: (spec.network == Network::AllowList).then(|| Egress::new(job)),
     };
-    let told = match follow(resident, id, spec, image, job, words_within, &mut flows).await {
-        Ok(told) => told,
-        Err(lost) => Told::Lost(lost),
+    // Also where nothing can be sent any more, because the daemon stands still.
+    let at_most = job.limits.timeout + spec.grace + 2 * PATIENCE;
+    let following = follow(resident, id, spec, image, job, words_within, &mut flows);
+    let told = match tokio::time::timeout(at_most, following).await {
+        Ok(Ok(told)) => told,
+        Ok(Err(lost)) => Told::Lost(lost),
+        Err(_) => Told::Overdue,
     };
     let traffic = match flows.egress {
         Some(egress) => egress.end().await,

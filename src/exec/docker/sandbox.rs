@@ -17,6 +17,7 @@ use super::{DockerExecutor, error, lease, outcome, places, posture, probe, runne
 use crate::error::{Code, Error, Result};
 use crate::exec::{CommandEnd, Effect, Ended, Job, LogLevel, SandboxSpec};
 use crate::ids::Digest;
+use crate::manifest::container::Network;
 use tokio_util::sync::CancellationToken;
 use toolhatch_runner::protocol::{self, Order, Report};
 
@@ -385,7 +386,11 @@ async fn prove(
     if !differences.is_empty() {
         return Err(posture::refusal(&differences).into());
     }
-    Ok(found.in_words())
+    let way_out = match spec.network {
+        Network::AllowList => " egress=proxy",
+        Network::None | Network::Bridge | Network::Host => "",
+    };
+    Ok(found.in_words() + way_out)
 }
 
 impl DockerExecutor {

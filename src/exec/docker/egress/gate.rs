@@ -9,7 +9,7 @@ use http::StatusCode;
 use tokio::net::TcpStream;
 
 use crate::exec::{Effect, EventSink, Job, LogLevel, ServiceRequest, Services, Veto};
-use crate::permission::{Action, Denial, Host, Scope, Sensitive};
+use crate::permission::{Action, Denial, Host, Reason, Scope, Sensitive};
 
 /// A server that was not found and connected to by then is given up.
 const CONNECTS_WITHIN: Duration = Duration::from_secs(30);
@@ -204,17 +204,10 @@ impl Gate {
     fn lookup(&self, name: &str, port: u16) -> Result<(), Refusal> {
         let name = name.to_owned();
         let action = Action::Lookup { name: name.clone() };
-        match self.check(&action) {
-            Ok(()) => {
-                self.events.effect(Effect::Lookup(name));
-                Ok(())
-            }
-            // One that can be granted at all is meant with its port.
-            Err(denial) if denial.remedy().is_some() => {
-                Err(self.deny(denial.meaning(&format!("{name}:{port}"), None)))
-            }
-            Err(denial) => Err(self.deny(denial)),
-        }
+        self.check(&action)
+            .map_err(|denial| self.deny(denial.on_port(port)))?;
+        self.events.effect(Effect::Lookup(name));
+        Ok(())
     }
 
     /// Policy is asked about what the scope allows.
@@ -234,14 +227,14 @@ impl Gate {
         }
     }
 
-    /// Records a denial, and says it.
+    /// Records a denial, and says it with what would allow it.
     fn deny(&self, denial: Denial) -> Refusal {
-        let error = denial.to_error();
-        let mut text = format!("{}: {error}", error.code());
-        for hint in error.hints() {
-            text.push('\n');
-            text.push_str(hint);
-        }
+        let remedy = match (denial.remedy(), denial.reason()) {
+            (Some(grant), _) => format!("A grant of `{}={grant}` would allow it.", grant.kind()),
+            (None, Reason::Policy(_)) => "A policy of this machine forbids it.".to_owned(),
+            (None, _) => "No grant can allow it.".to_owned(),
+        };
+        let text = format!("{}: {denial}\n{remedy}", denial.code());
         self.events.denied(denial);
         Refusal::new(StatusCode::FORBIDDEN, text)
     }
