@@ -234,12 +234,15 @@ all.pop(1).close()
 all.append(socket.create_connection((\"127.0.0.1\", int(sys.argv[1]))))
 time.sleep(60)' $port";
     let (id, _) = start(&mut session, talk);
-    for number in 0..64 {
-        assert_eq!(next(&mut session), Report::Opened(number));
+    let mut said = Vec::new();
+    loop {
+        match next(&mut session) {
+            Report::Opened(64) => break,
+            Report::Opened(_) => {}
+            report => said.push(segment(report)),
+        }
     }
-    assert_eq!(segment(next(&mut session)), (1, Part::End));
-    assert_eq!(segment(next(&mut session)), (1, Part::Close));
-    assert_eq!(next(&mut session), Report::Opened(64));
+    assert_eq!(said, [(1, Part::End), (1, Part::Close)]);
     session.order(id, &Order::Kill);
     assert_eq!(end(&mut session), Ending::Signalled(9));
 }

@@ -302,7 +302,10 @@ mod tests {
     #[tokio::test]
     async fn one_on_which_nothing_moves_is_over() {
         let (_link, ends, mut sent) = begin();
-        let never = |_stream| std::future::pending();
+        let never = |stream| async move {
+            std::future::pending::<()>().await;
+            drop::<DuplexStream>(stream);
+        };
         let running = tokio::spawn(ends.run(Duration::from_millis(20), never));
         assert_eq!(next(&mut sent).await, Part::Close);
         running.await.expect("it ended");
