@@ -48,20 +48,20 @@ fn odd_spellings_of_hosts_are_refused_with_a_sentence() {
         );
     }
     for first in [
-        "CONNECT user@example.com:443",
-        "CONNECT example.com",
-        "CONNECT example.com:0",
-        "CONNECT example.com:99999",
+        "CONNECT user@host.invalid:443",
+        "CONNECT host.invalid",
+        "CONNECT host.invalid:0",
+        "CONNECT host.invalid:99999",
         "CONNECT /x",
         "CONNECT :443",
-        "GET http://user:pw@example.com/",
-        "GET https://example.com/",
-        "GET ftp://example.com/",
+        "GET http://user:pw@host.invalid/",
+        "GET https://host.invalid/",
+        "GET ftp://host.invalid/",
         "GET /",
         "OPTIONS *",
-        "GET http://example.com:x/",
+        "GET http://host.invalid:x/",
         "GET http:///",
-        "GET example.com:80",
+        "GET host.invalid:80",
         "CONNECT [fe80::1%%25lo]:80",
     ] {
         let said = ask(first);
