@@ -9,6 +9,7 @@ mod commands;
 mod dialogue;
 pub mod direct;
 pub mod docker;
+mod egress;
 mod events;
 mod mux;
 mod outcome;

@@ -212,9 +212,10 @@ pub struct Source {
 }
 
 /// What a command in a container can make use of.
-const IN_A_SANDBOX: [Kind; 6] = [
+const IN_A_SANDBOX: [Kind; 7] = [
     Kind::FileRead,
     Kind::FileWrite,
+    Kind::NetworkHttp,
     Kind::NetworkTcp,
     Kind::NetworkUdp,
     Kind::Env,

@@ -21,6 +21,7 @@ mod processes;
 mod serve;
 mod sys;
 mod tmp;
+mod tunnel;
 mod wards;
 
 use std::ffi::CString;

@@ -100,7 +100,7 @@ impl Outbox {
             if self.is_empty() || left.is_zero() {
                 return Ok(());
             }
-            poll([self.watch()], Some(left))?;
+            poll(&[self.watch()], Some(left))?;
         }
     }
 }

@@ -8,15 +8,20 @@
 //!
 //! What a command reads flows by credit: the host may have [`STDIN_WINDOW`] bytes under way that no [`Report::Taken`]
 //! has answered. So a command that does not read never stands in the way of [`Order::Kill`]. What a command writes needs
-//! none: when the host does not read, the runner stops reading, and the command waits.
+//! none: when the host does not read, the runner stops reading, and the command waits. Its connections to the proxy
+//! ([`Run::proxy`]) have credit each for itself in both directions, so that none stands in the way of another.
 //!
 //! This file is part of two packages, the runner and Toolhatch. It depends on nothing but the standard library, does no
 //! I/O, and what it is fed may be anything: it answers with [`Malformed`] and never takes more memory than a frame.
 
+mod tunnel;
+
 use std::fmt;
 
+pub use tunnel::{MAX_CONNECTIONS, Part, Segment, TUNNEL_WINDOW};
+
 /// The version of this protocol, which [`Report::Ready`] tells.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Length of what stands before the payload of each frame, in bytes.
 pub const HEADER: usize = 9;
@@ -44,6 +49,8 @@ pub enum Order {
     Ping,
     /// Look around, and at these paths; answered by [`Report::Probed`].
     Probe(Vec<Vec<u8>>),
+    /// For a connection of the command with this id.
+    Tunnel(Segment),
     /// Kill what runs and exit.
     Exit,
 }
@@ -67,6 +74,9 @@ pub struct Run {
     pub stdin: bool,
     /// Whether what earlier commands left in `/tmp` and `/dev/shm` is removed first.
     pub clean_tmp: bool,
+    /// The port of the loopback interface on which its connections are taken and passed to the host, as long as it runs; 0
+    /// for one that the system chooses. Answered by [`Report::Listening`] before the command begins.
+    pub proxy: Option<u16>,
 }
 
 /// Runner to host: what happened.
@@ -86,6 +96,12 @@ pub enum Report {
     Ended(Ended),
     /// The command was not started.
     Refused(Refused),
+    /// Connections to this port of the loopback interface are taken.
+    Listening(u16),
+    /// The command has opened a connection, which has this number from now on.
+    Opened(u32),
+    /// From a connection of the command.
+    Tunnel(Segment),
     /// The answer to [`Order::Ping`].
     Pong,
     /// What the runner sees around itself: one line of JSON, as the command `probe` prints it.
@@ -153,6 +169,8 @@ pub enum Refusal {
     Resources,
     /// What earlier commands left in `/tmp` could not be removed.
     Unclean,
+    /// Its connections cannot be taken: there is no loopback interface that is up, or somebody else has the port.
+    Proxy,
 }
 
 /// Bytes that are no frame, or not one of this protocol. What follows them cannot be understood either.
@@ -192,6 +210,7 @@ impl fmt::Debug for Run {
             .field("umask", &self.umask)
             .field("stdin", &self.stdin)
             .field("clean_tmp", &self.clean_tmp)
+            .field("proxy", &self.proxy)
             .finish()
     }
 }
@@ -272,6 +291,7 @@ impl Order {
                 put_texts(paths, &mut payload);
                 (b'q', payload)
             }
+            Self::Tunnel(segment) => return segment.encode(b't', id, out),
             Self::Exit => (b'x', Vec::new()),
         };
         put_frame(kind, id, &payload, out)
@@ -293,6 +313,7 @@ impl Order {
             b'k' => Some(Self::Kill),
             b'p' => Some(Self::Ping),
             b'q' => rest.texts().map(Self::Probe),
+            b't' => Segment::parse(&mut rest).map(Self::Tunnel),
             b'x' => Some(Self::Exit),
             _ => return Err(Malformed::Kind(kind)),
         };
@@ -315,6 +336,9 @@ impl Report {
             Self::Taken(count) => (b'T', count.to_be_bytes().to_vec()),
             Self::Ended(ended) => (b'D', ended.payload()),
             Self::Refused(refused) => (b'N', refused.payload()),
+            Self::Listening(port) => (b'L', port.to_be_bytes().to_vec()),
+            Self::Opened(connection) => (b'A', connection.to_be_bytes().to_vec()),
+            Self::Tunnel(segment) => return segment.encode(b'C', id, out),
             Self::Pong => (b'P', Vec::new()),
             Self::Probed(text) => return put_frame(b'Q', id, text.as_bytes(), out),
             Self::Error(text) => return put_frame(b'X', id, text.as_bytes(), out),
@@ -338,6 +362,9 @@ impl Report {
             b'T' => rest.u32().map(Self::Taken),
             b'D' => Ended::parse(&mut rest).map(Self::Ended),
             b'N' => Refused::parse(&mut rest).map(Self::Refused),
+            b'L' => rest.u16().map(Self::Listening),
+            b'A' => rest.u32().map(Self::Opened),
+            b'C' => Segment::parse(&mut rest).map(Self::Tunnel),
             b'P' => Some(Self::Pong),
             b'Q' => return Ok(Self::Probed(String::from_utf8_lossy(&payload).into_owned())),
             b'X' => return Ok(Self::Error(String::from_utf8_lossy(&payload).into_owned())),
@@ -347,9 +374,10 @@ impl Report {
     }
 }
 
-/// Bits of the last byte of a [`Run`].
+/// Bits of a [`Run`]; behind them there is a port where the last one is set.
 const STDIN: u8 = 1;
 const CLEAN_TMP: u8 = 2;
+const PROXY: u8 = 4;
 
 impl Run {
     fn payload(&self) -> Vec<u8> {
@@ -360,7 +388,15 @@ impl Run {
         for number in [self.deadline_ms, self.grace_ms, self.umask] {
             out.extend_from_slice(&number.to_be_bytes());
         }
-        out.push((u8::from(self.stdin) * STDIN) | (u8::from(self.clean_tmp) * CLEAN_TMP));
+        let bits = [
+            u8::from(self.stdin) * STDIN,
+            u8::from(self.clean_tmp) * CLEAN_TMP,
+            u8::from(self.proxy.is_some()) * PROXY,
+        ];
+        out.push(bits.into_iter().sum());
+        if let Some(port) = self.proxy {
+            out.extend_from_slice(&port.to_be_bytes());
+        }
         out
     }
 
@@ -374,12 +410,20 @@ impl Run {
             umask: rest.u32()?,
             stdin: false,
             clean_tmp: false,
+            proxy: None,
         };
         // A bit that is not known may be one that protects; what is not understood is not run.
-        let bits = rest.u8().filter(|bits| bits & !(STDIN | CLEAN_TMP) == 0)?;
+        let bits = rest.u8()?;
+        if bits & !(STDIN | CLEAN_TMP | PROXY) != 0 {
+            return None;
+        }
         Some(Self {
             stdin: bits & STDIN != 0,
             clean_tmp: bits & CLEAN_TMP != 0,
+            proxy: match bits & PROXY {
+                0 => None,
+                _ => Some(rest.u16()?),
+            },
             ..run
         })
     }
@@ -429,7 +473,7 @@ impl Ended {
 }
 
 impl Refusal {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Busy,
         Self::Invalid,
         Self::NotFound,
@@ -437,6 +481,7 @@ impl Refusal {
         Self::Directory,
         Self::Resources,
         Self::Unclean,
+        Self::Proxy,
     ];
 }
 
@@ -501,6 +546,10 @@ impl<'a> Cursor<'a> {
 
     fn u8(&mut self) -> Option<u8> {
         self.array().map(u8::from_be_bytes)
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_be_bytes)
     }
 
     fn u32(&mut self) -> Option<u32> {

@@ -22,6 +22,7 @@ use crate::outbox::Outbox;
 use crate::probe;
 use crate::sys::{self, Children, Limits, Ready, Signals, Watch};
 use crate::tmp;
+use crate::tunnel::Tunnel;
 use crate::wards::Wards;
 use end::End;
 
@@ -93,12 +94,19 @@ struct Server {
     outbox: Outbox,
     signals: Signals,
     command: Option<Command>,
+    /// Where the command may have connections; there as long as it is.
+    tunnel: Option<Tunnel>,
+    /// Whether its connections come before its output, in turn, so that neither takes all the room there is.
+    tunnel_first: bool,
     oom: OomCounter,
     oom_before: Option<u64>,
     oom_score: Option<CString>,
     limits: Limits,
     scratch: Vec<u8>,
 }
+
+/// How much is waited for besides connections.
+const FIXED: usize = 7;
 
 /// What is ready, of all that is waited for.
 struct Round {
@@ -108,6 +116,7 @@ struct Round {
     start: Ready,
     stdin: Ready,
     outputs: [Ready; 2],
+    tunnel: Vec<Ready>,
 }
 
 impl Server {
@@ -127,6 +136,8 @@ impl Server {
             outbox: Outbox::new(io::stdout().as_fd())?,
             signals: Signals::open()?,
             command: None,
+            tunnel: None,
+            tunnel_first: false,
             oom: OomCounter::open(&wards),
             oom_before: None,
             oom_score: score.and_then(|score| CString::new(score.to_string()).ok()),
@@ -155,7 +166,14 @@ impl Server {
         if round.signals.any {
             self.take_signals()?;
         }
-        self.serve_command(&round);
+        self.tunnel_first = !self.tunnel_first;
+        if self.tunnel_first {
+            self.serve_tunnel(&round);
+            self.serve_command(&round);
+        } else {
+            self.serve_command(&round);
+            self.serve_tunnel(&round);
+        }
         if round.inbox.any {
             self.take_orders()?;
         }
@@ -169,7 +187,7 @@ impl Server {
         let inbox = Some(self.inbox.as_fd()).filter(|_| self.outbox.has_room_for_answers());
         let outputs = command.filter(|_| self.outbox.has_room());
         let [stdout, stderr] = outputs.map_or([None; 2], Command::output_fds);
-        let watched = [
+        let mut watched = vec![
             Watch::reading(inbox),
             self.outbox.watch(),
             Watch::reading(Some(self.signals.fd())),
@@ -178,8 +196,12 @@ impl Server {
             Watch::reading(stdout),
             Watch::reading(stderr),
         ];
+        let tunnel = self.tunnel.iter();
+        watched.extend(tunnel.flat_map(|tunnel| tunnel.watches(&self.outbox)));
+        let ready = sys::poll(&watched, self.patience())?;
+        let (fixed, tunnel) = ready.split_at_checked(FIXED).unwrap_or_default();
         let [inbox, outbox, signals, start, stdin, stdout, stderr] =
-            sys::poll(watched, self.patience())?;
+            fixed.try_into().unwrap_or_default();
         Ok(Round {
             inbox,
             outbox,
@@ -187,6 +209,7 @@ impl Server {
             start,
             stdin,
             outputs: [stdout, stderr],
+            tunnel: tunnel.to_vec(),
         })
     }
 
@@ -250,6 +273,12 @@ impl Server {
         }
     }
 
+    fn serve_tunnel(&mut self, round: &Round) {
+        if let Some(tunnel) = &mut self.tunnel {
+            tunnel.serve(&round.tunnel, &mut self.outbox, &mut self.scratch);
+        }
+    }
+
     fn take_orders(&mut self) -> Result<(), End> {
         let count = match self.inbox.read(&mut self.scratch) {
             Ok(0) => return Err(End::Host),
@@ -296,7 +325,21 @@ impl Server {
             (Order::StdinEnd, Some(command)) => command.end_stdin(&mut self.outbox),
             (Order::Signal(signal), Some(command)) => command.signal(signal.into()),
             (Order::Kill, Some(_)) => self.kill(),
-            (Order::Stdin(_) | Order::StdinEnd | Order::Signal(_) | Order::Kill, None) => {}
+            (Order::Tunnel(segment), Some(_)) => {
+                let tunnel = self.tunnel.as_mut();
+                if !tunnel.is_some_and(|tunnel| tunnel.take(segment, &mut self.outbox)) {
+                    let text = "something about a connection that cannot be said of it";
+                    return Err(End::Protocol(text.to_owned()));
+                }
+            }
+            (
+                Order::Stdin(_)
+                | Order::StdinEnd
+                | Order::Signal(_)
+                | Order::Tunnel(_)
+                | Order::Kill,
+                None,
+            ) => {}
         }
         Ok(())
     }
@@ -329,8 +372,18 @@ impl Server {
             return Ok(());
         }
         self.oom_before = self.oom.count();
-        match Command::start(id, run, self.oom_score.clone()) {
-            Ok(command) => self.command = Some(command),
+        let tunnel = run
+            .proxy
+            .map(|port| Tunnel::open(id, port, &mut self.outbox));
+        let started = tunnel.transpose().and_then(|tunnel| {
+            let command = Command::start(id, run, self.oom_score.clone())?;
+            Ok((command, tunnel))
+        });
+        match started {
+            Ok((command, tunnel)) => {
+                self.command = Some(command);
+                self.tunnel = tunnel;
+            }
             Err(refused) => self.outbox.put(id, &Report::Refused(refused)),
         }
         Ok(())
@@ -392,6 +445,7 @@ impl Server {
                 self.outbox.put(command.id, &report);
             }
             self.command = None;
+            self.tunnel = None;
         }
         Ok(())
     }

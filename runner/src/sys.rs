@@ -107,6 +107,14 @@ impl<'a> Watch<'a> {
         Self { fd, events }
     }
 
+    /// Either or both of these; nothing where neither is wanted.
+    pub fn of(fd: BorrowedFd<'a>, reading: bool, writing: bool) -> Self {
+        let wanted = |is_wanted, event| if is_wanted { event } else { 0 };
+        let events = wanted(reading, libc::POLLIN) | wanted(writing, libc::POLLOUT);
+        let fd = Some(fd).filter(|_| events != 0);
+        Self { fd, events }
+    }
+
     /// That nobody reads it any more.
     pub fn end(fd: BorrowedFd<'a>) -> Self {
         Self {
@@ -126,30 +134,33 @@ pub struct Ready {
 }
 
 /// Waits until one of these is ready, a signal comes, or the time is over.
-pub fn poll<const N: usize>(
-    watched: [Watch<'_>; N],
-    timeout: Option<Duration>,
-) -> io::Result<[Ready; N]> {
-    let mut fds = watched.map(|watch| libc::pollfd {
+pub fn poll(watched: &[Watch<'_>], timeout: Option<Duration>) -> io::Result<Vec<Ready>> {
+    let fds = watched.iter().map(|watch| libc::pollfd {
         fd: watch.fd.map_or(-1, |fd| fd.as_raw_fd()),
         events: watch.events,
         revents: 0,
     });
+    let mut fds: Vec<_> = fds.collect();
     // Rounded up: waking before a deadline has passed would only mean to wait again.
     let milliseconds = timeout.map_or(-1, |timeout| {
         let rounded = timeout.as_micros().div_ceil(1000);
         c_int::try_from(rounded).unwrap_or(c_int::MAX)
     });
-    let count = libc::nfds_t::try_from(N).unwrap_or(0);
-    // SAFETY: there are `count` structures in the array, and each descriptor is borrowed or -1.
+    let count = libc::nfds_t::try_from(fds.len()).unwrap_or(0);
+    // SAFETY: there are `count` structures, and each descriptor is borrowed or -1.
     let result = checked(unsafe { libc::poll(fds.as_mut_ptr(), count, milliseconds) });
     match result {
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok([Ready::default(); N]),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            Ok(vec![Ready::default(); fds.len()])
+        }
         Err(error) => Err(error),
-        Ok(_) => Ok(fds.map(|fd| Ready {
-            any: fd.revents != 0,
-            broken: fd.revents & (libc::POLLERR | libc::POLLNVAL) != 0,
-        })),
+        Ok(_) => Ok(fds
+            .iter()
+            .map(|fd| Ready {
+                any: fd.revents != 0,
+                broken: fd.revents & (libc::POLLERR | libc::POLLNVAL) != 0,
+            })
+            .collect()),
     }
 }
 

@@ -202,6 +202,7 @@ impl App {
             stdin: bytes::Bytes::new(),
             mounts: Vec::new(),
             network: Network::None,
+            reach: Vec::new(),
             user: User::Nobody,
             resources: docker.resources.clone(),
             grace: docker.grace,

@@ -27,7 +27,9 @@ use crate::exit_code::Exit;
 use crate::ids::{CallId, InvalidId};
 use crate::invoke::{Caller, CommandPlace, Report, Request, ToolRef, WORKSPACE};
 use crate::manifest::{ByteSize, HumanDuration, LimitRequest};
-use crate::permission::{Capability, Grants, Kind, SubprocessScope};
+use crate::permission::{
+    Capability, Denial, Grants, Kind, Reach, Scheme, SocketScope, SubprocessScope,
+};
 use crate::registry::SANDBOX;
 
 /// What is read from standard input at most.
@@ -43,6 +45,7 @@ const MAX_STDIN: u64 = 64 << 20;
   toolhatch exec --mount . -- ls -l
   toolhatch exec --mount .:/workspace:rw --image golang:1.24 -- go test ./...
   toolhatch exec --diff --mount .:/workspace:rw -- make
+  toolhatch exec --allow-host api.example.com:443 --image curlimages/curl -- curl -s https://api.example.com/
   toolhatch exec --timeout 2s --memory 64MiB -- sh -c 'sleep 100'
   toolhatch exec --keep build --mount .:/workspace:rw -- make
   echo hello | toolhatch exec --stdin -- cat
@@ -53,9 +56,14 @@ pub struct Args {
     /// The image; the configured one (`docker.image`) where none is named.
     #[arg(long, value_name = "IMAGE")]
     image: Option<String>,
-    /// The network: none, bridge, or host where the operator allows it.
-    #[arg(long, value_name = "NETWORK", value_parser = ["none", "bridge", "host"])]
+    /// The network: none, allow-list, bridge, or host where the operator allows it.
+    #[arg(long, value_name = "NETWORK", value_parser = ["none", "allow-list", "bridge", "host"])]
     net: Option<String>,
+    /// A host and port that the command may talk to through a proxy, which programs find in HTTP_PROXY and the like; nothing
+    /// else is open. `*.example.com:443` is every name below, `HOST:*` every port; `;private` behind it opens addresses of
+    /// this machine and of private networks. May be given several times; the network is then allow-list.
+    #[arg(long, value_name = "HOST:PORT")]
+    allow_host: Vec<String>,
     /// Mount a file or folder: HOST[:CONTAINER][:rw]. It appears in /workspace where CONTAINER is not given, and is
     /// read-only without `rw`. May be given several times.
     #[arg(long, value_name = "HOST[:CONTAINER][:rw]")]
@@ -208,6 +216,8 @@ impl Args {
             }
         }
         texts.extend(self.env.iter().map(|variable| format!("env={variable}")));
+        let hosts = self.allow_host.iter();
+        texts.extend(hosts.map(|host| format!("{}={host}", Kind::NetworkTcp)));
         let mut grants = read_grants(&texts, false, &app.paths.current)?;
         let program = self.command.first().map(String::as_str);
         let place = app.command_place();
@@ -233,12 +243,26 @@ impl Args {
         Ok(grants)
     }
 
+    /// The network that is asked for: where hosts are named, these.
+    fn network(&self) -> Result<Option<String>> {
+        const LIST: &str = "allow-list";
+        match self.net.as_deref() {
+            _ if self.allow_host.is_empty() => Ok(self.net.clone()),
+            None | Some(LIST) => Ok(Some(LIST.to_owned())),
+            Some(other) => Err(Error::new(
+                Code::E3004,
+                format!("reading `--net {other}`: `--allow-host` is for the network `{LIST}`"),
+            )
+            .hint(format!("Leave `--net` out, or write `--net {LIST}`."))),
+        }
+    }
+
     fn arguments(&self) -> Result<Value> {
         let mut arguments = Map::new();
         arguments.insert("command".into(), json!(self.command));
         for (name, value) in [
             ("image", &self.image),
-            ("network", &self.net),
+            ("network", &self.network()?),
             ("workdir", &self.workdir),
             ("keep", &self.keep),
         ] {
@@ -345,6 +369,11 @@ fn tell(printer: &Printer, report: &Report, changes: Option<(&ChangeSet, &Rules)
     {
         printer.warning(warning);
     }
+    if !printer.is_json() {
+        for denial in &report.events.denials {
+            tell_denial(printer, denial);
+        }
+    }
     let Err(error) = &report.result else {
         return Exit::Ok.into();
     };
@@ -357,6 +386,38 @@ fn tell(printer: &Printer, report: &Report, changes: Option<(&ChangeSet, &Rules)
         printer.error(error);
     }
     error.exit().into()
+}
+
+/// A connection that was denied; the programs that make them rarely say why.
+fn tell_denial(printer: &Printer, denial: &Denial) {
+    if !matches!(denial.kind(), Kind::NetworkHttp | Kind::NetworkTcp) {
+        return;
+    }
+    printer.warning(&denial.to_string());
+    if let Some(host) = denial.remedy().and_then(host_of) {
+        printer.note(&format!(
+            "  If you trust the command with it, add `--allow-host '{host}'`."
+        ));
+    }
+}
+
+/// What of a grant can be said with `--allow-host`.
+fn host_of(grant: &Capability) -> Option<String> {
+    let text = match grant {
+        Capability::NetworkTcp(scope) => scope.to_string(),
+        Capability::NetworkHttp(scope) => {
+            let port = scope.port(Scheme::Http)?;
+            let reach = if scope.reach() >= Reach::Private {
+                ";private"
+            } else {
+                ""
+            };
+            format!("{}:{port}{reach}", scope.host())
+        }
+        _ => return None,
+    };
+    let scope = SocketScope::parse(&text, Kind::NetworkTcp).ok()?;
+    Some(scope.to_string())
 }
 
 #[cfg(test)]

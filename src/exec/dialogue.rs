@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::egress::{self, Egress, Nonsense, Traffic};
 use super::reading::Printed;
 use super::resident::{Lost, Resident};
 use super::{EventSink, Job, SandboxSpec, Stdio};
-use toolhatch_runner::protocol::{Ended as Reported, Order, Refused, Report, Run, STDIN_WINDOW};
+use crate::manifest::container::Network;
+use toolhatch_runner::protocol::{
+    Ended as Reported, Order, Refused, Report, Run, STDIN_WINDOW, Segment,
+};
 
 /// How long after the deadline and the grace the runner is still waited for before what it runs in is ended.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -39,7 +43,15 @@ pub(super) enum Told {
     Lost(Lost),
 }
 
-/// Runs the command of the job and stays with it to its end. The runner hears at least so often that somebody listens.
+/// What comes of a command while it runs.
+struct Flows {
+    printed: Printed,
+    /// Its connections, where it may have any.
+    egress: Option<Egress>,
+}
+
+/// Runs the command of the job and stays with it to its end; with it end its connections. The runner hears at least so often
+/// that somebody listens.
 pub(super) async fn run(
     resident: &mut Resident,
     id: u32,
@@ -47,13 +59,24 @@ pub(super) async fn run(
     around: &Around,
     job: &Job,
     words_within: Duration,
-) -> (Told, Printed) {
-    let mut printed = Printed::within(&job.limits);
-    let told = match follow(resident, id, spec, around, job, words_within, &mut printed).await {
-        Ok(told) => told,
-        Err(lost) => Told::Lost(lost),
+) -> (Told, Printed, Traffic) {
+    let mut flows = Flows {
+        printed: Printed::within(&job.limits),
+        egress: (spec.network == Network::AllowList).then(|| Egress::new(job)),
     };
-    (told, printed)
+    // Also where nothing can be sent any more, because the daemon stands still.
+    let at_most = job.limits.timeout + spec.grace + 2 * PATIENCE;
+    let following = follow(resident, id, spec, around, job, words_within, &mut flows);
+    let told = match tokio::time::timeout(at_most, following).await {
+        Ok(Ok(told)) => told,
+        Ok(Err(lost)) => Told::Lost(lost),
+        Err(_) => Told::Overdue,
+    };
+    let traffic = match flows.egress {
+        Some(egress) => egress.end().await,
+        None => Traffic::default(),
+    };
+    (told, flows.printed, traffic)
 }
 
 async fn follow(
@@ -63,8 +86,9 @@ async fn follow(
     around: &Around,
     job: &Job,
     words_within: Duration,
-    printed: &mut Printed,
+    flows: &mut Flows,
 ) -> Result<Told, Lost> {
+    let Flows { printed, egress } = flows;
     let grace = spec.grace;
     let order = Order::Run(order(spec, around, job.limits.timeout));
     resident.send(id, &order).await?;
@@ -93,6 +117,10 @@ async fn follow(
             _ = lease.tick() => {
                 resident.send(id, &Order::Ping).await?;
             }
+            // Before what is read, which can be there all the time; of this there is no more than the runner has asked for.
+            segment = outgoing(egress) => {
+                resident.send(id, &Order::Tunnel(segment)).await?;
+            }
             report = next(resident, &job.events) => {
                 let (of, report) = report?;
                 // In a kept container somebody else's words may still be under way.
@@ -113,10 +141,26 @@ async fn follow(
                         tracing::warn!(call = %job.call, text, "the runner gave up");
                         return Err(Lost::Ended);
                     }
-                    Report::Ready(_) | Report::Started(_) | Report::Pong | Report::Probed(_) => {}
+                    Report::Opened(connection) => {
+                        egress.as_mut().ok_or(Nonsense)?.open(connection)?;
+                    }
+                    Report::Tunnel(segment) => egress.as_mut().ok_or(Nonsense)?.take(segment)?,
+                    Report::Ready(_)
+                    | Report::Started(_)
+                    | Report::Listening(_)
+                    | Report::Pong
+                    | Report::Probed(_) => {}
                 }
             }
         }
+    }
+}
+
+/// What is to be sent to a connection of the command next.
+async fn outgoing(egress: &mut Option<Egress>) -> Segment {
+    match egress {
+        Some(egress) => egress.next().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -130,7 +174,14 @@ async fn next(resident: &mut Resident, events: &EventSink) -> Result<(u32, Repor
 /// machine.
 fn order(spec: &SandboxSpec, around: &Around, timeout: Duration) -> Run {
     let mut env: Vec<(&str, &str)> = Vec::new();
-    let given = around.env.iter().chain(&spec.env);
+    let has_proxy = spec.network == Network::AllowList;
+    // The proxy of whoever built the image is not this one.
+    let proxy = if has_proxy {
+        egress::variables(&spec.env)
+    } else {
+        Vec::new()
+    };
+    let given = around.env.iter().chain(&proxy).chain(&spec.env);
     for (name, value) in given.map(|(name, value)| (name.as_str(), value.as_str())) {
         env.retain(|(other, _)| *other != name);
         env.push((name, value));
@@ -152,6 +203,7 @@ fn order(spec: &SandboxSpec, around: &Around, timeout: Duration) -> Run {
         umask: 0o022,
         stdin: !spec.stdin.is_empty(),
         clean_tmp: false,
+        proxy: has_proxy.then_some(egress::PORT),
     }
 }
 

@@ -277,7 +277,7 @@ impl DockerExecutor {
         let id = rand::random();
         // Well before it gives up on us.
         let words_within = (self.0.settings.kept.idle / 3).clamp(SHORTEST_LEASE, LONGEST_LEASE);
-        let (told, printed) = dialogue::run(
+        let (told, printed, traffic) = dialogue::run(
             &mut sandbox.resident,
             id,
             spec,
@@ -290,8 +290,8 @@ impl DockerExecutor {
             told,
             Told::Ended(_) | Told::Refused(_) | Told::Cancelled(Some(_))
         );
-        usage.bytes_in = spec.stdin.len() as u64;
-        usage.bytes_out = printed.stdout.total() + printed.stderr.total();
+        usage.bytes_in = spec.stdin.len() as u64 + traffic.received;
+        usage.bytes_out = printed.stdout.total() + printed.stderr.total() + traffic.sent;
         let reported = match &told {
             Told::Ended(reported) | Told::Cancelled(Some(reported)) => Some(reported),
             _ => None,

@@ -29,9 +29,9 @@ pub struct Usage {
     pub fuel: Option<u64>,
     /// Calls from the guest into the host.
     pub host_calls: u64,
-    /// Bytes of HTTP bodies received.
+    /// Bytes of HTTP bodies received; of a command, what it could read: standard input and its connections.
     pub bytes_in: u64,
-    /// Bytes of HTTP bodies sent.
+    /// Bytes of HTTP bodies sent; of a command, what it wrote: its output and its connections.
     pub bytes_out: u64,
 }
 

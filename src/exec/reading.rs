@@ -95,6 +95,12 @@ pub(super) fn refused(
         Refusal::Resources => CommandEnd::InvalidConfig
             .error(Code::E3407, format!("starting {program}: {}", refused.text))
             .hint("Raise `docker.resources.pids` or `docker.resources.memory`."),
+        Refusal::Proxy => CommandEnd::InvalidConfig
+            .error(
+                Code::E3405,
+                format!("starting {program}: {}", refused.text),
+            )
+            .hint("The way out of the container cannot be opened; `toolhatch exec` without a network works."),
         Refusal::Invalid => Error::new(Code::E3301, format!("starting {program}: {}", refused.text)),
         Refusal::Busy | Refusal::Unclean => {
             CommandEnd::InvalidConfig.error(Code::E3405, format!("starting {program}: {}", refused.text))

@@ -8,6 +8,7 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use super::Capture;
+use super::egress::Nonsense;
 use toolhatch_runner::protocol::{Decoder, Malformed, Order, Report};
 
 /// How much of what the runner itself complains about is kept.
@@ -42,8 +43,16 @@ pub(super) enum Lost {
     Broken(Broken),
     /// What came is not what a runner says.
     Malformed(Malformed),
+    /// What came about a connection cannot be.
+    Nonsense,
     /// Nothing can be sent any more.
     Deaf(std::io::Error),
+}
+
+impl From<Nonsense> for Lost {
+    fn from(Nonsense: Nonsense) -> Self {
+        Self::Nonsense
+    }
 }
 
 impl fmt::Display for Lost {
@@ -52,6 +61,7 @@ impl fmt::Display for Lost {
             Self::Ended => f.write_str("it ended"),
             Self::Broken(why) => write!(f, "the connection broke: {why}"),
             Self::Malformed(why) => write!(f, "it sent {why}"),
+            Self::Nonsense => f.write_str("it sent what cannot be of a connection"),
             Self::Deaf(why) => write!(f, "it does not listen: {why}"),
         }
     }

@@ -27,6 +27,9 @@ pub struct SandboxSpec {
     pub mounts: Vec<SandboxMount>,
     /// Whom it can talk to.
     pub network: Network,
+    /// What was granted of the network, where it talks to a list of hosts. Each connection is decided on by the scope of the
+    /// job; this is what tells one sandbox from another.
+    pub reach: Vec<String>,
     /// Who it runs as.
     pub user: User,
     /// What it may use.
@@ -106,6 +109,7 @@ impl SandboxSpec {
             self.image,
             mounts,
             self.network.word(),
+            self.reach,
             self.user.word(),
             self.keep,
             format!("{:?}", self.resources),

@@ -167,7 +167,7 @@ impl SshExecutor {
             workdir: self.settings.workdir.clone().unwrap_or_default(),
         };
         let resident = &mut connection.resident;
-        let (told, printed) =
+        let (told, printed, _) =
             dialogue::run(resident, rand::random(), spec, &around, job, IDLE / 3).await;
         usage.bytes_in = spec.stdin.len() as u64;
         usage.bytes_out = printed.stdout.total() + printed.stderr.total();

@@ -227,6 +227,10 @@ impl Admitted {
         } = self.authorised;
         let may_run_commands = plan.effective.kinds().contains(&Kind::Subprocess)
             && !matches!(arguments, Arguments::Command(_));
+        let services = admission
+            .breakers
+            .clone()
+            .map(|breakers| Arc::new(ServiceBreakers(breakers)) as Arc<dyn Services>);
         let commands = may_run_commands.then(|| {
             Arc::new(CallCommands::new(
                 &request,
@@ -234,6 +238,7 @@ impl Admitted {
                 rules.clone(),
                 Arc::clone(executor),
                 source.artifact.clone(),
+                services.clone(),
             )) as Arc<dyn Commands>
         });
         let redact = plan.redact;
@@ -264,10 +269,7 @@ impl Admitted {
             cancel: request.cancel,
             events: request.events,
             veto: plan.veto,
-            services: admission
-                .breakers
-                .clone()
-                .map(|breakers| Arc::new(ServiceBreakers(breakers)) as Arc<dyn Services>),
+            services,
             commands,
         };
         let deadline = Instant::now() + job.limits.timeout;

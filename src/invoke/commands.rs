@@ -11,7 +11,7 @@ use super::{Plan, Request};
 use crate::error::{Code, Error};
 use crate::exec::{
     Arguments, Artifact, BoxFuture, CommandFailure, Commands, Ended, Entry, EventLimits, EventSink,
-    Executor, FinishedCommand, GuestCommand, Job, LimitKind, Outcome,
+    Executor, FinishedCommand, GuestCommand, Job, LimitKind, Outcome, Services,
 };
 use crate::ids::CallId;
 use crate::permission::{Action, Denial};
@@ -29,6 +29,7 @@ pub(super) struct CallCommands {
     events: Arc<EventSink>,
     cancel: CancellationToken,
     deadline: Instant,
+    services: Option<Arc<dyn Services>>,
 }
 
 impl std::fmt::Debug for CallCommands {
@@ -46,6 +47,7 @@ impl CallCommands {
         rules: CommandRules,
         executor: Arc<dyn Executor>,
         artifact: Artifact,
+        services: Option<Arc<dyn Services>>,
     ) -> Self {
         Self {
             call: request.call,
@@ -57,6 +59,7 @@ impl CallCommands {
             artifact,
             events: Arc::clone(&request.events),
             cancel: request.cancel.clone(),
+            services,
         }
     }
 
@@ -115,14 +118,17 @@ impl CallCommands {
                 limits,
                 cancel: self.cancel.child_token(),
                 events: Arc::clone(&events),
-                veto: None,
-                services: None,
+                veto: self.plan.veto.clone(),
+                services: self.services.clone(),
                 commands: None,
             })
             .await;
         let told = events.take();
         for effect in told.effects {
             self.events.effect(effect);
+        }
+        for denial in told.denials {
+            self.events.denied(denial);
         }
         for (level, message) in told.logs {
             self.events.log(level, &message);

@@ -168,6 +168,7 @@ impl Wish {
             workdir: owned("workdir"),
             network: match text("network") {
                 Some("none") => Network::None,
+                Some("allow-list") => Network::AllowList,
                 Some("bridge") => Network::Bridge,
                 Some("host") => Network::Host,
                 _ => rules.network,
@@ -278,6 +279,7 @@ impl Plan {
             stdin: wish.stdin,
             mounts,
             network: wish.network,
+            reach: self.reach(wish.network),
             user: wish.user,
             resources: resources(&wish.limits, memory, rules),
             grace: rules.grace,
@@ -309,13 +311,8 @@ impl Plan {
     fn check_network(&self, wish: Network, rules: &CommandRules) -> Result<()> {
         let denied = |why: String| CommandEnd::PolicyDenied.error(Code::E3211, why);
         match wish {
-            Network::None => return Ok(()),
-            Network::AllowList => {
-                return Err(denied(
-                    "giving the command a network: lists of hosts for commands are not there yet".to_owned(),
-                )
-                .hint("Use the network `none`, or `bridge` where you trust the command with all of it."));
-            }
+            // Each connection is decided on by itself, when it is made.
+            Network::None | Network::AllowList => return Ok(()),
             Network::Bridge if !rules.allow_bridge => {
                 return Err(denied(
                     "giving the command a network: `docker.allow_bridge` is off".to_owned(),
@@ -351,6 +348,18 @@ impl Plan {
                 )))
             }
         }
+    }
+
+    /// What a command may talk to that is decided on connection by connection, as text.
+    fn reach(&self, network: Network) -> Vec<String> {
+        if network != Network::AllowList {
+            return Vec::new();
+        }
+        let capabilities = self.effective.entries().into_iter();
+        capabilities
+            .filter(|(kind, _)| matches!(kind, Kind::NetworkHttp | Kind::NetworkTcp))
+            .map(|(kind, scope)| format!("{kind}={scope}"))
+            .collect()
     }
 
     /// What the call may read of the file system, as mounts; what it may write of that is mounted so. A place of the plan can

@@ -94,6 +94,12 @@ pub enum Network {
 }
 
 impl Network {
+    /// True where a container has no network of its own: whatever leaves it goes through the process that runs it.
+    #[must_use]
+    pub const fn is_isolated(self) -> bool {
+        matches!(self, Self::None | Self::AllowList)
+    }
+
     /// The word in manifests.
     #[must_use]
     pub const fn word(self) -> &'static str {

@@ -127,6 +127,18 @@ impl Denial {
         self
     }
 
+    /// Suggests the one port that a name was looked up for, in place of all of them.
+    #[must_use]
+    pub fn on_port(mut self, port: u16) -> Self {
+        if let Some(Capability::NetworkTcp(scope)) = self.remedy.as_deref()
+            && let Some(name) = scope.name()
+            && let Ok(narrower) = Capability::parse(self.kind, &format!("{name}:{port}"))
+        {
+            self.remedy = Some(Box::new(narrower));
+        }
+        self
+    }
+
     /// Says that the manifest asks for it already, so that a grant is all that is missing.
     #[must_use]
     pub fn already_asked_for(mut self) -> Self {

@@ -19,7 +19,7 @@ pub const SANDBOX: &str = "sandbox";
 /// Its own name.
 const RUN: &str = "run";
 
-const DESCRIPTION: &str = "Runs a command in a container: no network, a read-only system, and of this machine only the \
+const DESCRIPTION: &str = "Runs a command in a container: no network unless it is asked for and granted, a read-only system, and of this machine only the \
      folders that a person granted. Give the program and its arguments as a list; nothing expands them. For a line of shell \
      use [\"sh\", \"-c\", \"…\"].";
 
@@ -50,8 +50,8 @@ fn input_schema() -> Value {
             },
             "stdin": {"type": "string", "description": "What the command reads from standard input."},
             "network": {
-                "enum": ["none", "bridge", "host"],
-                "description": "Whom the command can talk to; without it, nobody."
+                "enum": ["none", "allow-list", "bridge", "host"],
+                "description": "Whom the command can talk to: nobody; the hosts that a person granted, through the HTTP proxy that HTTP_PROXY names; everybody."
             },
             "keep": {
                 "type": "string",

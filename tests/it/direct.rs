@@ -427,6 +427,9 @@ fn a_grant_of_an_image_does_not_allow_it() {
         let words = [container, &["--json", "--", "true"]].concat();
         direct.exec(&words).fails_with(2, "E3004");
     }
+    // Nothing stands in front of it that could decide on single connections.
+    let listed = ["--allow-host", "localhost:1", "--json", "--", "true"];
+    direct.exec(&listed).fails_with(3, "E3211");
     // Policy knows it by the same word.
     let env = &direct.env;
     let folder = env.user_config().parent().expect("a folder").join("policy");

@@ -26,3 +26,5 @@ mod probe;
 mod protocol;
 #[cfg(test)]
 mod tmp;
+#[cfg(test)]
+mod tunnel;

@@ -1,8 +1,8 @@
 //! Frames: what is written is what is read, in whatever pieces it comes, and nothing that comes does harm.
 
 use toolhatch_runner::protocol::{
-    Decoder, Ended, Ending, Frame, HEADER, MAX_PAYLOAD, Malformed, Order, Refusal, Refused, Report,
-    Run,
+    Decoder, Ended, Ending, Frame, HEADER, MAX_PAYLOAD, Malformed, Order, Part, Refusal, Refused,
+    Report, Run, Segment,
 };
 
 use crate::support::random::Random;
@@ -21,8 +21,25 @@ fn number(random: &mut Random) -> u32 {
     u32::try_from(random.next() >> 32).expect("32 bits")
 }
 
+fn port(random: &mut Random) -> u16 {
+    u16::try_from(random.below(1 << 16)).expect("16 bits")
+}
+
+fn segment(random: &mut Random) -> Segment {
+    let length = random.below(300);
+    Segment {
+        connection: number(random),
+        part: match random.below(4) {
+            0 => Part::Data(random.bytes(length)),
+            1 => Part::End,
+            2 => Part::Taken(number(random)),
+            _ => Part::Close,
+        },
+    }
+}
+
 fn order(random: &mut Random) -> Order {
-    match random.below(7) {
+    match random.below(8) {
         0 => Order::Run(Run {
             argv: texts(random),
             env: texts(random),
@@ -32,12 +49,14 @@ fn order(random: &mut Random) -> Order {
             umask: number(random),
             stdin: random.below(2) == 0,
             clean_tmp: random.below(2) == 0,
+            proxy: (random.below(2) == 0).then(|| port(random)),
         }),
         1 => Order::Stdin(random.bytes(300)),
         2 => Order::StdinEnd,
         3 => Order::Signal(15),
         4 => Order::Kill,
         5 => Order::Ping,
+        6 => Order::Tunnel(segment(random)),
         _ => Order::Exit,
     }
 }
@@ -51,8 +70,9 @@ fn report(random: &mut Random) -> Report {
         Refusal::Directory,
         Refusal::Resources,
         Refusal::Unclean,
+        Refusal::Proxy,
     ];
-    match random.below(9) {
+    match random.below(12) {
         0 => Report::Ready(number(random)),
         1 => Report::Started(number(random)),
         2 => Report::Stdout(random.bytes(300)),
@@ -78,6 +98,9 @@ fn report(random: &mut Random) -> Report {
             text: "no such thing, ä".to_owned(),
         }),
         7 => Report::Pong,
+        8 => Report::Listening(port(random)),
+        9 => Report::Opened(number(random)),
+        10 => Report::Tunnel(segment(random)),
         _ => Report::Error("gone".to_owned()),
     }
 }
@@ -179,7 +202,11 @@ fn frames_that_were_tampered_with_never_become_others_with_rubbish_behind() {
             order.encode(1, &mut again).unwrap();
             assert_eq!(again[HEADER..], frame.payload);
         }
-        let _ = Report::parse(frame);
+        if let Ok(report @ Report::Tunnel(_)) = Report::parse(frame.clone()) {
+            let mut again = Vec::new();
+            report.encode(1, &mut again).unwrap();
+            assert_eq!(again[HEADER..], frame.payload);
+        }
     }
 }
 
@@ -224,7 +251,7 @@ fn unknown_kinds_and_bits_are_not_understood() {
     let run = crate::support::session::command(&["true"]);
     Order::Run(run).encode(1, &mut bytes).unwrap();
     let mut payload = bytes.split_off(HEADER);
-    *payload.last_mut().unwrap() |= 4;
+    *payload.last_mut().unwrap() |= 8;
     assert_eq!(
         Order::parse(frame(b'r', &payload)),
         Err(Malformed::Payload(b'r'))

@@ -12,7 +12,6 @@ use crate::error::{Code, Result};
 use crate::exec::places::Places;
 use crate::exec::{CommandEnd, SandboxSpec};
 use crate::ids::CallId;
-use crate::manifest::container::Network;
 
 /// The longest order, without standard input.
 const MOST: u32 = 64 << 20;
@@ -94,7 +93,7 @@ impl Order {
             cwd: start(spec, &temporary)?,
             temporary,
             rules,
-            network: spec.network != Network::None,
+            network: !spec.network.is_isolated(),
             user: user(places),
             limits: Limits::of(spec, timeout),
             deadline_ms: milliseconds(timeout),

@@ -116,7 +116,7 @@ fn host_config(spec: &SandboxSpec, parts: Parts<'_>) -> HostConfig {
     );
     let is_writable = resources.disk.limit().is_some();
     HostConfig {
-        network_mode: Some(spec.network.word().to_owned()),
+        network_mode: Some(network_mode(spec.network).to_owned()),
         cap_drop: Some(vec!["ALL".to_owned()]),
         cap_add: Some(Vec::new()),
         privileged: Some(false),
@@ -159,10 +159,18 @@ fn host_config(spec: &SandboxSpec, parts: Parts<'_>) -> HostConfig {
             config: None,
         }),
         // A name server is only reached by those who reach anybody.
-        dns: (spec.network == Network::None).then(Vec::new),
+        dns: spec.network.is_isolated().then(Vec::new),
         runtime: parts.runtime.map(ToOwned::to_owned),
         ..HostConfig::default()
     }
+}
+
+/// What the daemon is told of the network. Who may talk to a list of hosts has no network: it goes through the runner.
+fn network_mode(network: Network) -> &'static str {
+    if network.is_isolated() {
+        return Network::None.word();
+    }
+    network.word()
 }
 
 fn mounts(parts: &Parts<'_>) -> Vec<Mount> {

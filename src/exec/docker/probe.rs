@@ -6,7 +6,6 @@ use serde_json::Value;
 use super::overlay::{Laid, Overlay};
 use crate::exec::SandboxSpec;
 use crate::exec::resident::{Lost, Resident};
-use crate::manifest::container::Network;
 use toolhatch_runner::protocol::{Order, Report};
 
 /// What the runner sees around itself. What it cannot see is absent, and counts as wrong.
@@ -114,7 +113,7 @@ impl Seen {
             self.seccomp == Some(2),
             "no filter of system calls is on it".to_owned(),
         );
-        if spec.network == Network::None {
+        if spec.network.is_isolated() {
             let interfaces = self.interfaces.clone().unwrap_or_default();
             expect(
                 interfaces == ["lo"],

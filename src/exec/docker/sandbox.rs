@@ -22,6 +22,7 @@ use crate::exec::places::{self, Places};
 use crate::exec::resident::{Broken, Lost, Piece, Resident};
 use crate::exec::{CommandEnd, Effect, Ended, Job, LogLevel, SandboxSpec, reading};
 use crate::ids::Digest;
+use crate::manifest::container::Network;
 use tokio_util::sync::CancellationToken;
 use toolhatch_runner::protocol::{self, Order, Report};
 
@@ -485,7 +486,11 @@ async fn prove(
     if !differences.is_empty() {
         return Err(posture::refusal(&differences).into());
     }
-    Ok(found.in_words())
+    let way_out = match spec.network {
+        Network::AllowList => " egress=proxy",
+        Network::None | Network::Bridge | Network::Host => "",
+    };
+    Ok(found.in_words() + way_out)
 }
 
 impl DockerExecutor {

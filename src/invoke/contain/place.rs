@@ -79,6 +79,14 @@ impl CommandPlace {
                 )),
             );
         }
+        if *self == Self::Direct && wish.network == Network::AllowList {
+            return Err(CommandEnd::PolicyDenied
+                .error(
+                    Code::E3211,
+                    "giving the command the network `allow-list`: what decides on its connections stands in front of a container",
+                )
+                .hint("Use the network `none`, or have `execution.strategy` be `docker`."));
+        }
         let Self::Ssh(host) = self else {
             return Ok(());
         };

@@ -57,6 +57,7 @@ pub fn command(argv: &[&str]) -> Run {
         umask: 0o022,
         stdin: false,
         clean_tmp: false,
+        proxy: None,
     }
 }
 
