@@ -135,8 +135,16 @@ impl Guest for Component {
         sockets::udp_bind(sockets::parse(&address)?).map(drop)
     }
 
-    fn run_command(image: String, argv: Vec<String>) -> Result<String, String> {
-        command::run(image, argv)
+    fn run_command(
+        image: String,
+        argv: Vec<String>,
+        allow_list: Option<bool>,
+    ) -> Result<String, String> {
+        let network = match allow_list {
+            Some(true) => command::Network::AllowList,
+            _ => command::Network::None,
+        };
+        command::run(image, argv, network)
     }
 
     fn variable(name: String) -> Option<String> {

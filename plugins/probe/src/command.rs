@@ -1,16 +1,17 @@
 //! Commands in containers, through `toolhatch:plugin/exec`.
 
-use crate::wasi::toolhatch::plugin::exec::{self, Command, Failure, Network};
+pub(crate) use crate::wasi::toolhatch::plugin::exec::Network;
+use crate::wasi::toolhatch::plugin::exec::{self, Command, Failure};
 
 /// Runs a command; an error begins with the kind of failure.
-pub(crate) fn run(image: String, argv: Vec<String>) -> Result<String, String> {
+pub(crate) fn run(image: String, argv: Vec<String>, network: Network) -> Result<String, String> {
     let command = Command {
         image,
         argv,
         env: Vec::new(),
         stdin: Vec::new(),
         workdir: None,
-        network: Network::None,
+        network,
         timeout_ms: None,
     };
     match exec::run(&command) {

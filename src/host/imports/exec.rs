@@ -52,6 +52,7 @@ impl Host for ExecView<'_> {
             network: match command.network {
                 Network::None => container::Network::None,
                 Network::Bridge => container::Network::Bridge,
+                Network::AllowList => container::Network::AllowList,
             },
             timeout: command
                 .timeout_ms

@@ -14,6 +14,7 @@ use crate::support::env::TestEnv;
 use crate::support::http::{Response, Server};
 use crate::support::namespace;
 use crate::support::process::{Output, Run};
+use crate::support::source::root;
 
 /// `toolhatch exec` of a line of shell with these hosts allowed, or with none.
 fn shell(docker: &Docker, env: &TestEnv, hosts: &[&str], script: &str) -> Run {
@@ -376,6 +377,37 @@ fn a_caller_has_a_say_in_its_variables() {
     let output = exec(docker, &env, &words).ok();
     assert_eq!(
         output.stdout, "http://own:1--http://127.0.0.1:3128-localhost,127.0.0.1,::1\n",
+        "{output}"
+    );
+}
+
+#[test]
+fn the_commands_of_a_component_reach_what_its_call_was_granted() {
+    let Some(docker) = Docker::get() else { return };
+    let env = machine(docker);
+    let server = server();
+    let probe = root().join("tests/fixtures/guests/probe.wasm");
+    let probe = probe.to_str().expect("UTF-8");
+    let command = ["wget", "-q", "-O", "-", &server.url("/")];
+    let arguments =
+        json!({"image": name("busybox:1"), "command": command, "allow-list": true}).to_string();
+    let call = |network: &[&str]| {
+        let words = ["call", probe, "run-command", "--json", "--args", &arguments];
+        let allow = ["--allow", "subprocess=command:wget"];
+        docker.run(&env, words.iter().chain(&allow).chain(network))
+    };
+    let output = call(&[]).output();
+    assert!(output.stdout.contains("403"), "{output}");
+    assert!(
+        output.json()["denials"].to_string().contains("network_http"),
+        "{output}"
+    );
+    assert_eq!(server.requests().len(), 0);
+    let granted = format!("network_tcp={}", server.address());
+    let output = call(&["--allow", &granted]).ok();
+    assert_eq!(
+        output.json()["structured"]["result"],
+        "answer to /",
         "{output}"
     );
 }
