@@ -11,7 +11,7 @@ mod protected;
 mod pull;
 mod resources;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use glob::{Glob, InvalidGlob};
@@ -25,7 +25,6 @@ pub use resources::{Amount, ContainerRequest, ContainerResources};
 pub(super) use host::{is_absolute, is_login};
 
 use super::audit::{path, text};
-use crate::ids::Digest;
 use crate::manifest::container::Network;
 use crate::manifest::image::ImageRef;
 use crate::manifest::{HumanDuration, Limits};
@@ -43,7 +42,7 @@ pub struct DockerConfig {
     pub image_pull_policy: ImagePullPolicy,
     /// How long a pull may take (`docker.pull_timeout`).
     pub pull_timeout: Duration,
-    /// Which images may be run (`docker.allowed_images`); see [`Self::allows_image`].
+    /// Which images may be run (`docker.allowed_images`), by name, digest or id.
     pub allowed_images: Narrowed<ImagePattern>,
     /// Only images named by digest may be run (`docker.require_digest`).
     pub require_digest: bool,
@@ -63,7 +62,7 @@ pub struct DockerConfig {
     pub allow_host_network: bool,
     /// What commands that mount nothing themselves have mounted (`docker.volumes`).
     pub volumes: Vec<VolumeMount>,
-    /// Folders below which everything that is mounted lies (`docker.volume_roots`); see [`Self::allows_mount`].
+    /// Folders below which everything that is mounted lies (`docker.volume_roots`).
     pub volume_roots: Narrowed<PathBuf>,
     /// How often what is safe to repeat is tried (`docker.retry`).
     pub retry: RetryConfig,
@@ -158,22 +157,6 @@ impl Default for DockerConfig {
 }
 
 impl DockerConfig {
-    /// What a container gets whose tool and caller ask for `request`.
-    ///
-    /// Asking for more than the ceiling is not an error: the container gets what the ceiling leaves.
-    #[must_use]
-    pub fn container_resources(&self, request: &ContainerRequest) -> ContainerResources {
-        request.over(&self.resources).within(&self.ceiling)
-    }
-
-    /// True where the image is on every list of those that may be run. `digests` are what the daemon knows it by: those of
-    /// its manifests, and its id. Whether it has to be named by a digest is `require_digest`.
-    #[must_use]
-    pub fn allows_image(&self, image: &ImageReference, digests: &[Digest]) -> bool {
-        self.allowed_images
-            .admits(|pattern| pattern.matches(image, digests))
-    }
-
     /// True where a container may be given this network.
     #[must_use]
     pub const fn allows_network(&self, mode: Network) -> bool {
@@ -182,16 +165,6 @@ impl DockerConfig {
             Network::Bridge => self.allow_bridge,
             Network::Host => self.allow_host_network,
         }
-    }
-
-    /// True where this path may be mounted; it has to be canonical. A root of the list that does not exist has nothing
-    /// below it.
-    #[must_use]
-    pub fn allows_mount(&self, canonical: &Path) -> bool {
-        self.volume_roots.admits(|root| {
-            let root = root.canonicalize();
-            root.is_ok_and(|root| canonical.starts_with(root))
-        })
     }
 
     /// Brings what is given within what may be had, once every layer has spoken. The answer is what a person should be

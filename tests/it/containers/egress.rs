@@ -399,7 +399,9 @@ fn the_commands_of_a_component_reach_what_its_call_was_granted() {
     let output = call(&[]).output();
     assert!(output.stdout.contains("403"), "{output}");
     assert!(
-        output.json()["denials"].to_string().contains("network_http"),
+        output.json()["denials"]
+            .to_string()
+            .contains("network_http"),
         "{output}"
     );
     assert_eq!(server.requests().len(), 0);

@@ -4,7 +4,11 @@ use proptest::prelude::*;
 
 use super::Machine;
 use super::shown;
-use crate::config::{Amount, Config, ContainerRequest, ContainerResources};
+use crate::config::{Amount, Config, ContainerRequest, ContainerResources, DockerConfig};
+
+fn given_for(config: &DockerConfig, request: &ContainerRequest) -> ContainerResources {
+    request.over(&config.resources).within(&config.ceiling)
+}
 
 #[test]
 fn every_layer_covers_the_one_below_and_the_ceiling_covers_them_all() {
@@ -136,22 +140,28 @@ fn a_request_replaces_what_is_given_and_stops_at_the_ceiling() {
         .load()
         .expect("valid")
         .docker;
-    let given = docker.container_resources(&ContainerRequest::default());
+    let given = given_for(&docker, &ContainerRequest::default());
     assert_eq!(given, docker.resources);
-    let asked = docker.container_resources(&ContainerRequest {
-        nano_cpus: Some(Amount::NoLimit),
-        memory: Some(100 << 30),
-        pids: Some(7),
-        ..ContainerRequest::default()
-    });
+    let asked = given_for(
+        &docker,
+        &ContainerRequest {
+            nano_cpus: Some(Amount::NoLimit),
+            memory: Some(100 << 30),
+            pids: Some(7),
+            ..ContainerRequest::default()
+        },
+    );
     assert_eq!(asked.nano_cpus, Amount::Of(2_000_000_000));
     assert_eq!((asked.memory, asked.memory_swap), (4 << 30, None));
     assert_eq!(asked.pids, 7);
     assert_eq!(asked.shm, docker.resources.shm);
-    let small = docker.container_resources(&ContainerRequest {
-        memory: Some(8 << 20),
-        ..ContainerRequest::default()
-    });
+    let small = given_for(
+        &docker,
+        &ContainerRequest {
+            memory: Some(8 << 20),
+            ..ContainerRequest::default()
+        },
+    );
     assert_eq!(small.memory_and_swap(), 8 << 20, "no swap was asked for");
 }
 
