@@ -15,6 +15,7 @@ mod mux;
 mod outcome;
 mod places;
 mod program;
+mod queue;
 mod reading;
 mod resident;
 mod sandbox;

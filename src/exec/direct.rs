@@ -28,13 +28,12 @@ mod sys;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use tokio::sync::Semaphore;
+use std::time::Instant;
 
 use self::follow::Told;
 use self::order::Order;
 use super::places::{self, Places};
+use super::queue::Queue;
 use super::reading;
 use super::{
     Arguments, BoxFuture, CommandEnd, Effect, Ended, Executor, Job, LogLevel, Outcome, PlaceRules,
@@ -59,7 +58,7 @@ pub struct DirectSettings {
 #[derive(Debug)]
 pub struct DirectExecutor {
     settings: DirectSettings,
-    slots: Semaphore,
+    queue: Queue,
 }
 
 /// What a process has to be able to read, and to change, to have commands run: for one that confines itself before it does.
@@ -90,7 +89,7 @@ impl DirectExecutor {
     #[must_use]
     pub fn new(settings: DirectSettings) -> Self {
         Self {
-            slots: Semaphore::new(settings.concurrency),
+            queue: Queue::new(settings.concurrency),
             settings,
         }
     }
@@ -107,29 +106,15 @@ impl DirectExecutor {
     }
 
     async fn confined(&self, job: &Job, spec: &SandboxSpec, usage: &mut Usage) -> Result<Ended> {
-        let slot = tokio::select! {
-            biased;
-            () = job.cancel.cancelled() => return Ok(Ended::Cancelled),
-            slot = tokio::time::timeout(job.limits.timeout, self.slots.acquire()) => slot,
-        };
-        let Ok(Ok(_slot)) = slot else {
-            return Err(CommandEnd::InvalidConfig
-                .error(
-                    Code::E3408,
-                    format!(
-                        "all {} places for commands were taken",
-                        self.settings.concurrency
-                    ),
-                )
-                .hint("Raise `docker.concurrency`, or wait for running commands to end."));
+        let Some(_place) = self.queue.enter(job).await? else {
+            return Ok(Ended::Cancelled);
         };
         let order = self.order(job, spec).await?;
         let (told, printed) = follow::run(&order, spec, job).await?;
         usage.bytes_in = spec.stdin.len() as u64;
-        usage.bytes_out = printed.stdout.total() + printed.stderr.total();
+        usage.bytes_out = printed.total();
         if let Told::Ended(reported) | Told::Cancelled(Some(reported)) = &told {
-            usage.cpu = Some(Duration::from_micros(reported.user_us + reported.system_us));
-            usage.peak_memory = reported.max_rss_bytes;
+            reading::count(reported, usage);
         }
         Ok(match told {
             Told::Ended(reported) => reading::ended(&reported, printed, spec, job),

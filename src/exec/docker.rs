@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 
 pub use address::Address;
@@ -37,6 +37,7 @@ use self::kept::Kept;
 use self::overlay::Work;
 use self::sandbox::{Prepared, Sandbox};
 use super::dialogue::{self, Told};
+use super::queue::Queue;
 use super::{
     Arguments, BoxFuture, CommandEnd, Ended, Executor, Job, LogLevel, Outcome, PlaceRules,
     SandboxSpec, Usage, reading,
@@ -85,7 +86,7 @@ struct Inner {
     environment: Environment,
     owner: Owner,
     daemon: Mutex<Option<Daemon>>,
-    slots: Semaphore,
+    queue: Queue,
     kept: Kept,
     /// Whether the volume with the runner was seen to be there; one at a time looks, and fills it.
     runner: Mutex<bool>,
@@ -112,7 +113,7 @@ impl DockerExecutor {
     #[must_use]
     pub fn new(settings: DockerSettings, environment: Environment) -> Self {
         Self(Arc::new(Inner {
-            slots: Semaphore::new(settings.concurrency),
+            queue: Queue::new(settings.concurrency),
             kept: Kept::default(),
             runner: Mutex::default(),
             settings,
@@ -178,10 +179,9 @@ impl DockerExecutor {
 
     /// Waits until no command runs any more and everything that has to be removed is. For the end of a process.
     pub async fn settle(&self) {
-        let everything = u32::try_from(self.0.settings.concurrency).unwrap_or(u32::MAX);
         let settled = async {
             // Every place is free once the last command has ended; one that was cancelled has its grace.
-            let places = self.0.slots.acquire_many(everything).await;
+            let places = self.0.queue.close().await;
             self.0.tasks.close();
             self.0.kept.clear();
             self.0.tasks.wait().await;
@@ -252,21 +252,8 @@ impl DockerExecutor {
 
     async fn in_sandbox(&self, job: &Job, spec: &SandboxSpec, usage: &mut Usage) -> Result<Ended> {
         let cancelled = || Ok(Ended::Cancelled);
-        let slot = tokio::select! {
-            biased;
-            () = job.cancel.cancelled() => return cancelled(),
-            slot = tokio::time::timeout(job.limits.timeout, self.0.slots.acquire()) => slot,
-        };
-        let Ok(Ok(_slot)) = slot else {
-            return Err(CommandEnd::InvalidConfig
-                .error(
-                    Code::E3408,
-                    format!(
-                        "all {} places for containers were taken",
-                        self.0.settings.concurrency
-                    ),
-                )
-                .hint("Raise `docker.concurrency`, or wait for running commands to end."));
+        let Some(_place) = self.0.queue.enter(job).await? else {
+            return cancelled();
         };
         let made = tokio::select! {
             biased;
@@ -291,14 +278,9 @@ impl DockerExecutor {
             Told::Ended(_) | Told::Refused(_) | Told::Cancelled(Some(_))
         );
         usage.bytes_in = spec.stdin.len() as u64 + traffic.received;
-        usage.bytes_out = printed.stdout.total() + printed.stderr.total() + traffic.sent;
-        let reported = match &told {
-            Told::Ended(reported) | Told::Cancelled(Some(reported)) => Some(reported),
-            _ => None,
-        };
-        if let Some(reported) = reported {
-            usage.cpu = Some(Duration::from_micros(reported.user_us + reported.system_us));
-            usage.peak_memory = reported.max_rss_bytes;
+        usage.bytes_out = printed.total() + traffic.sent;
+        if let Told::Ended(reported) | Told::Cancelled(Some(reported)) = &told {
+            reading::count(reported, usage);
         }
         let mut ended = match told {
             Told::Ended(reported) => reading::ended(&reported, printed, spec, job),

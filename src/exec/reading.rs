@@ -1,10 +1,12 @@
 //! From what a command printed and how it went to how its call ended: the same wherever it ran.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use super::{
     Capture, CommandEnd, Content, Ended, EventSink, Job, LimitKind, LogLevel, Output, Reading,
-    SandboxSpec, Stdio, ToolError, ToolErrorKind,
+    SandboxSpec, Stdio, ToolError, ToolErrorKind, Usage,
 };
 use crate::error::{Code, Error};
 use crate::manifest::container::{Failure, Parsed, Stream};
@@ -19,6 +21,12 @@ const KILLED: u8 = 137;
 pub(super) struct Printed {
     pub(super) stdout: Capture,
     pub(super) stderr: Capture,
+}
+
+/// Adds what a command took to what the call used.
+pub(super) fn count(reported: &Reported, usage: &mut Usage) {
+    usage.cpu = Some(Duration::from_micros(reported.user_us + reported.system_us));
+    usage.peak_memory = reported.max_rss_bytes;
 }
 
 /// How a command that ran ended.
@@ -128,6 +136,11 @@ impl Printed {
             stdout: Capture::new(limit),
             stderr: Capture::new(limit),
         }
+    }
+
+    /// How many bytes came, those that were left out among them.
+    pub(super) fn total(&self) -> u64 {
+        self.stdout.total() + self.stderr.total()
     }
 
     /// Takes a piece of output, and passes it on to whoever watches.

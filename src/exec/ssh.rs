@@ -17,12 +17,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::process::Child;
-use tokio::sync::Semaphore;
 use toolhatch_runner::protocol::{self, Refusal, Refused, Report};
 
 use self::client::Client;
 use self::trouble::Trouble;
 use super::dialogue::{self, Around, Told};
+use super::queue::Queue;
 use super::resident::Resident;
 use super::{
     Arguments, BoxFuture, CommandEnd, Effect, Ended, Executor, Job, Outcome, SandboxSpec, Usage,
@@ -70,7 +70,7 @@ pub struct SshSettings {
 #[derive(Debug)]
 pub struct SshExecutor {
     settings: SshSettings,
-    slots: Semaphore,
+    queue: Queue,
 }
 
 /// A runner on the other machine. Dropping it ends the connection, and with that everything there.
@@ -87,7 +87,7 @@ impl SshExecutor {
     #[must_use]
     pub fn new(settings: SshSettings) -> Self {
         Self {
-            slots: Semaphore::new(settings.concurrency),
+            queue: Queue::new(settings.concurrency),
             settings,
         }
     }
@@ -137,19 +137,8 @@ impl SshExecutor {
     }
 
     async fn over_there(&self, job: &Job, spec: &SandboxSpec, usage: &mut Usage) -> Result<Ended> {
-        let slot = tokio::select! {
-            biased;
-            () = job.cancel.cancelled() => return Ok(Ended::Cancelled),
-            slot = tokio::time::timeout(job.limits.timeout, self.slots.acquire()) => slot,
-        };
-        let Ok(Ok(_slot)) = slot else {
-            let text = format!(
-                "all {} places for commands were taken",
-                self.settings.concurrency
-            );
-            return Err(CommandEnd::InvalidConfig
-                .error(Code::E3408, text)
-                .hint("Raise `docker.concurrency`, or wait for running commands to end."));
+        let Some(_place) = self.queue.enter(job).await? else {
+            return Ok(Ended::Cancelled);
         };
         let connecting = tokio::time::timeout(job.limits.timeout, self.connect(job, spec));
         let connected = tokio::select! {
@@ -170,10 +159,9 @@ impl SshExecutor {
         let (told, printed, _) =
             dialogue::run(resident, rand::random(), spec, &around, job, IDLE / 3).await;
         usage.bytes_in = spec.stdin.len() as u64;
-        usage.bytes_out = printed.stdout.total() + printed.stderr.total();
+        usage.bytes_out = printed.total();
         if let Told::Ended(reported) | Told::Cancelled(Some(reported)) = &told {
-            usage.cpu = Some(Duration::from_micros(reported.user_us + reported.system_us));
-            usage.peak_memory = reported.max_rss_bytes;
+            reading::count(reported, usage);
         }
         Ok(match told {
             Told::Ended(reported) => reading::ended(&reported, printed, spec, job),
