@@ -167,6 +167,10 @@ fn run(cli: Cli, printer: &Printer) -> Result<ExitCode> {
             for warning in &app.config.warnings {
                 printer.warning(warning);
             }
+            let command = match command {
+                Command::Sandbox(args) => args.into_command(),
+                command => command,
+            };
             let output = match command {
                 Command::Call(args) => {
                     let exit = args.run(&app, printer);

@@ -105,6 +105,14 @@ pub struct Args {
 }
 
 impl Args {
+    /// The same in the container that is kept under this name.
+    pub fn keeping(self, name: String) -> Self {
+        Self {
+            keep: Some(name),
+            ..self
+        }
+    }
+
     /// Runs the command.
     pub fn run(self, app: &Arc<App>, printer: &Printer) -> Result<ExitCode> {
         if !app.config.allow_flag {

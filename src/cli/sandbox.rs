@@ -3,6 +3,7 @@
 mod apply;
 pub(in crate::cli) mod changes;
 mod discard;
+mod session;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -23,6 +24,7 @@ use crate::exec::docker::Leased;
   toolhatch sandbox ps
   toolhatch sandbox gc
   toolhatch sandbox changes
+  toolhatch sandbox session list
 
 A container is removed when its command ends. What a killed process left behind is removed by the next one that needs a
 container, or by `gc`.")]
@@ -39,6 +41,7 @@ enum Command {
     Changes(changes::Args),
     Apply(apply::Args),
     Discard(discard::Args),
+    Session(session::Args),
 }
 
 /// Remove the containers whose process is gone, or whose time is over.
@@ -53,6 +56,16 @@ struct Gc {
 }
 
 impl Args {
+    /// What runs a command of somebody is `exec`, under whichever name.
+    pub fn into_command(self) -> super::Command {
+        match self.command {
+            Command::Session(session::Args {
+                command: session::Command::Run(run),
+            }) => super::Command::Exec(run.into_exec()),
+            command => super::Command::Sandbox(Self { command }),
+        }
+    }
+
     /// Runs the command.
     pub fn run(self, app: &Arc<App>) -> Result<CommandOutput> {
         match self.command {
@@ -71,6 +84,7 @@ impl Args {
             Command::Changes(args) => args.run(app),
             Command::Apply(args) => args.run(app),
             Command::Discard(args) => args.run(app),
+            Command::Session(args) => args.run(app),
             Command::Gc(args) => {
                 let removed = block_on(async { app.commands()?.collect(args.all).await })?;
                 let text = format!("Removed {}.", count(removed.len(), "container"));
@@ -87,17 +101,15 @@ fn rows(found: &[Leased]) -> String {
     let now = SystemTime::now();
     let rows = found.iter().map(|leased| {
         let created = u64::try_from(leased.created).unwrap_or_default();
-        let owner = if leased.is_kept {
-            "kept"
-        } else if leased.is_abandoned {
-            "gone"
-        } else {
-            "running"
+        let owner = match &leased.kept {
+            Some(name) => format!("session {name}"),
+            None if leased.is_abandoned => "gone".to_owned(),
+            None => "running".to_owned(),
         };
         vec![
             leased.id.chars().take(12).collect(),
             leased.state.clone(),
-            owner.to_owned(),
+            owner,
             ago(UNIX_EPOCH + Duration::from_secs(created), now),
             leased.call.clone(),
         ]
@@ -121,7 +133,7 @@ fn listed(found: &[Leased]) -> Value {
                 "call": leased.call,
                 "created": leased.created,
                 "deadline": leased.deadline,
-                "kept": leased.is_kept,
+                "session": leased.kept,
                 "abandoned": leased.is_abandoned,
             })
         })

@@ -219,6 +219,20 @@ impl DockerExecutor {
         Ok(found)
     }
 
+    /// Removes the containers that are kept under this name, whoever keeps them; gives them.
+    ///
+    /// # Errors
+    /// E3405.
+    pub async fn end(&self, name: &str) -> Result<Vec<Leased>> {
+        let daemon = self.daemon().await?;
+        let mut found = lease::list(&daemon, &self.0.owner).await?;
+        found.retain(|leased| leased.kept.as_deref() == Some(name));
+        for leased in &found {
+            lease::remove(&daemon, &leased.id).await?;
+        }
+        Ok(found)
+    }
+
     /// Makes a container as for a command, looks into it, and removes it; gives what was found, in words. Pulls nothing.
     ///
     /// # Errors

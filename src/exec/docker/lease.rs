@@ -30,6 +30,8 @@ const CALL: &str = "toolhatch.call";
 pub(super) const SPEC: &str = "toolhatch.spec";
 /// On a container that is kept, with a digest of its name.
 pub(super) const KEPT: &str = "toolhatch.kept";
+/// On the same, the name as its caller said it.
+const NAME: &str = "toolhatch.name";
 /// What is this much past its deadline belongs to nobody, wherever its owner is.
 const MARGIN: u64 = 60;
 
@@ -185,6 +187,9 @@ pub(super) fn labels(
     ]);
     if let Some(name) = kept {
         labels.insert(KEPT.to_owned(), kept_label(name));
+        // Before it stands whose it is.
+        let said = name.rsplit_once('/').map_or(name, |(_, said)| said);
+        labels.insert(NAME.to_owned(), said.to_owned());
     }
     labels
 }
@@ -205,8 +210,8 @@ pub struct Leased {
     pub state: String,
     /// The call it was made for.
     pub call: String,
-    /// It is kept under a name.
-    pub is_kept: bool,
+    /// It is kept under this name.
+    pub kept: Option<String>,
     /// When it was made, in seconds since 1970.
     pub created: i64,
     /// Until when it may be there, in seconds since 1970.
@@ -228,7 +233,7 @@ impl Leased {
                 .map(|state| state.to_string())
                 .unwrap_or_default(),
             call: label(CALL),
-            is_kept: labels.contains_key(KEPT),
+            kept: labels.contains_key(KEPT).then(|| label(NAME)),
             created: summary.created.unwrap_or_default(),
             deadline: deadline(&labels),
             is_abandoned,

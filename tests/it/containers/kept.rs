@@ -42,7 +42,11 @@ fn a_kept_container_is_found_again_by_its_name() {
     let other = name("busybox:1");
     run(&["--image", &other, "--", "cat", "/tmp/x"]).ok();
     let listed = daemon.run(&env, ["sandbox", "ps", "--json"]).ok();
-    assert_eq!(listed.json()["containers"][0]["kept"], true, "{listed}");
+    assert_eq!(
+        listed.json()["containers"][0]["session"],
+        "build",
+        "{listed}"
+    );
     // They are not swept, and go when they are told to.
     daemon.run(&env, ["sandbox", "gc"]).ok();
     assert_eq!(daemon.engine().containers(OURS).len(), 2);
@@ -119,5 +123,40 @@ fn many_commands_of_one_process_leave_nothing() {
         .collect();
     let expected: Vec<String> = (0..12).map(|index: u32| index.to_string()).collect();
     assert_eq!(results, expected, "{output}");
+    daemon.assert_nothing_left(OURS);
+}
+
+#[test]
+fn a_session_has_a_name_until_it_is_ended() {
+    if Docker::get().is_none() {
+        return;
+    }
+    let daemon = Docker::private();
+    let env = machine(&daemon);
+    let session = |words: &[&str]| {
+        let words = ["sandbox", "session"].iter().chain(words);
+        daemon.run(&env, words)
+    };
+    session(&["run", "one", "--", "sh", "-c", "echo first > /tmp/x"]).ok();
+    session(&["run", "two", "--", "true"]).ok();
+    let output = exec(&daemon, &env, &["--keep", "one", "--", "cat", "/tmp/x"]).ok();
+    assert_eq!(output.stdout, "first\n", "{output}");
+    let output = session(&["run", "one", "--", "sh", "-c", "exit 7"]).output();
+    assert_eq!(output.code, Some(7), "{output}");
+    let listed = session(&["list", "--json"]).ok().json();
+    let mut names: Vec<&str> = listed["sessions"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|session| session["session"].as_str().expect("a name"))
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["one", "two"], "{listed}");
+    session(&["end", "one"]).ok();
+    let output = session(&["list"]).ok();
+    assert!(!output.stdout.contains("session one"), "{output}");
+    assert!(output.stdout.contains("session two"), "{output}");
+    session(&["end", "one"]).fails_with(4, "E3101");
+    session(&["end", "two"]).ok();
     daemon.assert_nothing_left(OURS);
 }
