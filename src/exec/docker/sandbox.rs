@@ -9,16 +9,18 @@ use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptions, StartContainerOptions,
 };
 
+use super::copies::{self, Sight};
 use super::create::{self, Parts};
 use super::daemon::Daemon;
 use super::image::{self, Image};
 use super::overlay::{self, Laid, Work};
+use super::porter::Porter;
 use super::resident::{Lost, Resident};
-use super::{DockerExecutor, error, lease, posture, probe, runner, volumes};
+use super::{DockerExecutor, error, lease, porter, posture, probe, runner, volumes};
 use crate::changes::Draft;
 use crate::error::{Code, Error, Result};
 use crate::exec::places::{self, Places};
-use crate::exec::{CommandEnd, Effect, Ended, Job, LogLevel, SandboxSpec, reading};
+use crate::exec::{CommandEnd, Effect, Ended, Job, LogLevel, SandboxSpec, Usage, reading};
 use crate::ids::Digest;
 use tokio_util::sync::CancellationToken;
 use toolhatch_runner::protocol::{self, Order, Report};
@@ -65,6 +67,8 @@ impl Prepared {
         spec: &SandboxSpec,
     ) -> Result<Self> {
         let daemon = executor.daemon().await?;
+        let sight = Sight::of(&daemon);
+        copies::check(sight, spec)?;
         let settings = &executor.0.settings;
         let image = image::resolve(
             &daemon,
@@ -74,8 +78,9 @@ impl Prepared {
             &job.events,
         )
         .await?;
-        let recursive_read_only = daemon.facts.has_recursive_read_only();
-        let places = {
+        // What is copied is one file system, whatever was mounted in it.
+        let recursive_read_only = daemon.facts.has_recursive_read_only() || sight == Sight::Nothing;
+        let mut places = {
             let (spec, sensitive) = (spec.clone(), job.sensitive.clone());
             let rules = settings.places.clone();
             tokio::task::spawn_blocking(move || {
@@ -84,6 +89,10 @@ impl Prepared {
             .await
             .map_err(|error| Error::new(Code::E3000, "looking at the mounts").caused_by(error))??
         };
+        if sight == Sight::Nothing {
+            // A copy belongs to whom the command runs as.
+            places.warnings.clear();
+        }
         for warning in &places.warnings {
             job.events.log(LogLevel::Warn, warning);
         }
@@ -102,6 +111,7 @@ struct Container {
     /// Empty until it is made.
     id: String,
     volumes: Vec<String>,
+    porter: Porter,
     work: Option<Work>,
     daemon: Daemon,
     executor: DockerExecutor,
@@ -114,6 +124,7 @@ impl Container {
         Self {
             id: String::new(),
             volumes: Vec::new(),
+            porter: Porter::default(),
             work: None,
             daemon: daemon.clone(),
             executor: executor.clone(),
@@ -121,8 +132,23 @@ impl Container {
         }
     }
 
-    /// Makes the volumes that lie over its mounts.
-    async fn make_volumes(&mut self, laid: &Laid, labels: &HashMap<String, String>) -> Result<()> {
+    /// Makes the volumes that lie over its mounts, and fills those that are copies.
+    async fn make_volumes(
+        &mut self,
+        laid: &mut Laid,
+        image: &Image,
+        labels: &HashMap<String, String>,
+        job: &Job,
+    ) -> Result<()> {
+        for copied in laid.copies.values() {
+            self.volumes.push(copied.volume.clone());
+            let none = HashMap::new();
+            volumes::create(&self.daemon, &copied.volume, none, labels.clone()).await?;
+        }
+        let porter = &mut self.porter;
+        porter
+            .carry_in(&self.daemon, image, laid, labels, &job.events)
+            .await?;
         for (bind, overlay) in laid.overlays() {
             // Before it is there: whoever is dropped meanwhile removes it.
             self.volumes.push(overlay.volume.clone());
@@ -133,7 +159,7 @@ impl Container {
     }
 
     async fn remove(&mut self) -> Result<()> {
-        clear(&self.daemon, &self.id, &self.volumes).await?;
+        clear(&self.daemon, [&self.id, &self.porter.id], &self.volumes).await?;
         self.is_left = true;
         Ok(())
     }
@@ -146,9 +172,10 @@ impl Drop for Container {
             return;
         }
         let (daemon, id) = (self.daemon.clone(), std::mem::take(&mut self.id));
+        let porter = std::mem::take(&mut self.porter.id);
         let (volumes, work) = (std::mem::take(&mut self.volumes), self.work.take());
         self.executor.0.tasks.spawn(async move {
-            if let Err(error) = clear(&daemon, &id, &volumes).await {
+            if let Err(error) = clear(&daemon, [&id, &porter], &volumes).await {
                 tracing::warn!(%error, id, "could not remove a container; the next sweep will");
             }
             // What it wrote goes after it: files are removed, which takes time.
@@ -157,9 +184,9 @@ impl Drop for Container {
     }
 }
 
-/// Removes a container, then the volumes that it used.
-async fn clear(daemon: &Daemon, id: &str, volumes: &[String]) -> Result<()> {
-    if !id.is_empty() {
+/// Removes containers, then the volumes that they used.
+async fn clear(daemon: &Daemon, ids: [&str; 2], volumes: &[String]) -> Result<()> {
+    for id in ids.into_iter().filter(|id| !id.is_empty()) {
         lease::remove(daemon, id).await?;
     }
     for volume in volumes {
@@ -220,10 +247,12 @@ impl Sandbox {
         } = prepared;
         let settings = &executor.0.settings;
         let runner_volume = executor.provide_runner(prepared).await?;
-        let laid = attempt.lay(job, spec, places).await?;
-        let labels = executor.labels(job, spec, key);
+        let mut laid = attempt.lay(Sight::of(daemon), job, spec, places).await?;
+        let labels = executor.labels(job, spec, key, &laid);
         let mut container = Container::new(executor, daemon);
-        container.make_volumes(&laid, &labels).await?;
+        container
+            .make_volumes(&mut laid, image, &labels, job)
+            .await?;
         let body = create::body(
             spec,
             Parts {
@@ -249,7 +278,8 @@ impl Sandbox {
             .inspect_container(&container.id, None)
             .await
             .map_err(|why| error::of(doing, why))?;
-        let differences = posture::differences(&body, &found);
+        let mut differences = posture::differences(&body, &found);
+        differences.extend(copies::differences(&laid, &found));
         if !differences.is_empty() {
             return Err(posture::refusal(&differences).into());
         }
@@ -403,6 +433,33 @@ impl Sandbox {
         }
     }
 
+    /// Whether it has copies of the workspace.
+    pub(super) fn has_copies(&self) -> bool {
+        !self.container.porter.id.is_empty()
+    }
+
+    /// How many bytes of the workspace were copied into it.
+    pub(super) fn copied_in(&self) -> u64 {
+        self.container.porter.bytes
+    }
+
+    /// Ends the container and reads back what became of copies; see [`Porter::carry_out`].
+    ///
+    /// # Errors
+    /// Those of [`Porter::carry_out`].
+    pub(super) async fn bring_back(&mut self, job: &Job, usage: &mut Usage) -> Result<bool> {
+        let has_copies = self.has_copies();
+        let container = &mut self.container;
+        let Some(work) = container.work.as_mut().filter(|_| has_copies) else {
+            return Ok(true);
+        };
+        lease::remove(&container.daemon, &container.id).await?;
+        container
+            .porter
+            .carry_out(&container.daemon, work, job, usage)
+            .await
+    }
+
     /// Removes the container. Gives what it worked on, where that is reviewed.
     ///
     /// # Errors
@@ -420,15 +477,26 @@ struct Attempt {
 }
 
 impl Attempt {
-    /// The places of the container, with overlays where changes are reviewed.
-    async fn lay(&self, job: &Job, spec: &SandboxSpec, places: &Places) -> Result<Laid> {
+    /// The places of the container, with overlays where changes are reviewed, and copies where the daemon takes nothing else.
+    async fn lay(
+        &self,
+        sight: Sight,
+        job: &Job,
+        spec: &SandboxSpec,
+        places: &Places,
+    ) -> Result<Laid> {
         let mut laid = Laid::without(places);
-        let Some(draft) = self.draft.clone() else {
+        let has_copies = sight.has_copies(spec);
+        if self.draft.is_none() && !has_copies {
             return Ok(laid);
-        };
-        let (call, number, spec) = (job.call, self.number, spec.clone());
+        }
+        let (draft, call, number, spec) = (self.draft.clone(), job.call, self.number, spec.clone());
         tokio::task::spawn_blocking(move || {
-            overlay::lay(&draft, &call, number, &spec, &mut laid)?;
+            if has_copies {
+                copies::lay(sight, draft.as_deref(), &call, number, &spec, &mut laid)?;
+            } else if let Some(draft) = draft {
+                overlay::lay(&draft, &call, number, &spec, &mut laid)?;
+            }
             Ok(laid)
         })
         .await
@@ -473,7 +541,7 @@ async fn prove(
     if !differences.is_empty() {
         return Err(posture::refusal(&differences).into());
     }
-    Ok(found.in_words())
+    Ok(found.in_words(laid))
 }
 
 impl DockerExecutor {
@@ -523,9 +591,19 @@ impl DockerExecutor {
         arguments
     }
 
-    fn labels(&self, job: &Job, spec: &SandboxSpec, key: &Digest) -> HashMap<String, String> {
+    fn labels(
+        &self,
+        job: &Job,
+        spec: &SandboxSpec,
+        key: &Digest,
+        laid: &Laid,
+    ) -> HashMap<String, String> {
         let owner = &self.0.owner;
-        let lives_for = self.lives_for(job, spec);
+        let mut lives_for = self.lives_for(job, spec);
+        if !laid.copies.is_empty() {
+            // There and back.
+            lives_for += porter::WITHIN * 2;
+        }
         lease::labels(owner, &job.call, key, lives_for, spec.keep.as_deref())
     }
 }
