@@ -4,19 +4,25 @@
 //! folder of ours above, which holds all that it wrote. [`compare`] tells the difference of the two as a list of [`Change`]s;
 //! [`Kept`] holds it under the id of the call; [`Plan`] applies it. Nothing here knows of containers.
 //!
+//! Where there can be no overlay it ran over a copy (`src/exec/docker/copies.rs`): [`pack`] makes an archive of the workspace and
+//! writes down what is in it, and [`unpack`] tells what is different in the one that comes back, in the same form.
+//!
 //! * Every path is walked component by component and no link is ever followed, in the workspace and in what is kept.
 //! * What the workspace held is written down when the run ends. A path that is something else by then is a conflict.
 //! * What is protected is listed and never applied ([`Rules`]).
 
 mod apply;
+mod archive;
 mod compare;
 mod draft;
 mod index;
 mod links;
 mod name;
+mod pack;
 mod rules;
 mod text;
 mod tree;
+mod unpack;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +31,9 @@ pub use compare::compare;
 pub use draft::{Draft, Layer};
 pub use index::{ChangeSet, Kept, LayerChanges};
 pub use name::Name;
+pub use pack::{Apart, Packed, Room, Workspace, pack};
 pub use rules::Rules;
+pub use unpack::{Returned, unpack, unpack_anything};
 
 use crate::ids::Digest;
 

@@ -12,7 +12,7 @@ use crate::error::{Code, Error, Result};
 use crate::fsx;
 
 /// More changes than this are none that anybody looks at.
-const MOST_CHANGES: usize = 100_000;
+pub(super) const MOST_CHANGES: usize = 100_000;
 /// All differences of texts together are no longer than this.
 const MOST_DIFFS: usize = 1 << 20;
 
@@ -45,16 +45,24 @@ pub fn compare(
             .folder(&folder, &mut open)
             .map_err(failed(&upper.join(&folder)))?;
         if comparison.changes.len() > MOST_CHANGES {
-            return Err(Error::new(
-                Code::E3407,
-                format!("comparing {}: more than {MOST_CHANGES} paths changed", lower.display()),
-            )
-            .hint("Mount a smaller folder, or have the command write what it needs for itself to /tmp."));
+            return Err(too_many(lower));
         }
     }
     let mut changes = comparison.changes;
     changes.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(changes)
+}
+
+/// The refusal to keep more changes than anybody looks at.
+pub(super) fn too_many(workspace: &Path) -> Error {
+    Error::new(
+        Code::E3407,
+        format!(
+            "comparing {}: more than {MOST_CHANGES} paths changed",
+            workspace.display()
+        ),
+    )
+    .hint("Mount a smaller folder, or have the command write what it needs for itself to /tmp.")
 }
 
 struct Comparison<'a> {

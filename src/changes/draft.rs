@@ -114,6 +114,19 @@ impl Draft {
         })
     }
 
+    /// Makes the folder for what came back of a copy. Everything in it is our own.
+    ///
+    /// # Errors
+    /// Those of making folders.
+    pub fn upper(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.folder().join(name);
+        let upper = folder.join("upper");
+        for path in [&folder, &upper] {
+            fsx::create_private_dir(path)?;
+        }
+        Ok(upper)
+    }
+
     /// The time by the clock of the file system, in nanoseconds since 1970: what changes from now on changes later.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! Properties: what was compared and applied is what the command left.
 
+mod copies;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};

@@ -5,6 +5,8 @@
 //! (`posture.rs`) and by looking from inside (`probe.rs`). Without a daemon nothing runs.
 
 mod address;
+mod container;
+mod copies;
 mod create;
 mod daemon;
 mod error;
@@ -13,6 +15,7 @@ mod kept;
 mod lease;
 mod login;
 mod overlay;
+mod porter;
 mod posture;
 mod probe;
 mod runner;
@@ -291,7 +294,7 @@ impl DockerExecutor {
             told,
             Told::Ended(_) | Told::Refused(_) | Told::Cancelled(Some(_))
         );
-        usage.bytes_in = spec.stdin.len() as u64 + traffic.received;
+        usage.bytes_in = spec.stdin.len() as u64 + traffic.received + sandbox.copied_in();
         usage.bytes_out = printed.total() + traffic.sent;
         if let Told::Ended(reported) | Told::Cancelled(Some(reported)) = &told {
             reading::count(reported, usage);
@@ -316,14 +319,21 @@ impl DockerExecutor {
             Some(name) if is_sound => self.put_back(name, sandbox),
             Some(_) => drop(sandbox.remove().await?),
             None if spec.is_reviewed() => {
+                if !sandbox.bring_back(job, usage).await? {
+                    return cancelled();
+                }
                 // Nobody writes to it any more once the container is gone.
                 let work = sandbox.remove().await?;
                 self.tell_changes(work, &mut ended, job, spec).await?;
             }
             None => {
+                // A copy is of one command: the next one has what is in the workspace then.
+                let is_of_one = sandbox.has_copies();
                 // Dropped, it is removed in the background: the result need not wait for that.
                 drop(sandbox);
-                self.prepare_next(job, spec);
+                if !is_of_one {
+                    self.prepare_next(job, spec);
+                }
             }
         }
         Ok(ended)

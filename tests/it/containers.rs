@@ -2,6 +2,7 @@
 
 mod absent;
 mod changes;
+mod copies;
 mod egress;
 mod grants;
 mod hostile;

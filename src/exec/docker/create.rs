@@ -198,12 +198,12 @@ fn mounts(parts: &Parts<'_>) -> Vec<Mount> {
         ..Mount::default()
     }];
     for place in &parts.laid.places.binds {
-        if let Some(overlay) = parts.laid.over(place) {
+        if let Some(volume) = parts.laid.volume(place) {
             mounts.push(Mount {
                 typ: Some(MountType::VOLUME),
-                source: Some(overlay.volume.clone()),
+                source: Some(volume.to_owned()),
                 target: Some(place.container.clone()),
-                read_only: Some(false),
+                read_only: Some(place.read_only),
                 volume_options: Some(MountVolumeOptions {
                     no_copy: Some(true),
                     ..MountVolumeOptions::default()

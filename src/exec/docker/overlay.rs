@@ -2,8 +2,8 @@
 //!
 //! The daemon mounts it, as a volume of its local driver: the folder of the host below, which is never written, and one of
 //! ours above (`src/changes/draft.rs`), which then holds what changed. That takes a daemon of this machine that runs as root.
-//! One that is elsewhere, or rootless, or in a virtual machine cannot mount it, and says so when the container is started:
-//! then nothing runs (E3405).
+//! One that is elsewhere or rootless gets a copy instead (`copies.rs`). One in a virtual machine cannot mount it, and says so
+//! when the container is started: then nothing runs (E3405).
 //!
 //! The kernel's notes about the overlay are kept in attributes that its owner can read (`userxattr`), and it makes no
 //! redirections: a folder that is renamed is copied. So the upper folder says all there is to say, also to who is not root.
@@ -17,6 +17,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::copies::Copied;
 use super::posture;
 use crate::changes::{self, Change, ChangeSet, Draft, Kept, Layer, LayerChanges, Rules, What};
 use crate::error::{Code, Error, Result};
@@ -47,6 +48,8 @@ pub(super) struct Laid {
     pub(super) places: Places,
     /// By where they appear in the container.
     overlays: BTreeMap<String, Overlay>,
+    /// Mounts that are none, but copies (`copies.rs`), in the same way.
+    pub(super) copies: BTreeMap<String, Copied>,
 }
 
 impl Laid {
@@ -55,12 +58,37 @@ impl Laid {
         Self {
             places: places.clone(),
             overlays: BTreeMap::new(),
+            copies: BTreeMap::new(),
         }
     }
 
     /// What lies over a mount.
     pub(super) fn over(&self, bind: &Bind) -> Option<&Overlay> {
         self.overlays.get(&bind.container)
+    }
+
+    /// The volume that is mounted in the place of a folder of the host.
+    pub(super) fn volume(&self, bind: &Bind) -> Option<&str> {
+        let overlay = self.over(bind).map(|overlay| overlay.volume.as_str());
+        let copied = self.copies.get(&bind.container);
+        overlay.or(copied.map(|copied| copied.volume.as_str()))
+    }
+
+    /// Every mount that is a copy, in the order of their places.
+    pub(super) fn copied(&self) -> impl Iterator<Item = (&Bind, &Copied)> {
+        self.copies.iter().filter_map(|(container, copied)| {
+            let mut binds = self.places.binds.iter();
+            Some((binds.find(|bind| bind.container == *container)?, copied))
+        })
+    }
+
+    /// Paths that are looked at from inside, to know again what is mounted.
+    pub(super) fn witnesses(&self, bind: &Bind) -> Vec<String> {
+        let overlay = self.over(bind).into_iter();
+        let overlay = overlay.flat_map(|overlay| overlay.witnesses.iter().map(|(path, _)| path));
+        let copied = self.copies.get(&bind.container).into_iter();
+        let copied = copied.flat_map(|copied| &copied.witnesses);
+        overlay.chain(copied).cloned().collect()
     }
 
     /// Every mount that something lies over.
@@ -109,7 +137,9 @@ pub(super) fn lay(
     spec: &SandboxSpec,
     laid: &mut Laid,
 ) -> Result<()> {
-    let Laid { places, overlays } = laid;
+    let Laid {
+        places, overlays, ..
+    } = laid;
     let taken: Vec<String> = places
         .binds
         .iter()
@@ -244,6 +274,8 @@ pub(super) struct Work {
     pub(super) covered: Vec<String>,
     /// When the command began.
     pub(super) since: i128,
+    /// What became of copies, once it is read back.
+    pub(super) returned: Vec<LayerChanges>,
 }
 
 impl Work {
@@ -263,6 +295,7 @@ impl Work {
             since: marked.map_err(|error| {
                 Error::new(Code::E3000, "looking at the clock").caused_by(error)
             })??,
+            returned: Vec::new(),
         })
     }
 
@@ -272,7 +305,7 @@ impl Work {
     /// # Errors
     /// Those of [`changes::compare`] and of writing.
     pub(super) fn finish(&self, spec: &SandboxSpec) -> Result<Option<ChangeSet>> {
-        let mut layers = Vec::new();
+        let mut layers = self.returned.clone();
         for (bind, overlay) in self.laid.overlays() {
             let below = |place: &String| {
                 let below = Path::new(place).strip_prefix(&bind.container).ok()?;
@@ -353,7 +386,8 @@ pub(super) fn cannot_mount(error: Error) -> Error {
         )
         .hint(
             "It takes a daemon of this machine that runs as root, Linux 5.11, and TOOLHATCH_HOME on a file system that can be \
-             written over another (ext4, xfs, btrfs; no overlay itself). Without `--diff` the command changes the workspace directly.",
+             written over another (ext4, xfs, btrfs; no overlay itself). A daemon that is addressed over TCP or SSH works on a copy. Without `--diff` the \
+             command changes the workspace directly.",
         )
         .caused_by(error)
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::copies::Copied;
 use super::overlay::{Laid, Overlay};
 use crate::exec::SandboxSpec;
 use crate::exec::resident::{Lost, Resident};
@@ -57,12 +58,11 @@ struct SeenMount {
 /// # Errors
 /// Where the runner is lost, or says something that cannot be read.
 pub(super) async fn look(resident: &mut Resident, laid: &Laid) -> Result<Seen, Lost> {
-    let paths = laid.places.binds.iter().flat_map(|bind| {
-        let overlay = laid.over(bind).into_iter();
-        let witnesses = overlay.flat_map(|overlay| overlay.witnesses.iter());
-        let witnesses = witnesses.map(|(path, _)| path.clone());
-        std::iter::once(bind.container.clone()).chain(witnesses)
-    });
+    let paths = laid
+        .places
+        .binds
+        .iter()
+        .flat_map(|bind| std::iter::once(bind.container.clone()).chain(laid.witnesses(bind)));
     let order = Order::Probe(paths.map(String::into_bytes).collect());
     resident.send(0, &order).await?;
     loop {
@@ -161,6 +161,9 @@ impl Seen {
             let seen = self.mounts.iter().find(|seen| seen.path == bind.container);
             let place = &bind.container;
             let is_same = match laid.over(bind) {
+                None if let Some(copied) = laid.copies.get(place) => {
+                    seen.is_some_and(|seen| seen.overlay.is_some()) && self.has_all(copied)
+                }
                 None => seen.is_some_and(|seen| {
                     (seen.dev, seen.ino) == (Some(bind.file.0), Some(bind.file.1))
                 }),
@@ -207,8 +210,16 @@ impl Seen {
                 .any(|(path, ino)| inode(path) == Some(*ino))
     }
 
+    /// True where everything is there that a copy is known by. Somewhere is mounted what is told to be an overlay or none.
+    fn has_all(&self, copied: &Copied) -> bool {
+        copied.witnesses.iter().all(|path| {
+            let mut seen = self.mounts.iter().filter(|seen| seen.path == *path);
+            seen.any(|seen| seen.ino.is_some())
+        })
+    }
+
     /// For the record: what was proven.
-    pub(super) fn in_words(&self) -> String {
+    pub(super) fn in_words(&self, laid: &Laid) -> String {
         let interfaces = self.interfaces.clone().unwrap_or_default();
         format!(
             "uid={} gid={} capabilities=none no_new_privs=1 seccomp=2 root={} network={}",
@@ -220,6 +231,9 @@ impl Seen {
                 "writable"
             },
             interfaces.join(","),
-        )
+        ) + &match laid.copies.len() {
+            0 => String::new(),
+            copies => format!(" copies={copies}"),
+        }
     }
 }

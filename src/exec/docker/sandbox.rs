@@ -11,16 +11,18 @@ use bollard::query_parameters::{
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 
+use super::container::Container;
+use super::copies::{self, Sight};
 use super::create::{self, Parts};
 use super::daemon::Daemon;
 use super::image::{self, Image};
 use super::overlay::{self, Laid, Work};
-use super::{DockerExecutor, error, lease, posture, probe, runner, volumes};
+use super::{DockerExecutor, error, lease, porter, posture, probe, runner};
 use crate::changes::Draft;
 use crate::error::{Code, Error, Result};
 use crate::exec::places::{self, Places};
 use crate::exec::resident::{Broken, Lost, Piece, Resident};
-use crate::exec::{CommandEnd, Effect, Ended, Job, LogLevel, SandboxSpec, reading};
+use crate::exec::{CommandEnd, Effect, Ended, Job, LogLevel, SandboxSpec, Usage, reading};
 use crate::ids::Digest;
 use crate::manifest::container::Network;
 use tokio_util::sync::CancellationToken;
@@ -68,6 +70,8 @@ impl Prepared {
         spec: &SandboxSpec,
     ) -> Result<Self> {
         let daemon = executor.daemon().await?;
+        let sight = Sight::of(&daemon);
+        copies::check(sight, spec)?;
         let settings = &executor.0.settings;
         let image = image::resolve(
             &daemon,
@@ -77,8 +81,9 @@ impl Prepared {
             &job.events,
         )
         .await?;
-        let recursive_read_only = daemon.facts.has_recursive_read_only();
-        let places = {
+        // What is copied is one file system, whatever was mounted in it.
+        let recursive_read_only = daemon.facts.has_recursive_read_only() || sight == Sight::Nothing;
+        let mut places = {
             let (spec, sensitive) = (spec.clone(), job.sensitive.clone());
             let rules = settings.places.clone();
             tokio::task::spawn_blocking(move || {
@@ -87,6 +92,10 @@ impl Prepared {
             .await
             .map_err(|error| Error::new(Code::E3000, "looking at the mounts").caused_by(error))??
         };
+        if sight == Sight::Nothing {
+            // A copy belongs to whom the command runs as.
+            places.warnings.clear();
+        }
         for warning in &places.warnings {
             job.events.log(LogLevel::Warn, warning);
         }
@@ -98,77 +107,6 @@ impl Prepared {
             key: Digest::of(made_with.as_bytes()),
         })
     }
-}
-
-/// A container with its volumes, removed when it is dropped, in the background, or before that by [`Container::remove`].
-struct Container {
-    /// Empty until it is made.
-    id: String,
-    volumes: Vec<String>,
-    work: Option<Work>,
-    daemon: Daemon,
-    executor: DockerExecutor,
-    /// It is removed already, or kept.
-    is_left: bool,
-}
-
-impl Container {
-    fn new(executor: &DockerExecutor, daemon: &Daemon) -> Self {
-        Self {
-            id: String::new(),
-            volumes: Vec::new(),
-            work: None,
-            daemon: daemon.clone(),
-            executor: executor.clone(),
-            is_left: false,
-        }
-    }
-
-    /// Makes the volumes that lie over its mounts.
-    async fn make_volumes(&mut self, laid: &Laid, labels: &HashMap<String, String>) -> Result<()> {
-        for (bind, overlay) in laid.overlays() {
-            // Before it is there: whoever is dropped meanwhile removes it.
-            self.volumes.push(overlay.volume.clone());
-            let options = overlay.options(&bind.host);
-            volumes::create(&self.daemon, &overlay.volume, options, labels.clone()).await?;
-        }
-        Ok(())
-    }
-
-    async fn remove(&mut self) -> Result<()> {
-        clear(&self.daemon, &self.id, &self.volumes).await?;
-        self.is_left = true;
-        Ok(())
-    }
-}
-
-impl Drop for Container {
-    fn drop(&mut self) {
-        // Without a runtime the process is at its end, and the next sweep does it.
-        if self.is_left || tokio::runtime::Handle::try_current().is_err() {
-            return;
-        }
-        let (daemon, id) = (self.daemon.clone(), std::mem::take(&mut self.id));
-        let (volumes, work) = (std::mem::take(&mut self.volumes), self.work.take());
-        self.executor.0.tasks.spawn(async move {
-            if let Err(error) = clear(&daemon, &id, &volumes).await {
-                tracing::warn!(%error, id, "could not remove a container; the next sweep will");
-            }
-            // What it wrote goes after it: files are removed, which takes time.
-            drop(tokio::task::spawn_blocking(move || drop(work)).await);
-        });
-    }
-}
-
-/// Removes a container, then the volumes that it used.
-async fn clear(daemon: &Daemon, id: &str, volumes: &[String]) -> Result<()> {
-    if !id.is_empty() {
-        lease::remove(daemon, id).await?;
-    }
-    for volume in volumes {
-        volumes::remove(daemon, volume).await?;
-    }
-    Ok(())
 }
 
 impl Sandbox {
@@ -223,10 +161,12 @@ impl Sandbox {
         } = prepared;
         let settings = &executor.0.settings;
         let runner_volume = executor.provide_runner(prepared).await?;
-        let laid = attempt.lay(job, spec, places).await?;
-        let labels = executor.labels(job, spec, key);
+        let mut laid = attempt.lay(Sight::of(daemon), job, spec, places).await?;
+        let labels = executor.labels(job, spec, key, &laid);
         let mut container = Container::new(executor, daemon);
-        container.make_volumes(&laid, &labels).await?;
+        container
+            .make_volumes(&mut laid, image, &labels, job)
+            .await?;
         let body = create::body(
             spec,
             Parts {
@@ -254,7 +194,8 @@ impl Sandbox {
             .inspect_container(&container.id, None)
             .await
             .map_err(|why| error::of(doing, why))?;
-        let differences = posture::differences(&body, found, &daemon.facts);
+        let mut differences = copies::differences(&laid, &found);
+        differences.extend(posture::differences(&body, found, &daemon.facts));
         if !differences.is_empty() {
             return Err(posture::refusal(&differences).into());
         }
@@ -408,6 +349,33 @@ impl Sandbox {
         }
     }
 
+    /// Whether it has copies of the workspace.
+    pub(super) fn has_copies(&self) -> bool {
+        !self.container.porter.id.is_empty()
+    }
+
+    /// How many bytes of the workspace were copied into it.
+    pub(super) fn copied_in(&self) -> u64 {
+        self.container.porter.bytes
+    }
+
+    /// Ends the container and reads back what became of copies; see [`super::porter::Porter::carry_out`].
+    ///
+    /// # Errors
+    /// Those of [`super::porter::Porter::carry_out`].
+    pub(super) async fn bring_back(&mut self, job: &Job, usage: &mut Usage) -> Result<bool> {
+        let has_copies = self.has_copies();
+        let container = &mut self.container;
+        let Some(work) = container.work.as_mut().filter(|_| has_copies) else {
+            return Ok(true);
+        };
+        lease::remove(&container.daemon, &container.id).await?;
+        container
+            .porter
+            .carry_out(&container.daemon, work, job, usage)
+            .await
+    }
+
     /// Removes the container. Gives what it worked on, where that is reviewed.
     ///
     /// # Errors
@@ -425,15 +393,26 @@ struct Attempt {
 }
 
 impl Attempt {
-    /// The places of the container, with overlays where changes are reviewed.
-    async fn lay(&self, job: &Job, spec: &SandboxSpec, places: &Places) -> Result<Laid> {
+    /// The places of the container, with overlays where changes are reviewed, and copies where the daemon takes nothing else.
+    async fn lay(
+        &self,
+        sight: Sight,
+        job: &Job,
+        spec: &SandboxSpec,
+        places: &Places,
+    ) -> Result<Laid> {
         let mut laid = Laid::without(places);
-        let Some(draft) = self.draft.clone() else {
+        let has_copies = sight.has_copies(spec);
+        if self.draft.is_none() && !has_copies {
             return Ok(laid);
-        };
-        let (call, number, spec) = (job.call, self.number, spec.clone());
+        }
+        let (draft, call, number, spec) = (self.draft.clone(), job.call, self.number, spec.clone());
         tokio::task::spawn_blocking(move || {
-            overlay::lay(&draft, &call, number, &spec, &mut laid)?;
+            if has_copies {
+                copies::lay(sight, draft.as_deref(), &call, number, &spec, &mut laid)?;
+            } else if let Some(draft) = draft {
+                overlay::lay(&draft, &call, number, &spec, &mut laid)?;
+            }
             Ok(laid)
         })
         .await
@@ -490,7 +469,7 @@ async fn prove(
         Network::AllowList => " egress=proxy",
         Network::None | Network::Bridge | Network::Host => "",
     };
-    Ok(found.in_words() + way_out)
+    Ok(found.in_words(laid) + way_out)
 }
 
 impl DockerExecutor {
@@ -540,9 +519,19 @@ impl DockerExecutor {
         arguments
     }
 
-    fn labels(&self, job: &Job, spec: &SandboxSpec, key: &Digest) -> HashMap<String, String> {
+    fn labels(
+        &self,
+        job: &Job,
+        spec: &SandboxSpec,
+        key: &Digest,
+        laid: &Laid,
+    ) -> HashMap<String, String> {
         let owner = &self.0.owner;
-        let lives_for = self.lives_for(job, spec);
+        let mut lives_for = self.lives_for(job, spec);
+        if !laid.copies.is_empty() {
+            // There and back.
+            lives_for += porter::WITHIN * 2;
+        }
         lease::labels(owner, &job.call, key, lives_for, spec.keep.as_deref())
     }
 }

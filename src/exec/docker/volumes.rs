@@ -1,6 +1,7 @@
 //! Volumes that live as long as one container: made with the same labels, and removed after it.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{ListVolumesOptionsBuilder, RemoveVolumeOptions};
@@ -11,7 +12,11 @@ use super::{error, posture};
 use crate::error::Result;
 
 /// The driver that mounts what it is told to.
-const DRIVER: &str = "local";
+pub(super) const DRIVER: &str = "local";
+
+/// A container that somebody else is removing lets go of its volumes within a moment.
+const LET_GO_WITHIN: Duration = Duration::from_secs(3);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Makes a volume and compares it with what it was to be: one of that name may have been there.
 ///
@@ -50,18 +55,21 @@ pub(super) async fn create(
 /// # Errors
 /// E3405.
 pub(super) async fn remove(daemon: &Daemon, name: &str) -> Result<()> {
-    match daemon
-        .api
-        .remove_volume(name, None::<RemoveVolumeOptions>)
-        .await
-    {
-        Ok(()) => Ok(()),
-        Err(why) if error::status(&why) == Some(404) => Ok(()),
-        Err(why) if error::status(&why) == Some(409) => {
-            tracing::warn!(name, "a volume is still in use; the next sweep removes it");
-            Ok(())
+    let gives_up = Instant::now() + LET_GO_WITHIN;
+    loop {
+        let options = None::<RemoveVolumeOptions>;
+        let Err(why) = daemon.api.remove_volume(name, options).await else {
+            return Ok(());
+        };
+        match error::status(&why) {
+            Some(404) => return Ok(()),
+            Some(409) if Instant::now() >= gives_up => {
+                tracing::warn!(name, "a volume is still in use; the next sweep removes it");
+                return Ok(());
+            }
+            Some(409) => tokio::time::sleep(LOOK_AGAIN).await,
+            _ => return Err(error::of("removing a volume", why)),
         }
-        Err(why) => Err(error::of("removing a volume", why)),
     }
 }
 

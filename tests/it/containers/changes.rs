@@ -18,7 +18,7 @@ use crate::support::process::Output;
 const OWNER: u32 = 1000;
 
 /// A workspace that belongs to a user: `ws` of the machine.
-fn workspace(env: &TestEnv, files: &[(&str, &str)]) -> PathBuf {
+pub(super) fn workspace(env: &TestEnv, files: &[(&str, &str)]) -> PathBuf {
     let root = env.path("ws");
     std::fs::create_dir_all(&root).expect("made");
     for (path, text) in files {
@@ -38,7 +38,7 @@ fn give(path: &Path) {
 }
 
 /// Runs a script over the workspace and gives the changes.
-fn changed(docker: &Docker, env: &TestEnv, script: &str) -> Value {
+pub(super) fn changed(docker: &Docker, env: &TestEnv, script: &str) -> Value {
     let words = [
         "--json",
         "--diff",
@@ -56,7 +56,7 @@ fn changed(docker: &Docker, env: &TestEnv, script: &str) -> Value {
 }
 
 /// `path: what` of every change, with a mark where it is refused.
-fn told(changes: &Value) -> Vec<String> {
+pub(super) fn told(changes: &Value) -> Vec<String> {
     let list = changes["changes"].as_array().expect("a list");
     list.iter()
         .map(|change| {
@@ -71,18 +71,18 @@ fn told(changes: &Value) -> Vec<String> {
         .collect()
 }
 
-fn sandbox(docker: &Docker, env: &TestEnv, words: &[&str]) -> Output {
+pub(super) fn sandbox(docker: &Docker, env: &TestEnv, words: &[&str]) -> Output {
     docker
         .run(env, ["sandbox", "--json"].iter().chain(words))
         .output()
 }
 
-fn id(changes: &Value) -> &str {
+pub(super) fn id(changes: &Value) -> &str {
     changes["id"].as_str().expect("an id")
 }
 
 /// Everything in a folder: type, mode, owner, and what is in it.
-fn snapshot(root: &Path) -> BTreeMap<PathBuf, String> {
+pub(super) fn snapshot(root: &Path) -> BTreeMap<PathBuf, String> {
     let mut seen = BTreeMap::new();
     let mut open = vec![root.to_owned()];
     while let Some(path) = open.pop() {

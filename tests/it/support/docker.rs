@@ -39,6 +39,8 @@ pub struct Docker {
     registry: String,
     /// `digests.json`.
     images: Value,
+    /// `tcp://` and the address, where it is talked to over that.
+    tcp: Option<String>,
 }
 
 impl Docker {
@@ -65,7 +67,17 @@ impl Docker {
 
     /// A daemon of this test alone, which may be killed. It has the image `busybox` and no registry.
     pub fn private() -> Private {
-        Private::start()
+        Private::start(None)
+    }
+
+    /// The same, talked to over TCP, so that it is taken to be another machine.
+    pub fn private_over_tcp() -> Private {
+        Private::start(Some("--tcp"))
+    }
+
+    /// The same, talked to over TLS: each knows the other by a certificate.
+    pub fn private_over_tls() -> Private {
+        Private::start(Some("--tls"))
     }
 
     fn open(folder: &Path, registry: String) -> Self {
@@ -78,12 +90,14 @@ impl Docker {
             folder: folder.to_owned(),
             registry,
             images: serde_json::from_slice(&text).expect("JSON"),
+            tcp: None,
         }
     }
 
     /// The value of `DOCKER_HOST`.
     pub fn host(&self) -> String {
-        format!("unix://{}", self.socket().display())
+        let socket = || format!("unix://{}", self.socket().display());
+        self.tcp.clone().unwrap_or_else(socket)
     }
 
     /// The path of its socket.
@@ -101,7 +115,19 @@ impl Docker {
     where
         I: IntoIterator<Item: AsRef<std::ffi::OsStr>>,
     {
-        env.run(arguments).env("DOCKER_HOST", &self.host())
+        let run = env.run(arguments).env("DOCKER_HOST", &self.host());
+        let certificates = self.certificates();
+        if self.tcp.is_none() || !certificates.exists() {
+            return run;
+        }
+        let certificates = certificates.to_string_lossy().into_owned();
+        run.env("DOCKER_TLS_VERIFY", "1")
+            .env("DOCKER_CERT_PATH", &certificates)
+    }
+
+    /// The folder with what whoever talks to it over TLS is known by, and knows it by.
+    pub fn certificates(&self) -> PathBuf {
+        self.folder.join("tls")
     }
 
     /// Writes the configuration of a user whose tools run in the image `busybox`, which is never pulled; `more` is what
@@ -232,7 +258,7 @@ pub struct Private {
 }
 
 impl Private {
-    fn start() -> Self {
+    fn start(listens: Option<&str>) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("thd.")
             .tempdir_in("/tmp")
@@ -242,13 +268,16 @@ impl Private {
             Command::new(root().join("scripts/docker"))
                 .args(["start", "--no-registry", "--images", "busybox", "--cache"])
                 .arg(cache)
+                .args(listens)
                 .args(["--owner", &std::process::id().to_string()])
                 .arg(folder.path()),
         );
-        Self {
-            docker: Docker::open(folder.path(), String::new()),
-            folder,
-        }
+        let mut docker = Docker::open(folder.path(), String::new());
+        docker.tcp = listens.map(|_| {
+            let address = std::fs::read_to_string(folder.path().join("tcp"));
+            format!("tcp://{}", address.expect("written").trim())
+        });
+        Self { docker, folder }
     }
 
     /// Kills the daemon, as `kill -9` does: containers go on without it.
