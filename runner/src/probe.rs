@@ -315,7 +315,7 @@ mod tests {
         assert_eq!(masked("/proc/no-such-file").1, Json::Null);
         assert_eq!(devices(Path::new("/no/such/folder")), None);
         let point = mount_points(&[c"/no/such/folder".to_owned()], None).to_string();
-        let expected = r#"[{"path":"/no/such/folder","dev":null,"ino":null,"dir":null,"read_only":null,"writable":null,"below":null}]"#;
+        let expected = r#"[{"path":"/no/such/folder","dev":null,"ino":null,"dir":null,"read_only":null,"overlay":null,"writable":null,"below":null}]"#;
         assert_eq!(point, expected);
     }
 

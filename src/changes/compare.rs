@@ -39,11 +39,11 @@ pub fn compare(
         changes: Vec::new(),
         diffs: MOST_DIFFS,
     };
-    let mut open = vec![PathBuf::new()];
+    let mut open = vec![Open::default()];
     while let Some(folder) = open.pop() {
         comparison
             .folder(&folder, &mut open)
-            .map_err(failed(&upper.join(&folder)))?;
+            .map_err(failed(&upper.join(&folder.path)))?;
         if comparison.changes.len() > MOST_CHANGES {
             return Err(too_many(lower));
         }
@@ -63,6 +63,14 @@ pub(super) fn too_many(workspace: &Path) -> Error {
         ),
     )
     .hint("Mount a smaller folder, or have the command write what it needs for itself to /tmp.")
+}
+
+/// A folder that is still to be looked into.
+#[derive(Default)]
+struct Open {
+    path: PathBuf,
+    /// One above it is opaque: nothing of the workspace is seen through it, which is not marked again further down.
+    is_covered: bool,
 }
 
 struct Comparison<'a> {
@@ -88,10 +96,16 @@ impl Base {
 }
 
 impl Comparison<'_> {
-    fn folder(&mut self, folder: &Path, open: &mut Vec<PathBuf>) -> io::Result<()> {
+    fn folder(&mut self, folder: &Open, open: &mut Vec<Open>) -> io::Result<()> {
+        let Open {
+            path: folder,
+            is_covered,
+        } = folder;
         let above = tree::open_folder(&self.upper, folder)?;
         let names = tree::list(&above)?;
-        if tree::is_opaque(&above) && !folder.as_os_str().is_empty() {
+        let is_root = folder.as_os_str().is_empty();
+        let is_opaque = *is_covered || (tree::is_opaque(&above) && !is_root);
+        if is_opaque {
             self.hidden(folder, &names)?;
         }
         for name in names {
@@ -117,7 +131,10 @@ impl Comparison<'_> {
             }
             self.entry(path.clone(), stat.st_mode)?;
             if is_folder && tree::depth(&path) < tree::MOST_DEPTH {
-                open.push(path);
+                open.push(Open {
+                    path,
+                    is_covered: is_opaque,
+                });
             }
         }
         Ok(())
@@ -148,7 +165,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// What an opaque folder hides: all that was in the one below and is not in this one.
+    /// What an opaque folder, or one in it, hides: all that was in the one below and is not in this one.
     fn hidden(&mut self, folder: &Path, names: &[std::ffi::OsString]) -> io::Result<()> {
         let below = match tree::open_folder(&self.lower, folder) {
             Ok(below) => below,

@@ -9,6 +9,7 @@ mod container;
 mod copies;
 mod create;
 mod daemon;
+mod dial;
 mod error;
 mod image;
 mod kept;

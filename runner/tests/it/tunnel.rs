@@ -19,6 +19,8 @@ fn connecting(text: &str) -> Run {
 fn start(session: &mut Session, text: &str) -> (u32, u16) {
     let mut run = connecting(&format!("read port; {text}"));
     run.stdin = true;
+    // Some programs ask where they are, and ours may be hidden below /tmp.
+    run.cwd = b"/".to_vec();
     let id = session.run(run);
     let (_, Report::Listening(port)) = session.next() else {
         panic!("it has to say where it listens first");

@@ -9,7 +9,7 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use rustix::process::{Resource, getrlimit};
 
 use super::address::Address;
-use super::error;
+use super::{dial, error};
 use crate::config::{DockerHost, TlsFiles};
 use crate::error::{Code, Error, Result};
 
@@ -155,8 +155,8 @@ fn client(address: &Address, doing: &str) -> Result<Docker> {
             )
             .hint("Set `docker.tls_ca`, `docker.tls_cert` and `docker.tls_key`."));
         }
-        (host @ DockerHost::Ssh { .. }, _) => {
-            Docker::connect_with_ssh(&host.to_string(), REQUEST, version, None)
+        (DockerHost::Ssh { user, host, port }, _) => {
+            dial::client(user.as_deref(), host, *port, REQUEST)
         }
     };
     made.map_err(|why| error::of(doing, why))

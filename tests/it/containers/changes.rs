@@ -501,3 +501,19 @@ fn what_is_kept_is_not_reviewed() {
     assert_eq!(output.json()["error"]["code"], "E3004", "{output}");
     assert!(!root.join("x").exists());
 }
+
+#[test]
+fn a_folder_that_was_made_again_has_lost_what_was_in_it() {
+    let Some(docker) = Docker::get() else { return };
+    let env = machine(docker);
+    let root = workspace(
+        &env,
+        &[("again/in/deep/gone", "x"), ("again/in/stays", "s")],
+    );
+    let script = "rm -r again; mkdir -p again/in/deep; echo s > again/in/stays";
+    let changes = changed(docker, &env, script);
+    assert_eq!(told(&changes), ["again/in/deep/gone removed"]);
+    sandbox(docker, &env, &["apply", id(&changes)]).ok();
+    assert!(root.join("again/in/stays").exists());
+    assert!(!root.join("again/in/deep/gone").exists());
+}

@@ -7,6 +7,9 @@ use rustix::process::Signal;
 use super::changes::{changed, id, sandbox, snapshot, told, workspace};
 use super::{OURS, exec, machine};
 use crate::support::docker::Docker;
+use crate::support::env::TestEnv;
+use crate::support::process::Run;
+use crate::support::sshd::{Sshd, user};
 
 /// How to have a script run over the workspace.
 const WITH_DIFF: [&str; 6] = [
@@ -273,8 +276,10 @@ fn a_killed_process_leaves_no_copies() {
     docker.assert_nothing_left(OURS);
 
     // A daemon that goes away meanwhile is no reason to wait.
-    let running = exec(&docker, &env, &with_diff("echo x > a; sleep 100")).start();
-    super::wait_for_running(&docker);
+    let script = ["sh", "-c", "echo x > a; echo begun >&2; sleep 100"];
+    let words = [&WITH_DIFF[1..5], &script].concat();
+    let running = exec(&docker, &env, &words).start();
+    running.wait_for("begun");
     docker.kill();
     running.finish().fails_with(4, "E3502");
     assert_eq!(std::fs::read(env.path("ws/a")).expect("there"), b"a");
@@ -324,4 +329,54 @@ fn who_talks_over_tls_is_known() {
     let run = env.run(["exec", "--", "true"]);
     run.env("DOCKER_HOST", &docker.host())
         .fails_with(4, "E3405");
+}
+
+/// The SSH client of a person whose own configuration knows this machine.
+fn over_ssh(env: &TestEnv, machine: &Sshd, run: Run) -> Run {
+    let known = env.path("../bin/known");
+    let port = machine.port();
+    env.write(
+        &known,
+        format!("[127.0.0.1]:{port} {}\n", machine.host_key()).as_bytes(),
+    );
+    let client = env.path("../bin/ssh");
+    let text = format!(
+        "#!/bin/sh\nexec /usr/bin/ssh -F none -i {} -o UserKnownHostsFile={} \"$@\"\n",
+        machine.identity().display(),
+        known.display()
+    );
+    env.write(&client, text.as_bytes());
+    std::fs::set_permissions(&client, std::fs::Permissions::from_mode(0o755)).expect("set");
+    let path = format!("{}:/usr/bin:/bin", env.path("../bin").display());
+    run.env("PATH", &path)
+        .env("DOCKER_HOST", &format!("ssh://{}@127.0.0.1:{port}", user()))
+}
+
+#[test]
+fn a_daemon_is_reached_over_ssh() {
+    let Some(docker) = Docker::get() else { return };
+    let Some(server) = Sshd::start() else { return };
+    let env = machine(docker);
+    let root = workspace(&env, &[("plain.txt", "one\n")]);
+    // As if the daemon's socket were in the usual place over there.
+    server.force(&format!(
+        "DOCKER_HOST={} docker system dial-stdio",
+        docker.host()
+    ));
+    let words = with_diff("cat plain.txt; echo two > plain.txt");
+    let output = over_ssh(&env, &server, exec(docker, &env, &words)).ok();
+    let json = output.json();
+    assert_eq!(json["structured"]["stdout"], "one\n", "{output}");
+    assert_eq!(told(&json["changes"]), ["plain.txt modified"], "{output}");
+    let kept = std::fs::read_to_string(root.join("plain.txt")).expect("there");
+    assert_eq!(kept, "one\n");
+    let late = ["--timeout", "1s", "--", "sleep", "60"];
+    over_ssh(&env, &server, exec(docker, &env, &late)).fails_with(124, "E3402");
+
+    // Whoever cannot log in is told what the client says.
+    let (stranger, _) = server.other_key("ed25519");
+    let denied = exec(docker, &env, &["--", "true"]);
+    std::fs::copy(stranger, server.identity()).expect("copied");
+    let output = over_ssh(&env, &server, denied).fails_with(4, "E3405");
+    assert!(output.stderr.contains("Permission denied"), "{output}");
 }
