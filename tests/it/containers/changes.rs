@@ -508,7 +508,7 @@ fn a_folder_that_was_made_again_has_lost_what_was_in_it() {
     let env = machine(docker);
     let root = workspace(
         &env,
-        &[("again/in/deep/gone", "x"), ("again/in/stays", "s")],
+        &[("again/in/deep/gone", "x"), ("again/in/stays", "s\n")],
     );
     let script = "rm -r again; mkdir -p again/in/deep; echo s > again/in/stays";
     let changes = changed(docker, &env, script);
