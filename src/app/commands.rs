@@ -1,4 +1,4 @@
-//! What commands in containers get here: from the configuration to the executor's settings.
+//! Where commands run, and what they get there: from the configuration to the settings of the executor that was chosen.
 
 use std::path::PathBuf;
 use std::sync::Arc;
