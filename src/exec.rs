@@ -11,6 +11,7 @@ pub mod direct;
 pub mod docker;
 mod egress;
 mod events;
+mod launch;
 mod mux;
 mod outcome;
 mod places;
@@ -34,6 +35,7 @@ pub use capture::Capture;
 pub use command_end::CommandEnd;
 pub use commands::{CommandFailure, Commands, FinishedCommand, GuestCommand};
 pub use events::{Backlog, Effect, Event, EventLimits, EventSink, Events, LogLevel, Stdio};
+pub use launch::{Launch, Launched, Launcher, Program};
 pub use mux::{Mux, Obstructed};
 pub use outcome::{
     Content, Ended, Frame, InputRequest, LimitKind, Outcome, Output, ResourceBody, ToolError,
