@@ -28,4 +28,7 @@ pub mod host;
 pub mod invoke;
 
 pub mod app;
+
+pub mod mcp;
+
 pub mod cli;

@@ -1,0 +1,10 @@
+//! The Model Context Protocol: what Toolhatch runs, offered to agents. The only place that names rmcp.
+//!
+//! What is served and what is bridged meet in the registry and the pipeline, see `docs/design/007-mcp.md`.
+
+#![expect(
+    deprecated,
+    reason = "messages, sampling and roots are deprecated from 2026-07-28 on, and what older peers have"
+)]
+
+pub mod server;
