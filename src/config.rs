@@ -20,6 +20,7 @@ pub mod paths;
 mod read;
 pub mod schema;
 mod search;
+mod serve;
 mod syslog;
 
 #[cfg(test)]
@@ -46,6 +47,9 @@ pub use origin::Origin;
 pub use paths::{Paths, workspace_root};
 pub use schema::{ApprovalMode, Color, EmbeddingApi, LogLevel, Strategy};
 pub use search::EmbeddingConfig;
+pub use serve::{
+    HttpServeConfig, OAuthConfig, ProfileConfig, SEARCH_ABOVE, ServeConfig, TokenConfig,
+};
 pub use syslog::{Facility, InvalidSyslogAddress, SyslogAddress};
 
 use merge::Merge;
@@ -106,6 +110,8 @@ pub struct Config {
     pub execution: ExecutionConfig,
     /// The containers that commands run in (`docker`).
     pub docker: DockerConfig,
+    /// What is served to agents, and to whom (`serve`).
+    pub serve: ServeConfig,
     /// The folder of compiled components (`cache.dir`).
     pub cache_dir: PathBuf,
     /// How many bytes it may hold (`cache.max_size`).
@@ -233,6 +239,7 @@ impl Config {
             embedding: EmbeddingConfig::default(),
             execution: ExecutionConfig::default(),
             docker: DockerConfig::default(),
+            serve: ServeConfig::default(),
             cache_dir: paths.home.join("cache"),
             cache_max_size: 2 << 30,
             plugins_enabled: true,
@@ -365,7 +372,10 @@ impl ConfigFile {
                         walk(inner, &key, values);
                     }
                 }
-                _ if key.split('.').any(|part| part == "approvers") => {
+                _ if key
+                    .split('.')
+                    .any(|part| part == "approvers" || part == "tokens") =>
+                {
                     let digest = Digest::of(value.to_string().as_bytes());
                     values.insert(key.to_owned(), format!("known by {}", digest.short()));
                 }

@@ -1,5 +1,6 @@
 //! `toolhatch mcp`: tools for agents, over the Model Context Protocol.
 
+mod offers;
 mod serve;
 mod streams;
 

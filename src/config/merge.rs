@@ -3,6 +3,7 @@
 mod docker;
 mod execution;
 mod outward;
+mod serve;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -87,6 +88,7 @@ impl Merge<'_> {
         self.embedding(layer.search.embedding);
         self.execution(layer.execution);
         self.docker(layer.docker);
+        self.serve(layer.serve);
         let dir = layer.cache.dir.and_then(|dir| self.path("cache.dir", &dir));
         self.replace("cache.dir", dir, Project::Leaves, |config| {
             &mut config.cache_dir

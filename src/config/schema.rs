@@ -6,6 +6,7 @@ mod audit;
 mod docker;
 mod execution;
 mod search;
+mod serve;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ pub use audit::{Audit, Syslog, Webhook};
 pub use docker::{Ceiling, Docker, NetworkMode, Pool, Resources, Retry, Volume};
 pub use execution::{Execution, Ssh, Strategy};
 pub use search::{Embedding, EmbeddingApi, Search};
+pub use serve::{Http, OAuth, Profile, Serve, Token};
 
 use crate::manifest::schema::Limits;
 
@@ -72,6 +74,9 @@ pub struct Layer {
     /// The containers that commands run in.
     #[serde(default)]
     pub docker: Docker,
+    /// What is served to agents, and to whom.
+    #[serde(default)]
+    pub serve: Serve,
     /// The cache of compiled components.
     #[serde(default)]
     pub cache: Cache,

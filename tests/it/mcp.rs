@@ -1,3 +1,4 @@
 //! The Model Context Protocol, both ways.
 
+mod http;
 mod stdio;
