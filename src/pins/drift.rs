@@ -193,16 +193,16 @@ pub enum ServerDrift {
     /// Nobody has agreed to it yet.
     New {
         /// What was seen.
-        seen: ServerRecord,
+        seen: Box<ServerRecord>,
     },
     /// It is not what it was.
     Changed {
         /// What differs; at least one.
         fields: Vec<ServerField>,
         /// What is pinned.
-        pinned: ServerRecord,
+        pinned: Box<ServerRecord>,
         /// What was seen.
-        seen: ServerRecord,
+        seen: Box<ServerRecord>,
     },
 }
 
@@ -379,15 +379,15 @@ pub fn compare(pinned: &PinnedServer, seen: &SeenServer) -> Drift {
     let fields = ServerField::of_records(&pinned.record, &seen.record);
     let server = if pinned.state == State::New {
         Some(ServerDrift::New {
-            seen: seen.record.clone(),
+            seen: Box::new(seen.record.clone()),
         })
     } else if fields.is_empty() {
         None
     } else {
         Some(ServerDrift::Changed {
             fields,
-            pinned: pinned.record.clone(),
-            seen: seen.record.clone(),
+            pinned: Box::new(pinned.record.clone()),
+            seen: Box::new(seen.record.clone()),
         })
     };
     let agreed = |name: &str| {

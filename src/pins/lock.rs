@@ -135,6 +135,13 @@ impl Lock {
         Ok(text)
     }
 
+    #[cfg(test)]
+    pub(super) fn of(servers: impl IntoIterator<Item = (String, PinnedServer)>) -> Self {
+        Self {
+            servers: servers.into_iter().collect(),
+        }
+    }
+
     /// Every server, by name.
     pub fn servers(&self) -> impl Iterator<Item = (&str, &PinnedServer)> {
         self.servers

@@ -94,35 +94,50 @@ pub(super) fn readable(value: &Value) -> String {
 }
 
 fn write_value(value: &Value, level: usize, text: &mut String) {
-    let inner = "  ".repeat(level + 1);
     let outer = "  ".repeat(level);
     match value {
         Value::Object(fields) if !fields.is_empty() => {
             let mut fields: Vec<_> = fields.iter().collect();
             fields.sort_by_key(|(name, _)| *name);
-            text.push('{');
-            for (index, (name, value)) in fields.into_iter().enumerate() {
-                text.push_str(if index == 0 { "\n" } else { ",\n" });
-                let _ = write!(text, "{inner}{}: ", json!(name));
-                write_value(value, level + 1, text);
-            }
-            let _ = write!(text, "\n{outer}}}");
+            let members = fields.into_iter();
+            let members = members.map(|(name, value)| (format!("{}:", json!(name)), value));
+            write_members(['{', '}'], members, level, text);
         }
         Value::Array(items) if !items.is_empty() => {
-            text.push('[');
-            for (index, item) in items.iter().enumerate() {
-                text.push_str(if index == 0 { "\n" } else { ",\n" });
-                text.push_str(&inner);
-                write_value(item, level + 1, text);
-            }
-            let _ = write!(text, "\n{outer}]");
+            let members = items.iter().map(|item| (String::new(), item));
+            write_members(['[', ']'], members, level, text);
         }
-        // No line of JSON begins with a bar.
-        Value::String(lines) if lines.contains('\n') => {
+        Value::String(lines) if is_block(value) => {
             for line in lines.split('\n') {
-                let _ = write!(text, "\n{inner}| {line}");
+                let _ = write!(text, "\n{outer}| {line}");
             }
         }
         scalar => text.push_str(&scalar.to_string()),
     }
+}
+
+fn write_members<'a>(
+    [open, close]: [char; 2],
+    members: impl Iterator<Item = (String, &'a Value)>,
+    level: usize,
+    text: &mut String,
+) {
+    let inner = "  ".repeat(level + 1);
+    text.push(open);
+    // What follows a text of several lines would be read as a part of its last.
+    let mut comma = "";
+    for (name, value) in members {
+        let _ = write!(text, "{comma}\n{inner}{name}");
+        if !name.is_empty() && !is_block(value) {
+            text.push(' ');
+        }
+        write_value(value, level + 1, text);
+        comma = if is_block(value) { "" } else { "," };
+    }
+    let _ = write!(text, "\n{}{close}", "  ".repeat(level));
+}
+
+/// A text of several lines is shown line by line, each behind a bar. No line of JSON begins with one.
+fn is_block(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.contains('\n'))
 }
