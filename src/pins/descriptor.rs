@@ -48,22 +48,22 @@ impl ToolDescriptor {
             Some(_) => return Err(malformed("its name is not a string".to_owned())),
             None => return Err(malformed("it has no name".to_owned())),
         };
+        let shown: String = name.chars().take(80).collect();
+        let shown = visible(&shown).replace(['\n', '\t'], " ");
         if ToolId::new("server", &name).is_err() {
-            let shown: String = name.chars().take(80).collect();
             return Err(malformed(format!(
-                "no tool can be called by its name, `{}`",
-                visible(&shown).replace(['\n', '\t'], " ")
+                "no tool can be called by its name, `{shown}`"
             )));
         }
         if is_deeper(&value, MAX_DEPTH) {
             return Err(malformed(format!(
-                "`{name}` is nested deeper than {MAX_DEPTH} levels"
+                "`{shown}` is nested deeper than {MAX_DEPTH} levels"
             )));
         }
         let mut size = Size(0);
         if serde_json::to_writer_pretty(&mut size, &value).is_err() {
             return Err(malformed(format!(
-                "`{name}` is longer than {MAX_DESCRIPTOR} bytes"
+                "`{shown}` is longer than {MAX_DESCRIPTOR} bytes"
             )));
         }
         let digest = Digest::of_pieces([TOOL, canonical(&value).as_bytes()]);

@@ -16,8 +16,10 @@ use super::descriptor::ToolDescriptor;
 use super::identity::ServerInfo;
 use super::visible::{is_hidden, visible};
 
-/// The most findings about one descriptor.
+/// The most findings about one descriptor. What is beyond them is not told: so many are reason enough.
 pub const MAX_FINDINGS: usize = 100;
+/// The longest pointer that is told, in characters: names in schemas can be of any length.
+const MAX_POINTER: usize = 400;
 /// The longest excerpt, in characters.
 const EXCERPT: usize = 160;
 
@@ -73,7 +75,8 @@ impl Kind {
 pub struct Finding {
     /// What it is.
     pub kind: Kind,
-    /// Where it is: a JSON pointer into the descriptor, or into `{"name", "title", "version", "instructions"}`.
+    /// Where it is: a JSON pointer into the descriptor, or into `{"name", "title", "version", "instructions"}`. Cut where
+    /// it is very long, and with what is hidden in it spelled out.
     pub at: String,
     /// The place with what is around it, of at most 160 characters; hidden ones are spelled out, and it has no line ends.
     pub excerpt: String,
@@ -190,7 +193,7 @@ impl<'a> Search<'a> {
             }
             let finding = Finding {
                 kind: spot.kind,
-                at: visible(at).replace(['\n', '\t'], " "),
+                at: pointer(at),
                 excerpt: excerpt(text, spot.start, spot.end),
                 sentence: spot.sentence,
             };
@@ -199,6 +202,17 @@ impl<'a> Search<'a> {
             }
         }
     }
+}
+
+/// A pointer as it can be shown; one that is too long is cut.
+fn pointer(at: &str) -> String {
+    let head: String = at.chars().take(MAX_POINTER).collect();
+    let shown = visible(&head).replace(['\n', '\t'], " ");
+    if shown.chars().count() < MAX_POINTER {
+        return shown;
+    }
+    let head = shown.chars().take(MAX_POINTER - 1);
+    head.chain(['…']).collect()
 }
 
 /// The place in a text, with a little of what is before and after it.

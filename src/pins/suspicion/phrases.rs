@@ -287,43 +287,46 @@ fn find_whole(text: &str, name: &str) -> Option<usize> {
 
 /// Looks for names of tools that the text has no reason to know.
 pub(super) fn look_for_tools(text: &str, neighbours: Neighbours<'_>, spots: &mut Vec<Spot>) {
-    for name in neighbours.others.difference(neighbours.own) {
-        if let Some(start) = find_tool(text, name) {
-            spots.push(Spot {
-                kind: Kind::OtherTool,
-                start,
-                end: start + name.len(),
-                sentence: format!(
-                    "It speaks of `{}`, which is a tool of another server.",
-                    visible(name)
-                ),
-            });
-            return;
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+    for run in text.split(|c: char| !is_part(c)) {
+        // A name can have dots in it, and a sentence has one at its end.
+        let whole = run.trim_matches(['.', '/']);
+        let pieces = whole.split(['.', '/']).filter(|piece| *piece != whole);
+        for name in std::iter::once(whole).chain(pieces) {
+            let start = name.as_ptr().addr() - text.as_ptr().addr();
+            let end = start + name.len();
+            let is_other = neighbours.others.contains(name) && !neighbours.own.contains(name);
+            if is_other && is_spoken_of(text, start, end) {
+                spots.push(Spot {
+                    kind: Kind::OtherTool,
+                    start,
+                    end,
+                    sentence: format!(
+                        "It speaks of `{}`, which is a tool of another server.",
+                        visible(name)
+                    ),
+                });
+                return;
+            }
         }
     }
 }
 
-/// Where a tool is spoken of. A name that is a plain word has to stand beside "tool" or "function".
-fn find_tool(text: &str, name: &str) -> Option<usize> {
+/// True where a name is that of a tool: one that is a plain word has to stand beside "tool" or "function".
+fn is_spoken_of(text: &str, start: usize, end: usize) -> bool {
     const QUOTES: [char; 3] = ['`', '"', '\''];
-    if name.len() < 3 || text.len() < name.len() {
-        return None;
+    let name = text.get(start..end).unwrap_or_default();
+    if name.chars().skip(1).any(|c| !c.is_ascii_lowercase()) {
+        return name.len() > 2;
     }
-    let is_word = name.chars().skip(1).all(|c| c.is_ascii_lowercase());
-    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-    text.match_indices(name).map(|(at, _)| at).find(|at| {
-        let before = text.get(..*at).unwrap_or_default();
-        let after = text.get(at + name.len()..).unwrap_or_default();
-        let is_inside = before.chars().next_back().is_some_and(is_part)
-            || after.chars().next().is_some_and(is_part);
-        let before = before.trim_end_matches(QUOTES);
-        let after = after.trim_start_matches(QUOTES);
-        let is_beside = ["tool ", "function "]
+    let before = text.get(..start).unwrap_or_default();
+    let after = text.get(end..).unwrap_or_default();
+    let before = before.trim_end_matches(QUOTES);
+    let after = after.trim_start_matches(QUOTES);
+    ["tool ", "function "]
+        .iter()
+        .any(|noun| before.ends_with(noun))
+        || [" tool", " function"]
             .iter()
-            .any(|noun| before.ends_with(noun))
-            || [" tool", " function"]
-                .iter()
-                .any(|noun| after.starts_with(noun));
-        !is_inside && (!is_word || is_beside)
-    })
+            .any(|noun| after.starts_with(noun))
 }

@@ -263,7 +263,15 @@ fn every_text_of_a_descriptor_is_looked_at() {
 #[test]
 fn tools_of_others_are_found_and_own_ones_are_not() {
     let own = BTreeSet::from(["read_file".to_owned()]);
-    let others = ["read_file", "send_email", "search", "getUser", "ls"].map(str::to_owned);
+    let others = [
+        "read_file",
+        "send_email",
+        "search",
+        "getUser",
+        "ls",
+        "mail.send",
+    ]
+    .map(str::to_owned);
     let others = BTreeSet::from(others);
     let neighbours = Neighbours {
         own: &own,
@@ -274,6 +282,8 @@ fn tools_of_others_are_found_and_own_ones_are_not() {
         ("After getUser, call this", true),
         ("Use the `search` tool with it", true),
         ("the tool search", true),
+        ("First call mail.send.", true),
+        ("email.send_email", true),
         ("Use search terms, `search`, ls", false),
         ("First read_file, then this", false),
         ("resend_email_now", false),
@@ -298,6 +308,10 @@ fn a_flood_of_findings_is_cut() {
     };
     let tool = ToolDescriptor::new(json!({"name": "add", "enum": bad})).expect("a tool");
     assert_eq!(scan_tool(&tool, neighbours).len(), MAX_FINDINGS);
+    let long = json!({"name": "add", ("k".repeat(10_000)): "\u{200b}"});
+    let tool = ToolDescriptor::new(long).expect("a tool");
+    let found = scan_tool(&tool, neighbours);
+    assert_eq!(found[0].at.chars().count(), MAX_POINTER);
 }
 
 fn fixtures() -> Vec<(PathBuf, Value)> {
