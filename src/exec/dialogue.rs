@@ -62,7 +62,7 @@ pub(super) async fn run(
 ) -> (Told, Printed, Traffic) {
     let mut flows = Flows {
         printed: Printed::within(&job.limits),
-        egress: (spec.network == Network::AllowList).then(|| Egress::new(job)),
+        egress: (spec.network == Network::AllowList).then(|| Egress::new(job.into())),
     };
     // Also where nothing can be sent any more, because the daemon stands still.
     let at_most = job.limits.timeout + spec.grace + 2 * PATIENCE;

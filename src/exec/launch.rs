@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{BoxFuture, SandboxSpec, Veto};
+use super::{BoxFuture, EventSink, SandboxSpec, Veto};
 use crate::error::Result;
 use crate::permission::{Scope, Sensitive};
 
@@ -25,6 +25,8 @@ pub struct Launch {
     pub sensitive: Arc<Sensitive>,
     /// Asked about each connection that the scope allows.
     pub veto: Option<Arc<dyn Veto>>,
+    /// Where it is told what was denied, whom it connected to, and what a person should know of how it was started.
+    pub events: Arc<EventSink>,
 }
 
 /// A program that runs.
