@@ -17,6 +17,9 @@ use toolhatch_runner::protocol::{Ended as Reported, Ending, Refusal, Refused};
 /// The exit code of a shell for a program that the kernel ended for want of memory, or somebody killed.
 const KILLED: u8 = 137;
 
+/// How a program ended that took too much memory.
+pub(super) const KILLED_FOR_MEMORY: &str = "killed for memory";
+
 /// What a command printed.
 #[derive(Debug)]
 pub(super) struct Printed {
@@ -148,7 +151,7 @@ pub(super) fn not_launched(refused: Refused, spec: &SandboxSpec, within: &str) -
 pub(super) fn in_words(reported: &Reported) -> String {
     let had_oom = reported.oom_kills.is_some_and(|kills| kills > 0);
     match reported.ending {
-        Ending::Signalled(9) | Ending::Exited(KILLED) if had_oom => "killed for memory".to_owned(),
+        Ending::Signalled(9) | Ending::Exited(KILLED) if had_oom => KILLED_FOR_MEMORY.to_owned(),
         Ending::Exited(code) => format!("exit code {code}"),
         Ending::Signalled(signal) => format!("signal {signal}{}", signal_name(signal.into())),
     }

@@ -13,16 +13,15 @@ use super::control::{self, Control, Supervisor};
 use super::needs::{Need, needs};
 use super::order::Order;
 use super::paths::Reach;
-use super::{DirectExecutor, system};
+use super::{DirectExecutor, effect, system};
 use crate::error::{Code, Error, Result};
 use crate::exec::egress::Door;
+use crate::exec::launch::{self, Ask, Attended};
 use crate::exec::{BoxFuture, Launch, Launched, Launcher, Program, reading};
 use toolhatch_runner::protocol::{Order as Tell, Report};
 
 /// The supervisor says within half a minute whether it could be begun.
 const BEGINS_WITHIN: Duration = Duration::from_secs(40);
-/// What was killed is gone at once, but for what hangs in the kernel; of that the supervisor says so.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Launcher for DirectExecutor {
     fn launch(&self, launch: Launch) -> BoxFuture<'_, Result<Launched>> {
@@ -57,6 +56,7 @@ impl DirectExecutor {
         } = supervisor;
         let begun = tokio::time::timeout(BEGINS_WITHIN, begun(&mut control, launch)).await;
         let (posture, door) = begun.unwrap_or_else(|_| Err(refused("it does not begin")))?;
+        launch.events.effect(effect(&launch.spec, posture.clone()));
         Ok(Launched {
             input: Box::new(input),
             output: Box::new(stdout),
@@ -144,46 +144,37 @@ struct Running {
     _door: Option<Door>,
 }
 
-impl Running {
-    async fn end(&mut self) -> &str {
+impl Attended for Running {
+    async fn end(&mut self) -> String {
         loop {
-            let said = match &self.ended {
-                Some(_) => break,
-                None => self.control.next().await,
-            };
-            self.ended = match said {
+            if let Some(said) = &self.ended {
+                return said.clone();
+            }
+            self.ended = match self.control.next().await {
                 Some(Report::Ended(ended)) => Some(reading::in_words(&ended)),
                 Some(Report::Error(why)) => Some(format!("it was given up: {why}")),
                 Some(_) => None,
                 None => Some("the process that looks after it was ended".to_owned()),
             };
         }
-        self.ended.as_deref().unwrap_or_default()
     }
 
-    async fn ends_within(&mut self, time: Duration) -> bool {
-        tokio::time::timeout(time, self.end()).await.is_ok()
+    async fn ask(&mut self, ask: Ask) {
+        let order = match ask {
+            Ask::Terminate => Tell::Signal(15),
+            Ask::Kill => Tell::Kill,
+        };
+        self.control.tell(&order).await;
     }
 }
 
 impl Program for Running {
     fn ended(&mut self) -> BoxFuture<'_, String> {
-        Box::pin(async { self.end().await.to_owned() })
+        Box::pin(self.end())
     }
 
-    fn stop(mut self: Box<Self>) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
-            if self.ends_within(self.grace).await {
-                return;
-            }
-            self.control.tell(&Tell::Signal(15)).await;
-            if self.ends_within(self.grace).await {
-                return;
-            }
-            self.control.tell(&Tell::Kill).await;
-            if !self.ends_within(PATIENCE).await {
-                tracing::warn!("a program was killed and is not gone");
-            }
-        })
+    fn stop(self: Box<Self>) -> BoxFuture<'static, ()> {
+        let grace = self.grace;
+        Box::pin(launch::stop(*self, grace))
     }
 }
