@@ -182,3 +182,165 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use toolhatch_runner::protocol::{Decoder, Ending};
+
+    use super::*;
+    use crate::exec::dialogue::{Around, order};
+    use crate::exec::resident::Piece;
+
+    /// A runner that says what it is told to, and the orders that it gets.
+    struct Runner {
+        says: mpsc::Sender<Bytes>,
+        orders: DuplexStream,
+        decoder: Decoder,
+        id: u32,
+    }
+
+    impl Runner {
+        fn new() -> (Resident, Self) {
+            let (input, orders) = tokio::io::duplex(1 << 20);
+            let (says, said) = mpsc::channel::<Bytes>(1);
+            let output = stream::unfold(said, |mut said| async move {
+                let bytes = said.recv().await?;
+                Some((Ok(Piece::Said(bytes)), said))
+            });
+            let runner = Self {
+                says,
+                orders,
+                decoder: Decoder::new(),
+                id: 0,
+            };
+            (Resident::new(input, output), runner)
+        }
+
+        async fn order(&mut self) -> Order {
+            let mut buffer = [0; 4096];
+            loop {
+                if let Some(frame) = self.decoder.next_frame().expect("a frame") {
+                    self.id = frame.id;
+                    return Order::parse(frame).expect("an order");
+                }
+                let count = self.orders.read(&mut buffer).await.expect("read");
+                self.decoder.push(&buffer[..count]);
+            }
+        }
+
+        fn frame(&self, report: &Report) -> Bytes {
+            let mut bytes = Vec::new();
+            report.encode(self.id, &mut bytes).expect("short enough");
+            bytes.into()
+        }
+
+        async fn say(&self, report: Report) {
+            self.says.send(self.frame(&report)).await.expect("heard");
+        }
+    }
+
+    async fn begun() -> (Runner, Session, Ends, Resident) {
+        let (mut resident, mut runner) = Runner::new();
+        let spec = crate::exec::sandbox::tests::spec();
+        let run = order(&spec, &Around::default());
+        let starting = async {
+            let told = runner.order().await;
+            assert!(matches!(told, Order::Run(run) if run.deadline_ms == 0 && run.stdin));
+            runner.say(Report::Started(7)).await;
+        };
+        let (begun, ()) = tokio::join!(Session::begin(&mut resident, run, None), starting);
+        let (session, ends) = begun.expect("heard").expect("started");
+        (runner, session, ends, resident)
+    }
+
+    fn ended() -> Report {
+        Report::Ended(Reported {
+            ending: Ending::Exited(3),
+            timed_out: false,
+            user_us: 0,
+            system_us: 0,
+            max_rss_bytes: 0,
+            oom_kills: None,
+            leftovers: 0,
+            duration_us: 0,
+        })
+    }
+
+    #[tokio::test]
+    async fn nothing_more_is_heard_before_it_was_read_and_orders_pass() {
+        let (mut runner, mut session, ends, mut resident) = begun().await;
+        let following =
+            tokio::spawn(
+                async move { session.follow(&mut resident, Duration::from_secs(60)).await },
+            );
+        assert_eq!(runner.order().await, Order::Signal(0));
+        let piece = vec![b'x'; PIECE];
+        let mut heard = 0;
+        let one = runner.frame(&Report::Stdout(piece.clone()));
+        // Some in the stream, some that waits, one under way, and then nobody listens.
+        loop {
+            let said = runner.says.send(one.clone());
+            if tokio::time::timeout(Duration::from_millis(100), said)
+                .await
+                .is_err()
+            {
+                break;
+            }
+            heard += 1;
+            assert!(heard < 10, "it is all kept somewhere");
+        }
+        ends.asks.send(Ask::Kill).expect("somebody stays with it");
+        assert_eq!(runner.order().await, Order::Kill);
+        let Ends {
+            mut output, errors, ..
+        } = ends;
+        let reading = tokio::spawn(async move {
+            let mut all = Vec::new();
+            output.read_to_end(&mut all).await.expect("read");
+            all.len()
+        });
+        drop(errors);
+        // What nobody wants any more is in nobody's way.
+        runner.say(Report::Stderr(piece.clone())).await;
+        runner.say(Report::Stderr(piece)).await;
+        runner.say(ended()).await;
+        let told = following.await.expect("no panic").expect("heard");
+        assert_eq!(told.ending, Ending::Exited(3));
+        let read = reading.await.expect("no panic");
+        assert_eq!(read, heard * PIECE);
+    }
+
+    #[tokio::test]
+    async fn no_more_is_sent_than_the_runner_has_room_for() {
+        let (mut runner, mut session, ends, mut resident) = begun().await;
+        let following =
+            tokio::spawn(
+                async move { session.follow(&mut resident, Duration::from_secs(60)).await },
+            );
+        assert_eq!(runner.order().await, Order::Signal(0));
+        let Ends { mut input, .. } = ends;
+        let writing = tokio::spawn(async move {
+            let all = vec![b'y'; STDIN_WINDOW + 10];
+            input.write_all(&all).await.expect("taken");
+        });
+        let mut received = 0;
+        while received < STDIN_WINDOW {
+            let Order::Stdin(bytes) = runner.order().await else {
+                panic!("only bytes");
+            };
+            received += bytes.len();
+        }
+        assert_eq!(received, STDIN_WINDOW);
+        let more = tokio::time::timeout(Duration::from_millis(100), runner.order()).await;
+        assert!(more.is_err(), "{more:?}");
+        runner.say(Report::Taken(10)).await;
+        assert_eq!(runner.order().await, Order::Stdin(vec![b'y'; 10]));
+        // Its end is seen when there is room again.
+        writing.await.expect("no panic");
+        runner.say(Report::Taken(1)).await;
+        assert_eq!(runner.order().await, Order::StdinEnd);
+        runner.say(ended()).await;
+        following.await.expect("no panic").expect("heard");
+    }
+}

@@ -103,8 +103,8 @@ async fn begun(control: &mut Control, launch: &Launch) -> Result<(String, Option
 
 fn refused(why: &str) -> Error {
     Error::new(Code::E3405, format!("confining it: {why}")).hint(
-        "A program of this machine takes Landlock (Linux 6.12) and seccomp, what is granted to it has to be readable for the \
-         user it runs as, and a list of hosts takes a network namespace. `sandbox = \"docker\"` runs it in a container.",
+        "A program of this machine takes Landlock (Linux 6.12) and seccomp; what is granted to it, and the folders above that, \
+         have to be readable for the user it runs as; a list of hosts takes a network namespace. Or run it in a container.",
     )
 }
 
@@ -124,15 +124,24 @@ fn check_needs(order: &Order) -> Result<()> {
             .any(|rule| rule.access != Reach::List && file.starts_with(&rule.path));
         granted || system().any(|folder| file.starts_with(folder))
     };
-    match needed.into_iter().find(|need| !is_open(&need.file)) {
-        None => Ok(()),
-        Some(Need { file, grant }) => Err(Error::new(
-            Code::E3210,
-            format!("it has to read {}, and that is not granted", file.display()),
-        )
-        .hint(format!("Grant `file_read={}`.", grant.display()))
-        .detail("grant", format!("file_read={}", grant.display()))),
+    let closed = needed.into_iter().filter(|need| !is_open(&need.file));
+    let (files, mut grants): (Vec<String>, Vec<String>) = closed
+        .map(|Need { file, grant }| {
+            let grant = format!("file_read={}", grant.display());
+            (file.display().to_string(), grant)
+        })
+        .unzip();
+    if files.is_empty() {
+        return Ok(());
     }
+    grants.dedup();
+    let hints = grants.iter().map(|grant| format!("Grant `{grant}`."));
+    let text = format!(
+        "it has to read {}, which is not granted",
+        files.join(" and ")
+    );
+    let error = Error::new(Code::E3210, text).detail("grants", grants.clone());
+    Err(hints.fold(error, Error::hint))
 }
 
 /// A program with its supervisor, which ends it where this is dropped.

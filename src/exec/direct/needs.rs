@@ -34,7 +34,9 @@ pub fn needs(argv: &[String], path: &str, cwd: &Path) -> Result<Vec<Need>, Strin
     for _ in 0..MOST {
         let Some(name) = next.take() else { break };
         let found = find(&name, path, cwd).ok_or(name)?;
-        needs.extend(environment(&found));
+        if let Some(file) = environment(&found) {
+            add(&mut needs, file);
+        }
         let Ok(file) = found.canonicalize() else {
             return Err(found.display().to_string());
         };
@@ -100,14 +102,10 @@ fn first_line(file: &Path) -> Option<Vec<String>> {
     Some(line.split_whitespace().map(ToOwned::to_owned).collect())
 }
 
-/// The virtual environment that a Python interpreter is called in, by a link.
-fn environment(called: &Path) -> Option<Need> {
+/// What says which virtual environment a Python interpreter is called in, by a link.
+fn environment(called: &Path) -> Option<PathBuf> {
     let folder = called.parent()?.parent()?.canonicalize().ok()?;
-    let file = folder.join("pyvenv.cfg");
-    file.is_file().then_some(Need {
-        file,
-        grant: folder,
-    })
+    Some(folder.join("pyvenv.cfg")).filter(|file| file.is_file())
 }
 
 /// The folder that what a program is made of usually lies in together.
@@ -121,6 +119,9 @@ fn belongs_to(file: &Path) -> PathBuf {
     let Some(folder) = file.parent() else {
         return file.to_owned();
     };
+    if file.ends_with("pyvenv.cfg") {
+        return folder.to_owned();
+    }
     let prefix = folder.parent().filter(|_| folder.ends_with("bin"));
     match prefix {
         // And not a whole home folder for a program in `~/bin`.
@@ -169,7 +170,7 @@ mod tests {
         write(&server, &format!("#!{}\nimport it\n", python.display()));
         let called = server.display().to_string();
         let found = needs(&words(&[&called]), "", &root).expect("found");
-        assert_eq!(grants(&found, &root), ["venv", "venv", "venv", "python"]);
+        assert_eq!(grants(&found, &root), ["venv", "venv", "python"]);
     }
 
     #[test]

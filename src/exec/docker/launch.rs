@@ -58,6 +58,7 @@ impl DockerExecutor {
             most: MOST,
             idle: Some(IDLE),
         };
+        prepared.program = Some(launch.name.clone());
         let mut sandbox = Sandbox::start(self, &job, &spec, &prepared).await?;
         let posture = sandbox.posture.clone();
         let run = dialogue::order(&spec, &sandbox.image.around());

@@ -45,6 +45,8 @@ pub(super) struct Prepared {
     pub(super) image: Image,
     /// How long a container for it may be there.
     pub(super) lives: Lives,
+    /// What the program is called that goes on running in it.
+    pub(super) program: Option<String>,
     places: Places,
     /// What a container has to have been made with to be one for this: spec, image, mounts and their covers.
     pub(super) key: Digest,
@@ -115,6 +117,7 @@ impl Prepared {
             daemon,
             image,
             lives: executor.lives(job, spec),
+            program: None,
             places,
             key: Digest::of(made_with.as_bytes()),
         })
@@ -169,13 +172,19 @@ impl Sandbox {
             daemon,
             image,
             lives,
+            program,
             places,
             key,
         } = prepared;
         let settings = &executor.0.settings;
         let runner_volume = executor.provide_runner(prepared).await?;
         let mut laid = attempt.lay(Sight::of(daemon), job, spec, places).await?;
-        let labels = executor.labels(job, spec, key, lives, &laid);
+        let mut labels = executor.labels(job, spec, key, lives, &laid);
+        labels.extend(
+            program
+                .clone()
+                .map(|name| (lease::PROGRAM.to_owned(), name)),
+        );
         let mut container = Container::new(executor, daemon);
         container
             .make_volumes(&mut laid, image, &labels, job)
