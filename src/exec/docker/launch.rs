@@ -52,7 +52,9 @@ impl DockerExecutor {
             return Err(Error::new(Code::E3004, text)
                 .hint("Grant the folder for reading only, or let it be written to."));
         }
-        let job = job(launch, &spec);
+        // No call: it is what making a container has to know, and nothing is run by it.
+        let mut job = Job::of_command(spec.clone(), &Limits::default(), &launch.sensitive);
+        job.events = Arc::clone(&launch.events);
         let mut prepared = Prepared::new(self, &job, &spec).await?;
         prepared.lives = Lives {
             most: MOST,
@@ -93,16 +95,6 @@ impl DockerExecutor {
             }),
             posture,
         })
-    }
-}
-
-/// What making a container has to know of it.
-fn job(launch: &Launch, spec: &SandboxSpec) -> Job {
-    Job {
-        scope: Arc::clone(&launch.scope),
-        events: Arc::clone(&launch.events),
-        veto: launch.veto.clone(),
-        ..Job::of_command(spec.clone(), &Limits::default(), &launch.sensitive)
     }
 }
 
