@@ -56,6 +56,7 @@ impl App {
             Strategy::Direct => Arc::new(DirectExecutor::new(DirectSettings {
                 places: self.place_rules(),
                 concurrency: self.config.docker.concurrency as usize,
+                supervisor: direct::this_binary(),
             })),
             Strategy::Ssh => match self.ssh() {
                 Some(ssh) => Arc::new(ssh),
