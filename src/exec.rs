@@ -11,6 +11,7 @@ pub mod direct;
 pub mod docker;
 mod egress;
 mod events;
+mod input;
 mod mux;
 mod outcome;
 mod places;
@@ -34,10 +35,11 @@ pub use capture::Capture;
 pub use command_end::CommandEnd;
 pub use commands::{CommandFailure, Commands, FinishedCommand, GuestCommand};
 pub use events::{Backlog, Effect, Event, EventLimits, EventSink, Events, LogLevel, Stdio};
+pub use input::{Ask, Askable, Input, InputAnswer, InputNeeded, InputRequest, Inquiry, Respondent};
 pub use mux::{Mux, Obstructed};
 pub use outcome::{
-    Content, Ended, Frame, InputRequest, LimitKind, Outcome, Output, ResourceBody, ToolError,
-    ToolErrorKind, Usage, bytes,
+    Content, Ended, Frame, LimitKind, Outcome, Output, ResourceBody, ToolError, ToolErrorKind,
+    Usage, bytes,
 };
 pub use places::PlaceRules;
 pub use sandbox::{Changes, Reading, SandboxMount, SandboxSpec};
@@ -127,6 +129,8 @@ pub struct Job {
     pub entry: Entry,
     /// The arguments, already checked.
     pub arguments: Arguments,
+    /// What it was told since it was run first, and what it can ask.
+    pub input: Input,
     /// The effective scope; whatever it does not contain is denied.
     pub scope: Arc<Scope>,
     /// What is refused even inside a granted folder.
@@ -164,6 +168,7 @@ impl Job {
             artifact: Artifact::new(Bytes::new()),
             entry: Entry::Sandbox,
             arguments: Arguments::Command(Arc::new(spec)),
+            input: Input::default(),
             scope: Arc::default(),
             sensitive: Arc::new(sensitive.clone()),
             mounts: Vec::new(),

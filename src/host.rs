@@ -12,6 +12,7 @@ mod cpu;
 mod engine;
 mod guard;
 mod imports;
+mod input;
 mod limits;
 mod linker;
 mod meter;
@@ -44,6 +45,8 @@ const COMPILE_TIMEOUT: Duration = Duration::from_secs(120);
 pub struct DescribedTool {
     /// Its name.
     pub name: String,
+    /// What people are shown in place of it.
+    pub title: Option<String>,
     /// What it does.
     pub description: String,
     /// The JSON text of its input schema.

@@ -55,6 +55,8 @@ impl Registry {
 pub struct Tool {
     /// `source.tool`.
     pub id: ToolId,
+    /// What people are shown in place of its name.
+    pub title: Option<String>,
     /// What it does, for the agent that chooses among tools.
     pub description: String,
     /// A JSON Schema of the arguments.
@@ -174,6 +176,9 @@ impl Tool {
     pub fn to_json(&self) -> Value {
         let mut object = Map::new();
         object.insert("id".into(), self.id.to_string().into());
+        if let Some(title) = &self.title {
+            object.insert("title".into(), title.clone().into());
+        }
         object.insert("description".into(), self.description.clone().into());
         object.insert("input_schema".into(), self.input_schema.clone());
         if let Some(schema) = &self.output_schema {

@@ -114,6 +114,7 @@ fn is_complete(manifest: &Manifest) -> bool {
 fn manifest_tool(source: &str, spec: &ToolSpec) -> Result<Tool> {
     Ok(Tool {
         id: id(source, &spec.name)?,
+        title: None,
         description: spec.description.clone().unwrap_or_default(),
         input_schema: spec.input_schema.clone().unwrap_or_default(),
         output_schema: spec.output_schema.clone(),
@@ -218,6 +219,7 @@ fn described_tool(source: &str, tool: DescribedTool, specs: &[ToolSpec]) -> Resu
     };
     Ok(Tool {
         id: id(source, &tool.name)?,
+        title: tool.title,
         description: spec
             .and_then(|spec| spec.description.clone())
             .unwrap_or(tool.description),
@@ -252,6 +254,7 @@ fn custom_tools(source: &str, functions: Vec<Function>, specs: &[ToolSpec]) -> R
 fn custom_tool(source: &str, function: Function, spec: Option<&ToolSpec>) -> Result<Tool> {
     Ok(Tool {
         id: id(source, &function.name)?,
+        title: None,
         description: spec
             .and_then(|spec| spec.description.clone())
             .unwrap_or_else(|| function.description()),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::CommandEnd;
+use super::{CommandEnd, InputNeeded, InputRequest};
 use crate::error::{Code, Error};
 
 /// How a call ended, and what it used.
@@ -36,6 +36,27 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// What two runs of one call used together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let sum = |a: Option<u64>, b: Option<u64>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
+            (one, other) => one.or(other),
+        };
+        Self {
+            duration: self.duration.saturating_add(other.duration),
+            cpu: match (self.cpu, other.cpu) {
+                (Some(a), Some(b)) => Some(a.saturating_add(b)),
+                (one, other) => one.or(other),
+            },
+            peak_memory: self.peak_memory.max(other.peak_memory),
+            fuel: sum(self.fuel, other.fuel),
+            host_calls: self.host_calls.saturating_add(other.host_calls),
+            bytes_in: self.bytes_in.saturating_add(other.bytes_in),
+            bytes_out: self.bytes_out.saturating_add(other.bytes_out),
+        }
+    }
+
     /// The JSON form of results and records.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -66,13 +87,8 @@ fn milliseconds(duration: Duration) -> Value {
 pub enum Ended {
     /// The tool returned a result.
     Complete(Output),
-    /// The tool wants a person's answer and to be called again.
-    NeedsInput {
-        /// The questions, in order.
-        requests: Vec<InputRequest>,
-        /// Handed back unchanged with the answers.
-        state: Option<Vec<u8>>,
-    },
+    /// The tool wants an answer and to be run again.
+    NeedsInput(InputNeeded),
     /// The tool returned an error of its own.
     Failed(ToolError),
     /// The tool crashed.
@@ -341,15 +357,6 @@ fn without_nulls(mut value: Value) -> Value {
     value
 }
 
-/// One question for a person.
-#[derive(Debug, Clone, PartialEq)]
-pub struct InputRequest {
-    /// The question, in words.
-    pub message: String,
-    /// A JSON Schema of the answer.
-    pub schema: Value,
-}
-
 /// An error that a tool returned.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolError {
@@ -417,7 +424,7 @@ impl Ended {
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::Complete(_) => None,
-            Self::NeedsInput { .. } => Some(Code::E3213),
+            Self::NeedsInput(_) => Some(Code::E3213),
             Self::Failed(error) => Some(tool_code(error.kind).0),
             Self::Crashed { .. } => Some(Code::E3404),
             Self::Exited { .. } => Some(Code::E3410),
@@ -436,12 +443,10 @@ impl Ended {
     pub fn into_result(self) -> Result<Output, Error> {
         Err(match self {
             Self::Complete(output) => return Ok(output),
-            Self::NeedsInput { requests, .. } => {
-                let questions: Vec<Value> = requests
-                    .iter()
-                    .map(|request| json!({"message": request.message, "schema": request.schema}))
-                    .collect();
-                Error::new(Code::E3213, "the tool asks a person, and nobody can answer here")
+            Self::NeedsInput(needed) => {
+                let questions: Vec<Value> =
+                    needed.requests.iter().map(InputRequest::to_json).collect();
+                Error::new(Code::E3213, "the tool asks something, and nobody can answer here")
                     .hint("Give the answer in the arguments, or call the tool where a person can be asked.")
                     .detail("requests", questions)
             }

@@ -28,7 +28,7 @@ use super::state::State;
 use super::stdio::Captured;
 use super::typed;
 use super::values::{from_val, to_val};
-use super::{DescribedTool, Host, clocks};
+use super::{DescribedTool, Host, clocks, input};
 use crate::error::{Code, Error, Result};
 use crate::exec::{
     Arguments, Commands, Ended, Entry, EventLimits, EventSink, Job, Mount, Outcome, Services,
@@ -96,12 +96,7 @@ pub(super) async fn run(host: &Host, loaded: &Loaded, job: Job) -> Outcome {
 
 async fn guest(host: &Host, loaded: &Loaded, job: Job, meter: Arc<Meter>) -> Ended {
     let limits = job.limits.clone();
-    let context = tools::CallContext {
-        call_id: job.call.to_string(),
-        deadline_ms: u64::try_from(limits.timeout.as_millis()).ok(),
-        answers: Vec::new(),
-        state: None,
-    };
+    let context = input::context(&job);
     let mut store = match store(host, loaded, &job, meter) {
         Ok(store) => store,
         Err(error) => return Ended::NotRun(error),
@@ -264,6 +259,7 @@ pub(super) async fn describe(host: &Host, loaded: &Loaded) -> Result<Vec<Describ
                 .into_iter()
                 .map(|tool| DescribedTool {
                     name: tool.name,
+                    title: tool.title,
                     description: tool.description,
                     input_schema: tool.input_schema,
                     output_schema: tool.output_schema,

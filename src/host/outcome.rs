@@ -4,10 +4,11 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use super::bindings::toolhatch::plugin::types;
+use super::input;
 use super::state::State;
 use crate::error::{Code, Error, Result};
 use crate::exec::{
-    Content, Ended, Frame, InputRequest, LimitKind, Output, ResourceBody, ToolError, ToolErrorKind,
+    Content, Ended, Frame, LimitKind, Output, ResourceBody, ToolError, ToolErrorKind,
 };
 use crate::manifest::limits::Limits;
 use crate::schema::{self, Function, Returned, Value};
@@ -138,24 +139,12 @@ pub(super) fn of_plugin(
                 .transpose()?,
             content: output.content.into_iter().map(content).collect(),
         }),
-        Ok(types::Outcome::NeedsInput(needed)) => Ended::NeedsInput {
-            requests: needed
-                .requests
-                .into_iter()
-                .map(|request| {
-                    Ok(InputRequest {
-                        schema: json("the schema of a question", &request.schema)?,
-                        message: request.message,
-                    })
-                })
-                .collect::<Result<_>>()?,
-            state: needed.state,
-        },
+        Ok(types::Outcome::NeedsInput(needed)) => input::needed(needed)?,
         Err(error) => Ended::Failed(tool_error(error)),
     })
 }
 
-fn json(what: &str, text: &str) -> Result<serde_json::Value> {
+pub(super) fn json(what: &str, text: &str) -> Result<serde_json::Value> {
     schema::parse_strict(text).map_err(|error| {
         Error::new(
             Code::E3308,

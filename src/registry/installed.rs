@@ -41,6 +41,9 @@ pub struct Installed {
 pub struct Descriptor {
     /// Its name within the plugin.
     pub name: String,
+    /// What people are shown in place of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// What it does.
     pub description: String,
     /// A JSON Schema of its arguments.
@@ -80,6 +83,7 @@ impl Descriptor {
     pub fn of(tool: &Tool) -> Self {
         Self {
             name: tool.id.tool().to_owned(),
+            title: tool.title.clone(),
             description: tool.description.clone(),
             input_schema: tool.input_schema.clone(),
             output_schema: tool.output_schema.clone(),
@@ -113,6 +117,7 @@ impl Descriptor {
             .unwrap_or(Risk::High);
         Ok(Tool {
             id,
+            title: self.title,
             description: self.description,
             input_schema: self.input_schema,
             output_schema: self.output_schema,

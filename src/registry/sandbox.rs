@@ -107,6 +107,7 @@ pub fn sandbox() -> Result<Arc<Source>> {
 fn build() -> Result<Arc<Source>, InvalidId> {
     let tool = Tool {
         id: ToolId::new(SANDBOX, RUN)?,
+        title: None,
         description: DESCRIPTION.to_owned(),
         input_schema: input_schema(),
         output_schema: Some(output_schema()),

@@ -58,6 +58,7 @@ impl Guest {
                 })?;
                 Ok(Arc::new(Tool {
                     id,
+                    title: None,
                     description: function.description(),
                     input_schema: input_schema(&function),
                     output_schema: None,
@@ -196,6 +197,7 @@ fn request(tool: &str, timeout: Option<Duration>) -> Request {
             tool: Some(tool.to_owned()),
         },
         arguments: Arc::new(json!({})),
+        resumed: None,
         caller: Arc::new(Caller::of_process()),
         grants: Arc::new(Grants::default()),
         limits: LimitRequest {
