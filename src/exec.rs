@@ -38,8 +38,8 @@ pub use events::{Backlog, Effect, Event, EventLimits, EventSink, Events, LogLeve
 pub use input::{Ask, Askable, Input, InputAnswer, InputNeeded, InputRequest, Inquiry, Respondent};
 pub use mux::{Mux, Obstructed};
 pub use outcome::{
-    Content, Ended, Frame, LimitKind, Outcome, Output, ResourceBody, ToolError, ToolErrorKind,
-    Usage, bytes,
+    Content, Ended, Frame, LimitKind, Outcome, Output, PromptFrame, ResourceBody, Role, ToolError,
+    ToolErrorKind, Usage, bytes,
 };
 pub use places::PlaceRules;
 pub use sandbox::{Changes, Reading, SandboxMount, SandboxSpec};
@@ -99,6 +99,15 @@ pub enum Entry {
         /// Its name.
         tool: String,
     },
+    /// A prompt of a plugin.
+    Prompt {
+        /// Its name.
+        name: String,
+    },
+    /// The resources of a plugin, one of which is read.
+    Resource,
+    /// What a plugin proposes for arguments.
+    Completion,
     /// An exported function of any component.
     Function(Arc<Function>),
     /// A command in a container, as its author wrote it.

@@ -424,11 +424,9 @@ impl Report {
         object.insert("ok".into(), self.result.is_ok().into());
         match &self.result {
             Ok(output) => {
-                if let Some(structured) = &output.structured {
-                    object.insert("structured".into(), structured.clone());
+                if let Value::Object(output) = output.to_json() {
+                    object.extend(output);
                 }
-                let content = output.content.iter().map(crate::exec::Content::to_json);
-                object.insert("content".into(), content.collect());
                 object.insert("untrusted".into(), self.untrusted.into());
                 if self.repeated {
                     object.insert("repeated".into(), true.into());

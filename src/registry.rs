@@ -3,6 +3,7 @@
 mod given;
 mod installed;
 mod lifecycle;
+mod offers;
 mod sandbox;
 mod search;
 
@@ -23,6 +24,10 @@ use crate::store::Store;
 pub use given::{Difference, Given};
 pub use installed::{Descriptor, Installed, Locked};
 pub use lifecycle::{Day, Lifecycle, Stage};
+pub use offers::{
+    COMPLETION, Offers, PROMPT, PromptArgument, PromptInfo, RESOURCE, ResourceInfo, TemplateInfo,
+    UriTemplate,
+};
 pub use sandbox::{SANDBOX, sandbox};
 pub use search::{Document, Embedder, Found, Hit, ToolSearch};
 
@@ -212,6 +217,10 @@ pub struct Source {
     pub notice: Option<String>,
     /// Its tools, in the order its author gave them.
     pub tools: Vec<Arc<Tool>>,
+    /// What it has besides.
+    pub offers: Offers,
+    /// That as the pipeline sees it: each prompt, its resources, its completions.
+    pub parts: Vec<Arc<Tool>>,
     /// What it asks for, once somebody wanted to know.
     pub requested: KnownRequests,
 }
@@ -256,6 +265,18 @@ impl Source {
     #[must_use]
     pub fn tool(&self, name: &str) -> Option<&Arc<Tool>> {
         self.tools.iter().find(|tool| tool.id.tool() == name)
+    }
+
+    /// What is called by this name: a tool, or a part such as `prompt:greet`.
+    #[must_use]
+    pub fn callable(&self, name: &str) -> Option<&Arc<Tool>> {
+        let part = || self.parts.iter().find(|part| part.id.tool() == name);
+        self.tool(name).or_else(part)
+    }
+
+    /// Everything that is called.
+    pub fn callables(&self) -> impl Iterator<Item = &Arc<Tool>> {
+        self.tools.iter().chain(&self.parts)
     }
 
     /// What it asks for: the manifest's requests, or everything its imports could be used for.

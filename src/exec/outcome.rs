@@ -195,21 +195,70 @@ pub fn bytes(count: u64) -> String {
 pub struct Output {
     /// A JSON value that fits the tool's output schema, where it has one.
     pub structured: Option<Value>,
-    /// Blocks of content, in order.
+    /// Blocks of content, in order. Of a prompt one for each message; of a resource that was read its contents, each a
+    /// [`Content::Resource`].
     pub content: Vec<Content>,
+    /// What makes a prompt of the content.
+    pub prompt: Option<PromptFrame>,
+}
+
+/// What a prompt is besides its content.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PromptFrame {
+    /// What it is for.
+    pub description: Option<String>,
+    /// Who says each block of the content.
+    pub roles: Vec<Role>,
+}
+
+/// Who says something in a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The person.
+    User,
+    /// The agent.
+    Assistant,
+}
+
+impl Role {
+    /// The word of MCP.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Assistant => "assistant",
+        }
+    }
 }
 
 impl Output {
-    /// The JSON form of results and records.
+    /// The JSON form of results and records: `structured` and `content`, or of a prompt what MCP has for it, `description`
+    /// and `messages`.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let mut object = Map::new();
         if let Some(structured) = &self.structured {
             object.insert("structured".into(), structured.clone());
         }
-        let content = self.content.iter().map(Content::to_json);
-        object.insert("content".into(), content.collect());
+        if let Some(prompt) = &self.prompt {
+            if let Some(description) = &prompt.description {
+                object.insert("description".into(), description.clone().into());
+            }
+            let messages = self
+                .messages()
+                .map(|(role, content)| json!({"role": role.word(), "content": content.to_json()}));
+            object.insert("messages".into(), messages.collect());
+        } else {
+            let content = self.content.iter().map(Content::to_json);
+            object.insert("content".into(), content.collect());
+        }
         Value::Object(object)
+    }
+
+    /// The messages of a prompt; none where it is not one.
+    pub fn messages(&self) -> impl Iterator<Item = (Role, &Content)> {
+        let roles = self.prompt.iter().flat_map(|prompt| &prompt.roles).copied();
+        roles.zip(&self.content)
     }
 }
 

@@ -188,6 +188,7 @@ fn exited(
                 return Ended::Complete(Output {
                     structured: Some(structured),
                     content: vec![Content::text(text)],
+                    prompt: None,
                 });
             }
             Ended::Exited {
@@ -228,6 +229,7 @@ fn exited(
                     Ended::Complete(Output {
                         structured: Some(structured),
                         content: vec![Content::text(text)],
+                        prompt: None,
                     })
                 }
                 Parsed::Failed { kind, message } => failed(kind, message),

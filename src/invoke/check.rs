@@ -65,6 +65,7 @@ fn redacted(output: Output, fields: &BTreeSet<String>) -> Result<Output> {
     Ok(Output {
         structured: Some(structured),
         content: vec![Content::text(text)],
+        prompt: None,
     })
 }
 

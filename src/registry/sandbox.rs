@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde_json::{Value, json};
 
-use super::{KnownRequests, Origin, Source, Tool, Validators};
+use super::{KnownRequests, Offers, Origin, Source, Tool, Validators};
 use crate::error::{Code, Error, Result};
 use crate::exec::{Artifact, Entry};
 use crate::ids::{InvalidId, ToolId};
@@ -130,6 +130,8 @@ fn build() -> Result<Arc<Source>, InvalidId> {
         tags: BTreeSet::new(),
         notice: None,
         tools: vec![Arc::new(tool)],
+        offers: Offers::default(),
+        parts: Vec::new(),
         requested: KnownRequests::default(),
     }))
 }
