@@ -80,11 +80,11 @@ impl<'a> Conversation<'a> {
     /// How the call ends.
     pub(super) async fn resume(&mut self, resumed: Resumed) -> Result<(), Ended> {
         let Resumed { needed, answers } = resumed;
-        let checks = self.checks(&needed)?;
+        let checks = self.checks(&needed).map_err(Ended::NotRun)?;
         match checks.wrong(&needed, &answers) {
             None => {
-                self.take("the caller", needed, answers)?;
-                Ok(())
+                let taken = self.take("the caller", needed, answers);
+                taken.map_err(Ended::NotRun)
             }
             Some(wrong) => self.ask_for(needed, &checks, Some(wrong)).await,
         }
@@ -105,14 +105,13 @@ impl<'a> Conversation<'a> {
                 .detail("rounds", ROUNDS),
             ));
         }
-        let checks = self.checks(&needed)?;
+        let checks = self.checks(&needed).map_err(Ended::NotRun)?;
         self.ask_for(needed, &checks, None).await
     }
 
-    fn checks(&self, needed: &InputNeeded) -> Result<Checks, Ended> {
-        Checks::of(needed).map_err(|error| {
-            Ended::NotRun(error.while_doing(format!("reading what {} asks", self.tool)))
-        })
+    fn checks(&self, needed: &InputNeeded) -> Result<Checks> {
+        Checks::of(needed)
+            .map_err(|error| error.while_doing(format!("reading what {} asks", self.tool)))
     }
 
     async fn ask_for(
@@ -143,7 +142,7 @@ impl<'a> Conversation<'a> {
             };
             let by = respondent.name();
             let Ok(answered) = answered else {
-                self.note(&by, &needed, &[])?;
+                self.note(&by, &needed, &[]).map_err(Ended::NotRun)?;
                 self.open = Some(needed);
                 return Err(Ended::NotRun(Error::new(
                     Code::E3215,
@@ -155,12 +154,12 @@ impl<'a> Conversation<'a> {
                 )));
             };
             let Some(answers) = answered else {
-                self.note(&by, &needed, &[])?;
+                self.note(&by, &needed, &[]).map_err(Ended::NotRun)?;
                 self.open = Some(needed.clone());
                 return Err(Ended::NeedsInput(needed));
             };
             match checks.wrong(&needed, &answers) {
-                None => return self.take(&by, needed, answers),
+                None => return self.take(&by, needed, answers).map_err(Ended::NotRun),
                 why => wrong = why,
             }
         }
@@ -179,12 +178,7 @@ impl<'a> Conversation<'a> {
         )
     }
 
-    fn take(
-        &mut self,
-        by: &str,
-        needed: InputNeeded,
-        answers: Vec<InputAnswer>,
-    ) -> Result<(), Ended> {
+    fn take(&mut self, by: &str, needed: InputNeeded, answers: Vec<InputAnswer>) -> Result<()> {
         self.note(by, &needed, &answers)?;
         self.was_told = true;
         self.input.answers = answers;
@@ -193,10 +187,8 @@ impl<'a> Conversation<'a> {
     }
 
     /// Records who was asked and what became of it.
-    fn note(&self, by: &str, needed: &InputNeeded, answers: &[InputAnswer]) -> Result<(), Ended> {
-        self.record
-            .asked(&needed.requests, answers, by)
-            .map_err(Ended::NotRun)
+    fn note(&self, by: &str, needed: &InputNeeded, answers: &[InputAnswer]) -> Result<()> {
+        self.record.asked(&needed.requests, answers, by)
     }
 }
 
@@ -336,9 +328,7 @@ fn not_flat(schema: &Value) -> Option<String> {
     if word(schema).as_deref() != Some("object") {
         return Some("its schema is not that of an object".to_owned());
     }
-    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
-        return None;
-    };
+    let properties = schema.get("properties").and_then(Value::as_object)?;
     let (name, _) = properties.iter().find(|(_, property)| {
         let is_flat = match word(property).as_deref() {
             Some("string" | "number" | "integer" | "boolean") => true,

@@ -21,6 +21,8 @@ mod support {
 }
 
 #[cfg(test)]
+mod asking;
+#[cfg(test)]
 mod call;
 #[cfg(test)]
 mod containers;
@@ -44,6 +46,8 @@ mod hostile;
 mod limits;
 #[cfg(test)]
 mod network;
+#[cfg(test)]
+mod offers;
 #[cfg(test)]
 mod plugins;
 #[cfg(test)]
