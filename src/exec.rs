@@ -6,6 +6,7 @@
 mod capture;
 mod command_end;
 mod commands;
+mod content;
 mod dialogue;
 pub mod direct;
 pub mod docker;
@@ -34,13 +35,11 @@ use tokio_util::sync::CancellationToken;
 pub use capture::Capture;
 pub use command_end::CommandEnd;
 pub use commands::{CommandFailure, Commands, FinishedCommand, GuestCommand};
+pub use content::{Content, Output, PromptFrame, ResourceBody, Role};
 pub use events::{Backlog, Effect, Event, EventLimits, EventSink, Events, LogLevel, Stdio};
 pub use input::{Ask, Askable, Input, InputAnswer, InputNeeded, InputRequest, Inquiry, Respondent};
 pub use mux::{Mux, Obstructed};
-pub use outcome::{
-    Content, Ended, Frame, LimitKind, Outcome, Output, PromptFrame, ResourceBody, Role, ToolError,
-    ToolErrorKind, Usage, bytes,
-};
+pub use outcome::{Ended, Frame, LimitKind, Outcome, ToolError, ToolErrorKind, Usage, bytes};
 pub use places::PlaceRules;
 pub use sandbox::{Changes, Reading, SandboxMount, SandboxSpec};
 

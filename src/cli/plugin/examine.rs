@@ -16,6 +16,7 @@ use crate::cli::text::cut;
 use crate::dist::Package;
 use crate::error::{Code, Result};
 use crate::host::DescribedTool;
+use crate::ids::is_tool_name;
 use crate::manifest::{Manifest, ToolSpec};
 use crate::registry::Offers;
 use crate::schema::{self, Interface};
@@ -156,6 +157,13 @@ fn of_plugin(
                 "Give each tool a name of its own.",
             );
             continue;
+        }
+        if !is_tool_name(&tool.name) {
+            findings.error(
+                "tool-name",
+                format!("a tool cannot be named {:?}", cut(&tool.name, LONGEST_NAME)),
+                "Use 1 to 128 letters, digits, `_`, `-` and `.`.",
+            );
         }
         let spec = specs.iter().find(|spec| spec.name == tool.name);
         let own_input = parsed(tool, "input", Some(&tool.input_schema), findings);
