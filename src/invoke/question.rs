@@ -164,8 +164,17 @@ fn of_registry(of: &Provenance, tool: &Tool) -> PolicyTool {
         id: tool.id.clone(),
         origin: match tool.entry {
             Entry::Container(_) | Entry::Sandbox => PolicyOrigin::Docker,
-            Entry::Plugin { .. } | Entry::Function(_) if of.is_installed => PolicyOrigin::Wasm,
-            Entry::Plugin { .. } | Entry::Function(_) => PolicyOrigin::File,
+            Entry::Plugin { .. }
+            | Entry::Prompt { .. }
+            | Entry::Resource
+            | Entry::Completion
+            | Entry::Function(_) => {
+                if of.is_installed {
+                    PolicyOrigin::Wasm
+                } else {
+                    PolicyOrigin::File
+                }
+            }
         },
         version: of.version.clone(),
         digest: of.digest,

@@ -67,6 +67,7 @@ impl Server {
             call: CallId::generate(),
             tool: served.reference.clone(),
             arguments: Arc::new(Value::Object(arguments)),
+            resumed: None,
             caller: Arc::new(self.caller(&context)),
             grants: Arc::clone(&offer.grants),
             limits: offer.limits.clone(),

@@ -48,6 +48,8 @@ impl Memory {
         let mut records = Vec::new();
         for tool in tools {
             records.extend(self.text(tool.name.as_bytes()));
+            // No title.
+            records.extend([0, 0, 0]);
             records.extend(self.text(b"A tool."));
             records.extend(self.text(tool.input_schema.as_bytes()));
             match tool.output_schema {
@@ -77,7 +79,9 @@ impl Memory {
                 self.words(&[0, 0, 0, is_some, at, length, content, blocks])
             }
             Returned::NeedsInput(message, schema) => {
-                let mut request = self.text(message.as_bytes()).to_vec();
+                // No name, and a form.
+                let mut request = vec![0, 0, 0, 0];
+                request.extend(self.text(message.as_bytes()));
                 request.extend(self.text(schema.as_bytes()));
                 let requests = self.words(&request);
                 self.words(&[0, 0, 1, requests, 1, 0, 0, 0])
@@ -128,7 +132,7 @@ pub fn plugin(
             {on_list}
             (i32.const {tools}))
           (func (export "toolhatch:plugin/tools@0.1.0#call-tool")
-            (param i32 i32 i32 i32 i32 i32 i32 i64 i32 i32 i32 i32 i32) (result i32)
+            (param i32 i32 i32 i32 i32 i32 i32 i64 i32 i32 i32 i32 i32 i32) (result i32)
             {on_call}
             (i32.const {returned})))
         "#

@@ -66,14 +66,14 @@ fn a_plugin_that_never_says_what_it_has_is_given_up() {
     );
     let output = run(&env, &["run", "--timeout", "1s"]).fails_with(124, "E3402");
     assert!(
-        output.stderr.contains("asking the plugin for its tools"),
+        output.stderr.contains("asking the plugin what it has"),
         "{output}"
     );
     assert!(output.elapsed < Duration::from_secs(30), "{output}");
     save(&env, &plugin(&[PLAIN], "unreachable", "", &DONE));
     let output = run(&env, &["run"]).fails_with(1, "E3404");
     assert!(
-        output.stderr.contains("asking the plugin for its tools"),
+        output.stderr.contains("asking the plugin what it has"),
         "{output}"
     );
     save(
@@ -108,9 +108,9 @@ fn tools_that_are_not_described_well_are_refused() {
             "input schema",
         ),
         (with("run", r#"{"type": 5}"#, None), "schema"),
-        (with("", "{}", None), "naming a tool"),
-        (with("a b", "{}", None), "naming a tool"),
-        (with("a\u{1b}[2J", "{}", None), "naming a tool"),
+        (with("", "{}", None), "cannot be named"),
+        (with("a b", "{}", None), "cannot be named"),
+        (with("a\u{1b}[2J", "{}", None), "cannot be named"),
     ] {
         save(&env, &plugin(&[tool], "", "", &DONE));
         let output = run(&env, &[]).fails_with(2, "E3105");

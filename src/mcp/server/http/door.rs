@@ -194,6 +194,7 @@ impl Door {
                 agent: None,
                 session: None,
                 approver: None,
+                respondent: None,
             },
         };
         let server = (self.serving)(client.profile.as_deref(), caller)?;
