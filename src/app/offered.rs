@@ -15,7 +15,7 @@ use crate::dist::MANIFEST_FILE;
 use crate::error::{Code, Error, Result};
 use crate::ids::{Digest, ToolId};
 use crate::invoke::{Caller, Provenance, ToolRef};
-use crate::registry::{Installed, Origin, Source, Stage, Tool, sandbox};
+use crate::registry::{Installed, Offers, Origin, Source, Stage, Tool, sandbox};
 
 /// A tool with the source it belongs to.
 pub struct OfferedTool {
@@ -37,6 +37,8 @@ pub struct Place {
     file: Option<PathBuf>,
     /// It is part of Toolhatch.
     is_built_in: bool,
+    /// What it has besides tools.
+    pub offers: Offers,
 }
 
 /// What was found.
@@ -73,6 +75,7 @@ impl Place {
                 Origin::File(path) => Some(path.clone()),
             },
             is_built_in: source.origin == Origin::BuiltIn,
+            offers: source.offers.clone(),
         }
     }
 
@@ -88,6 +91,34 @@ impl Place {
             is_deprecated: self.is_deprecated,
             tags: self.tags.iter().cloned().collect(),
         }
+    }
+
+    /// How a call names this tool of it, or what is called like one.
+    ///
+    /// # Errors
+    /// E3105 where it has a name that nothing can be called by.
+    pub fn reference(&self, tool: &str) -> Result<ToolRef> {
+        let tool = Some(tool.to_owned());
+        if let Some(path) = &self.file {
+            return Ok(ToolRef::File {
+                path: path.clone(),
+                tool,
+            });
+        }
+        let plugin = self.name.parse().map_err(|error| {
+            Error::new(Code::E3105, format!("naming a tool of {}", self.name)).caused_by(error)
+        })?;
+        Ok(ToolRef::Installed {
+            plugin,
+            range: VersionReq::STAR,
+            tool,
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The JSON form of lists.
@@ -135,21 +166,7 @@ impl OfferedTool {
     /// # Errors
     /// E3105 where its source has a name that nothing can be called by.
     pub fn reference(&self) -> Result<ToolRef> {
-        let tool = Some(self.tool.id.tool().to_owned());
-        if let Some(path) = &self.place.file {
-            return Ok(ToolRef::File {
-                path: path.clone(),
-                tool,
-            });
-        }
-        let plugin = self.tool.id.source().parse().map_err(|error| {
-            Error::new(Code::E3105, format!("naming {}", self.tool.id)).caused_by(error)
-        })?;
-        Ok(ToolRef::Installed {
-            plugin,
-            range: VersionReq::STAR,
-            tool,
-        })
+        self.place.reference(self.tool.id.tool())
     }
 }
 
@@ -261,6 +278,7 @@ fn add_installed(plugins: Vec<Installed>, offered: &mut Offered) {
                     is_deprecated: plugin.lifecycle.stage == Stage::Deprecated,
                     file: None,
                     is_built_in: false,
+                    offers: plugin.offers.clone(),
                 },
                 tools,
             ),
