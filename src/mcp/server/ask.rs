@@ -263,6 +263,28 @@ impl Questions {
     }
 }
 
+/// What a client would have to be able to do to answer, and says that it is not.
+pub(super) fn missing(needed: &InputNeeded, askable: Askable) -> Option<ClientCapabilities> {
+    let mut missing = serde_json::Map::new();
+    for request in &needed.requests {
+        let (name, what, can) = match &request.ask {
+            Ask::Form { .. } => ("elicitation", json!({"form": {}}), askable.form),
+            Ask::Url { .. } => ("elicitation", json!({"url": {}}), askable.url),
+            Ask::Client { method, .. } if method == "roots/list" => {
+                ("roots", json!({}), askable.roots)
+            }
+            Ask::Client { .. } => ("sampling", json!({}), askable.sampling),
+        };
+        if !can {
+            missing.insert(name.to_owned(), what);
+        }
+    }
+    if missing.is_empty() {
+        return None;
+    }
+    serde_json::from_value(Value::Object(missing)).ok()
+}
+
 /// A question as MCP has it: method and parameters.
 fn mcp(request: &InputRequest, wrong: Option<&str>) -> Value {
     let worded = |message: &str| match wrong {

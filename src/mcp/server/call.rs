@@ -11,11 +11,11 @@ use rmcp::{ErrorData, RoleServer};
 use serde_json::Value;
 
 use super::answer::{answer, failed, protocol_error, unknown_tool};
-use super::ask::{Back, Later, Now, Open, Person, Useless, askable};
+use super::ask::{Back, Later, Now, Open, Person, Useless, askable, missing};
 use super::told::{Wanted, level, telling};
 use super::{Server, search};
 use crate::error::Error;
-use crate::exec::{Approver, LogLevel, Respondent};
+use crate::exec::{Approver, Askable, LogLevel, Respondent};
 use crate::ids::{CallId, Digest};
 use crate::invoke::{Caller, Ledger as _, Report, Request, Resumed, ToolRef};
 use crate::schema::canonical;
@@ -176,6 +176,11 @@ impl Server {
                 (None, Some(subject)) if report.result.is_err() => Some(Open::Approval(subject)),
                 (None, _) => None,
             };
+            if let Some(Open::Questions(needed)) = &open
+                && let Some(missing) = missing(needed, later.askable)
+            {
+                return Err(ErrorData::missing_required_client_capability(missing));
+            }
             if let Some(open) = open {
                 return Ok(CallEnd::Asked(house.questions.ask(open, bound_to)));
             }
@@ -248,24 +253,22 @@ enum Came {
     Failed(Error),
 }
 
-/// Who can be asked about this call; nobody where the client cannot pass a question on.
+/// Who can be asked about this call, and how; nobody where a client that would have to be asked now cannot be.
 fn person(context: &RequestContext<RoleServer>, caller: &Caller) -> Option<Person> {
     let askable = askable(context.client_capabilities().as_ref());
-    if askable == crate::exec::Askable::default() {
-        return None;
-    }
     let name = person_name(caller);
-    Some(if is_old(context) {
+    if !is_old(context) {
+        return Some(Person::Later(Arc::new(Later {
+            askable,
+            name,
+            subject: Mutex::default(),
+        })));
+    }
+    (askable != Askable::default()).then(|| {
         Person::Now(Arc::new(Now {
             peer: context.peer.clone(),
             askable,
             name,
-        }))
-    } else {
-        Person::Later(Arc::new(Later {
-            askable,
-            name,
-            subject: Mutex::default(),
         }))
     })
 }

@@ -4,7 +4,7 @@
 use rmcp::model::{
     CompleteRequestParams, CompleteResult, CompletionInfo, GetPromptRequestParams,
     GetPromptResponse, GetPromptResult, ReadResourceRequestParams, ReadResourceResponse,
-    ReadResourceResult, Reference,
+    ReadResourceResult, Reference, ResultType,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
@@ -41,7 +41,8 @@ impl Server {
             CallEnd::Unrecorded(error) => return Err(protocol_error(&error)),
         };
         let output = output(&report)?;
-        let result: GetPromptResult = typed(output.to_json())?;
+        let mut result: GetPromptResult = typed(output.to_json())?;
+        result.result_type = Some(ResultType::COMPLETE);
         Ok(result.into())
     }
 
@@ -78,7 +79,8 @@ impl Server {
             .iter()
             .filter_map(|block| block.to_json().get_mut("resource").map(Value::take))
             .collect();
-        let result: ReadResourceResult = typed(json!({"contents": contents}))?;
+        let mut result: ReadResourceResult = typed(json!({"contents": contents}))?;
+        result.result_type = Some(ResultType::COMPLETE);
         Ok(result.into())
     }
 
