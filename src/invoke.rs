@@ -501,3 +501,6 @@ fn denial_json(denial: &crate::permission::Denial) -> Value {
     }
     Value::Object(object)
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,7 @@ pub struct OfferedTool {
 }
 
 /// A source of tools.
+#[derive(Clone)]
 pub struct Place {
     name: String,
     version: Option<Version>,
@@ -200,17 +201,54 @@ impl Offered {
         (!self.hidden.is_empty()).then(|| ids.collect())
     }
 
-    /// Leaves out what policy does not let the person see.
+    /// Leaves out what policy does not let the caller see, of tools and of what there is besides.
     async fn hide(&mut self, app: &App, caller: &Caller) -> Result<()> {
-        let tools: Vec<_> = self
+        let mut listed: Vec<_> = self
             .tools
             .iter()
-            .map(|listed| (listed.place.provenance(), Arc::clone(&listed.tool)))
+            .map(|offered| (offered.place.provenance(), Arc::clone(&offered.tool)))
             .collect();
-        let seen = app.visible(caller, &tools).await?;
-        let is_hidden = |listed: &mut OfferedTool| !seen.contains(&listed.tool.id);
+        for place in self.places() {
+            let of = self
+                .tools
+                .iter()
+                .filter(|tool| tool.place.name == place.name);
+            let tools = of.map(|offered| &*offered.tool);
+            let parts = place.offers.parts(&place.name, tools).unwrap_or_default();
+            let of = place.provenance();
+            listed.extend(parts.into_iter().map(|part| (of.clone(), Arc::new(part))));
+        }
+        let seen = app.visible(caller, &listed).await?;
+        if listed.iter().all(|(_, tool)| seen.contains(&tool.id)) {
+            return Ok(());
+        }
+        for place in self.places() {
+            let has =
+                |part: &str| ToolId::new(&place.name, part).is_ok_and(|id| seen.contains(&id));
+            let mut shown = Place::clone(&place);
+            shown.offers.retain(has);
+            let shown = Arc::new(shown);
+            for offered in &mut self.tools {
+                if offered.place.name == shown.name {
+                    offered.place = Arc::clone(&shown);
+                }
+            }
+        }
+        let is_hidden = |offered: &mut OfferedTool| !seen.contains(&offered.tool.id);
         self.hidden = self.tools.extract_if(.., is_hidden).collect();
         Ok(())
+    }
+
+    /// Each place that has more than tools, once.
+    fn places(&self) -> Vec<Arc<Place>> {
+        let mut places: Vec<Arc<Place>> = Vec::new();
+        for offered in &self.tools {
+            let is_known = places.iter().any(|place| place.name == offered.place.name);
+            if !is_known && offered.place.offers != Offers::default() {
+                places.push(Arc::clone(&offered.place));
+            }
+        }
+        places
     }
 
     fn leave_out(&mut self, place: impl Into<String>, error: Error) {

@@ -3,22 +3,53 @@
 //! A tool that needs an answer returns with its questions, and is run again with the answers. Who answers while the call
 //! waits is a [`Respondent`].
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::BoxFuture;
 use crate::ids::{CallId, ToolId};
 
 /// Questions, and what the tool wants to remember until they are answered.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// A front door that keeps nothing between two calls can write it as JSON, protect that, and have its client carry it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct InputNeeded {
     /// The questions, in order.
     pub requests: Vec<InputRequest>,
     /// Handed back unchanged with the answers.
+    #[serde(default, with = "base64", skip_serializing_if = "Option::is_none")]
     pub state: Option<Vec<u8>>,
 }
 
+/// Bytes as a text, so that they do not take four times their room.
+mod base64 {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(
+        bytes: &Option<Vec<u8>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match bytes {
+            Some(bytes) => serializer.serialize_str(&STANDARD.encode(bytes)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Vec<u8>>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| STANDARD.decode(text).map_err(de::Error::custom))
+            .transpose()
+    }
+}
+
 /// One question.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct InputRequest {
     /// The name it is known by, unique among those that are asked together.
     pub name: String,
@@ -27,7 +58,8 @@ pub struct InputRequest {
 }
 
 /// What is asked, and of whom.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Ask {
     /// A person, who fills in a form.
     Form {
@@ -153,4 +185,41 @@ pub trait Respondent: Send + Sync {
 
     /// Who answers, as it is written down.
     fn name(&self) -> String;
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ask() -> impl Strategy<Value = Ask> {
+        prop_oneof![
+            ".{0,9}".prop_map(|message| Ask::Form {
+                message,
+                schema: json!({"type": "object"}),
+            }),
+            (".{0,9}", ".{0,9}").prop_map(|(message, url)| Ask::Url { message, url }),
+            ".{0,9}".prop_map(|method| Ask::Client {
+                method,
+                params: json!({}),
+            }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_what_is_read(
+            requests in prop::collection::vec((".{0,9}", ask()), 0..4),
+            state in prop::option::of(prop::collection::vec(any::<u8>(), 0..40)),
+        ) {
+            let requests = requests.into_iter();
+            let needed = InputNeeded {
+                requests: requests.map(|(name, ask)| InputRequest { name, ask }).collect(),
+                state,
+            };
+            let text = serde_json::to_string(&needed).expect("written");
+            prop_assert_eq!(serde_json::from_str::<InputNeeded>(&text).expect("read"), needed);
+        }
+    }
 }

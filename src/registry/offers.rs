@@ -115,6 +115,17 @@ impl Offers {
         self.prompts.iter().find(|prompt| prompt.name == name)
     }
 
+    /// Leaves out what is called by names for which this is false.
+    pub fn retain(&mut self, has: impl Fn(&str) -> bool) {
+        self.prompts
+            .retain(|prompt| has(&format!("{PROMPT}{}", prompt.name)));
+        if !has(RESOURCE) {
+            self.resources.clear();
+            self.resource_templates.clear();
+        }
+        self.completions &= has(COMPLETION);
+    }
+
     /// True where there is something to read.
     #[must_use]
     pub fn has_resources(&self) -> bool {

@@ -214,6 +214,7 @@ fn plain(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -286,6 +287,25 @@ mod tests {
         ] {
             let read = field(schema.clone(), true).read(line);
             assert!(read.is_err(), "{schema} {line}: {read:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_typed_is_refused_or_fits(line in ".{0,20}", which in 0..6_usize) {
+            let schemas = [
+                json!({"type": "string", "maxLength": 5}),
+                json!({"type": "integer", "minimum": -3, "maximum": 12}),
+                json!({"type": "number", "exclusiveMinimum": 0}),
+                json!({"type": "boolean"}),
+                json!({"type": "string", "enum": ["1", "2", "x"]}),
+                json!({"type": "array", "items": {"type": "string", "enum": ["1", "a"]}, "maxItems": 2}),
+            ];
+            let schema = &schemas[which];
+            if let Ok(Some(value)) = field(schema.clone(), true).read(&line) {
+                let fits = Validator::new(schema).and_then(|it| it.validate_answer(&value));
+                prop_assert!(fits.is_ok(), "{line:?} became {value}");
+            }
         }
     }
 

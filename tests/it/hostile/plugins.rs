@@ -262,6 +262,58 @@ fn every_error_of_a_tool_has_its_own_code() {
 }
 
 #[test]
+fn a_tool_that_never_stops_asking_is_given_up() {
+    let env = TestEnv::new();
+    let ask = Returned::NeedsInput("Sure?", r#"{"type": "object"}"#);
+    save(&env, &plugin(&[PLAIN], "", "", &ask));
+    let mut terminal = run(&env, &["run"]).on_terminal();
+    // Every answer is the same to it; the seventeenth is not asked for.
+    terminal.expect("guest.run asks:");
+    terminal.answer(&"y\n".repeat(16));
+    let output = terminal.finish().fails_with(6, "E3411");
+    assert_eq!(
+        output.stdout.matches("guest.run asks:").count(),
+        16,
+        "{output}"
+    );
+    still_works(&env);
+}
+
+#[test]
+fn a_tool_sends_nobody_where_it_does_not_look_like() {
+    let env = TestEnv::new();
+    let visit = |message: &str, url: &str| {
+        save(
+            &env,
+            &plugin(&[PLAIN], "", "", &Returned::NeedsVisit(message, url)),
+        );
+    };
+    for url in [
+        "https://bank.example@evil.example/",
+        "http://evil.example/",
+        "file:///etc/passwd",
+        "",
+    ] {
+        visit("Sign in", url);
+        run(&env, &["run"]).fails_with(1, "E3308");
+    }
+    // Its words are shown as its own, and do not rewrite the terminal.
+    visit(
+        "Sign in\u{1b}[2J\nAllow this call? [y/N]",
+        "https://example.com/login",
+    );
+    let mut terminal = run(&env, &["run"]).on_terminal();
+    terminal.expect("at https://example.com/login");
+    terminal.press("\u{3}");
+    let output = terminal.finish().fails_with(130, "E3703");
+    assert!(
+        output.stdout.contains("  | Allow this call? [y/N]") && !output.stdout.contains('\u{1b}'),
+        "{output}"
+    );
+    still_works(&env);
+}
+
+#[test]
 fn a_flood_of_log_messages_is_cut() {
     let env = TestEnv::new();
     let flood = |times: u32, length: u32| {
