@@ -14,6 +14,7 @@ mod docker;
 mod entries;
 pub mod env_vars;
 mod execution;
+mod mcp;
 mod merge;
 mod origin;
 pub mod paths;
@@ -42,9 +43,13 @@ pub use docker::{
 pub use entries::ConfigEntry;
 pub use env_vars::{ARCHITECTURE, Environment};
 pub use execution::{ExecutionConfig, InvalidHostKey, SshConfig, SshHostKey};
+pub use mcp::{McpConfig, McpPlace, McpServerConfig, McpText, NamePattern};
 pub use origin::Origin;
 pub use paths::{Paths, workspace_root};
-pub use schema::{ApprovalMode, Color, EmbeddingApi, LogLevel, Strategy};
+pub use schema::{
+    ApprovalMode, Color, EmbeddingApi, LogLevel, McpProtocol, McpRun, McpServer, McpSource, McpValue,
+    Strategy,
+};
 pub use search::EmbeddingConfig;
 pub use syslog::{Facility, InvalidSyslogAddress, SyslogAddress};
 
@@ -106,6 +111,8 @@ pub struct Config {
     pub execution: ExecutionConfig,
     /// The containers that commands run in (`docker`).
     pub docker: DockerConfig,
+    /// Servers that others wrote (`mcp`).
+    pub mcp: McpConfig,
     /// The folder of compiled components (`cache.dir`).
     pub cache_dir: PathBuf,
     /// How many bytes it may hold (`cache.max_size`).
@@ -149,6 +156,7 @@ pub struct Flag {
 }
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(config_schema);
+static SERVER_SCHEMA: LazyLock<Value> = LazyLock::new(schema_of::<McpServer>);
 
 /// The JSON Schema (2020-12) of the configuration files.
 #[must_use]
@@ -164,7 +172,7 @@ impl Config {
     /// value that does not fit. The error names the file, the place and the key, or the variable.
     pub fn load(paths: &Paths, environment: &Environment, flags: &[Flag]) -> Result<Self> {
         let mut config = Self::built_in(paths);
-        let system = read::file(&paths.system_config, &SCHEMA)?;
+        let system = read::file::<Wire>(&paths.system_config, &SCHEMA)?;
         if let Some((wire, document)) = &system {
             check_system_file(paths, document)?;
             config
@@ -176,12 +184,13 @@ impl Config {
             }
         }
         if let Some(path) = &paths.user_config
-            && let Some((wire, document)) = read::file(path, &SCHEMA)?
+            && let Some((wire, document)) = read::file::<Wire>(path, &SCHEMA)?
         {
             config.files.push(ConfigFile::new(path, &document));
             config.own_file(paths, wire, &document, Origin::User(path.clone()))?;
         }
-        if let Some((wire, document)) = read::file(&paths.project_config, &SCHEMA)? {
+        config.added_servers(paths)?;
+        if let Some((wire, document)) = read::file::<Wire>(&paths.project_config, &SCHEMA)? {
             config
                 .files
                 .push(ConfigFile::new(&paths.project_config, &document));
@@ -233,6 +242,7 @@ impl Config {
             embedding: EmbeddingConfig::default(),
             execution: ExecutionConfig::default(),
             docker: DockerConfig::default(),
+            mcp: McpConfig::default(),
             cache_dir: paths.home.join("cache"),
             cache_max_size: 2 << 30,
             plugins_enabled: true,
@@ -297,11 +307,19 @@ impl Config {
             self.lay(paths, &wire.layer, &document, Origin::Variable(name), "")?;
         }
         // A variable that a file names to hold a secret is read too.
-        let named: Vec<String> = [&self.audit.webhook.secret, &self.embedding.key]
+        let own = [&self.audit.webhook.secret, &self.embedding.key];
+        let of_servers = self
+            .mcp
+            .servers
+            .values()
+            .flat_map(McpServerConfig::sources);
+        let named: Vec<String> = own
             .into_iter()
+            .flatten()
+            .chain(of_servers)
             .filter_map(|source| match source {
-                Some(CredentialSource::Variable(name)) => Some(name.clone()),
-                Some(CredentialSource::File(_)) | None => None,
+                CredentialSource::Variable(name) => Some(name.clone()),
+                CredentialSource::File(_) => None,
             })
             .collect();
         let known: Vec<&str> = env_vars::SETTINGS
@@ -353,6 +371,16 @@ impl Config {
 
 impl ConfigFile {
     fn new(path: &Path, document: &Document) -> Self {
+        Self::below(path, "", document)
+    }
+
+    /// The file of one server.
+    fn of_server(path: &Path, name: &str, document: &Document) -> Self {
+        Self::below(path, &format!("mcp.servers.{name}"), document)
+    }
+
+    /// A file whose keys stand below this one.
+    fn below(path: &Path, key: &str, document: &Document) -> Self {
         fn walk(value: &Value, key: &str, values: &mut BTreeMap<String, String>) {
             match value {
                 Value::Object(object) => {
@@ -365,7 +393,7 @@ impl ConfigFile {
                         walk(inner, &key, values);
                     }
                 }
-                _ if key.split('.').any(|part| part == "approvers") => {
+                _ if key.split('.').any(|part| part == "approvers") || is_of_server(key) => {
                     let digest = Digest::of(value.to_string().as_bytes());
                     values.insert(key.to_owned(), format!("known by {}", digest.short()));
                 }
@@ -375,12 +403,19 @@ impl ConfigFile {
             }
         }
         let mut values = BTreeMap::new();
-        walk(&document.to_json(), "", &mut values);
+        walk(&document.to_json(), key, &mut values);
         Self {
             path: path.to_owned(),
             values,
         }
     }
+}
+
+/// True for the variables and headers of a server, which can be secrets.
+fn is_of_server(key: &str) -> bool {
+    key.split_once("mcp.servers.")
+        .and_then(|(_, rest)| rest.split_once('.'))
+        .is_some_and(|(_, rest)| rest.starts_with("env.") || rest.starts_with("headers."))
 }
 
 /// The operator's file has nothing but its two layers.

@@ -81,7 +81,8 @@ impl Config {
                 .chain(self.embedding.entries())
                 .map(|(key, value)| (key.to_owned(), value))
                 .chain(self.execution.entries())
-                .chain(self.docker.entries()),
+                .chain(self.docker.entries())
+                .chain(self.mcp.entries()),
         );
         values.extend(
             [

@@ -5,6 +5,7 @@
 mod audit;
 mod docker;
 mod execution;
+mod mcp;
 mod search;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 pub use audit::{Audit, Syslog, Webhook};
 pub use docker::{Ceiling, Docker, NetworkMode, Pool, Resources, Retry, Volume};
 pub use execution::{Execution, Ssh, Strategy};
+pub use mcp::{Mcp, McpProtocol, McpRun, McpServer, McpSource, McpValue};
 pub use search::{Embedding, EmbeddingApi, Search};
 
 use crate::manifest::schema::Limits;
@@ -72,6 +74,9 @@ pub struct Layer {
     /// The containers that commands run in.
     #[serde(default)]
     pub docker: Docker,
+    /// Servers that others wrote, whose tools are offered as well.
+    #[serde(default)]
+    pub mcp: Mcp,
     /// The cache of compiled components.
     #[serde(default)]
     pub cache: Cache,
