@@ -10,6 +10,7 @@ pub mod web;
 
 pub mod config;
 pub mod manifest;
+pub mod mcp;
 pub mod permission;
 pub mod policy;
 pub mod resilience;
