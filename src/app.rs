@@ -8,6 +8,7 @@ mod grants;
 mod history;
 mod kept;
 mod ledger;
+mod offered;
 mod outlets;
 mod plugins;
 mod policies;
@@ -42,6 +43,7 @@ use crate::registry::{self, Embedder, Installed, Origin, Registry, Source, Tool}
 
 pub use grants::read_grants;
 pub use history::{CallFilter, History, Progress, RecordFilter, ToolCost};
+pub use offered::{LeftOut, Offered, OfferedTool, Place};
 pub use plugins::Installation;
 pub use policies::PolicyFile;
 pub use visible::Listed;

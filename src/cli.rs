@@ -16,6 +16,7 @@ mod explain;
 mod grant;
 mod grants;
 mod history;
+mod mcp;
 pub mod output;
 mod plugin;
 mod policy;
@@ -97,6 +98,7 @@ enum Command {
     Calls(calls::Args),
     Audit(audit::Args),
     Sandbox(sandbox::Args),
+    Mcp(mcp::Args),
     Cache(cache::Args),
     Config(config::Args),
     Doctor(doctor::Args),
@@ -158,8 +160,9 @@ fn run(cli: Cli, printer: &Printer) -> Result<ExitCode> {
         command => {
             let app = Arc::new(App::open(&cli.global.flags())?);
             printer.set_color(app.config.color);
-            let is_protocol =
-                printer.is_json() || matches!(&command, Command::Call(args) if args.is_lines());
+            let is_protocol = printer.is_json()
+                || matches!(&command, Command::Call(args) if args.is_lines())
+                || matches!(&command, Command::Mcp(args) if args.is_protocol());
             if !is_protocol {
                 app.lend_stdout(output::records);
             }
@@ -194,6 +197,7 @@ fn run(cli: Cli, printer: &Printer) -> Result<ExitCode> {
                 Command::Calls(args) => args.run(&app, printer),
                 Command::Audit(args) => args.run(&app, printer),
                 Command::Sandbox(args) => args.run(&app),
+                Command::Mcp(args) => args.run(&app, printer),
                 Command::Cache(args) => args.run(&app),
                 Command::Config(args) => args.run(&app),
                 Command::Doctor(args) => args.run(&cli.global.flags()),

@@ -10,7 +10,6 @@ pub mod web;
 
 pub mod config;
 pub mod manifest;
-pub mod mcp;
 pub mod permission;
 pub mod policy;
 pub mod resilience;
@@ -29,4 +28,7 @@ pub mod host;
 pub mod invoke;
 
 pub mod app;
+
+pub mod mcp;
+
 pub mod cli;

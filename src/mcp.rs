@@ -1,5 +1,12 @@
-//! The Model Context Protocol: servers of others as sources of tools, and our tools for the clients of others.
+//! The Model Context Protocol: servers of others as sources of tools, and what Toolhatch runs, offered to agents. The only
+//! place that names rmcp.
 //!
-//! The only place that names rmcp. The two sides meet in the registry and the pipeline, and nowhere else.
+//! What is served and what is bridged meet in the registry and the pipeline, see `docs/design/007-mcp.md`.
+
+#![expect(
+    deprecated,
+    reason = "messages, sampling and roots are deprecated from 2026-07-28 on, and what older peers have"
+)]
 
 pub mod bridge;
+pub mod server;

@@ -1,5 +1,6 @@
 //! The tools there are: what people list, show and search, and what a call is resolved to.
 
+mod effects;
 mod given;
 mod installed;
 mod lifecycle;
@@ -20,6 +21,7 @@ use crate::permission::{Kind, Request, Scope};
 use crate::schema::Validator;
 use crate::store::Store;
 
+pub use effects::Effects;
 pub use given::{Difference, Given};
 pub use installed::{Descriptor, Installed, Locked};
 pub use lifecycle::{Day, Lifecycle, Stage};
@@ -73,6 +75,8 @@ pub struct Tool {
     pub untrusted_output: bool,
     /// Arguments of nearly the right type are taken for what they clearly stand for.
     pub coerce: bool,
+    /// What a call can do, as far as its source asks for it.
+    pub effects: Effects,
     /// The compiled schemas, made when they are first needed.
     pub validators: Validators,
 }
@@ -184,6 +188,7 @@ impl Tool {
         object.insert("risk".into(), json!(self.risk.word()));
         object.insert("untrusted_output".into(), self.untrusted_output.into());
         object.insert("coerce".into(), self.coerce.into());
+        object.insert("effects".into(), json!(self.effects));
         Value::Object(object)
     }
 }

@@ -12,7 +12,7 @@ use crate::exec::Entry;
 use crate::host::DescribedTool;
 use crate::ids::ToolId;
 use crate::manifest::{Manifest, Risk, ToolSpec};
-use crate::registry::{Descriptor, KnownRequests, Source, Stage, Tool, Validators};
+use crate::registry::{Descriptor, Effects, KnownRequests, Source, Stage, Tool, Validators};
 use crate::schema::{self, Function};
 
 /// What every component for our world exports.
@@ -75,7 +75,7 @@ pub(super) async fn build(app: &App, found: Found) -> Result<Source> {
             format!("{name} has two tools named {:?}", twice.id.tool()),
         ));
     }
-    Ok(Source {
+    let mut source = Source {
         name,
         origin,
         artifact: package.artifact,
@@ -90,9 +90,18 @@ pub(super) async fn build(app: &App, found: Found) -> Result<Source> {
             (life.stage == Stage::Deprecated)
                 .then(|| format!("{} {} {}", installed.name, installed.version, life.advice()))
         }),
-        tools: tools.into_iter().map(Arc::new).collect::<Vec<_>>(),
+        tools: Vec::new(),
         requested: KnownRequests::default(),
-    })
+    };
+    // What cannot be read is told to whoever calls a tool of it; until then it counts as everything.
+    let effects = source
+        .requested(&app.paths.variables())
+        .map_or(Effects::UNKNOWN, |requested| Effects::of(&requested.scope));
+    source.tools = tools
+        .into_iter()
+        .map(|tool| Arc::new(Tool { effects, ..tool }))
+        .collect();
+    Ok(source)
 }
 
 fn is_plugin(manifest: &Manifest) -> bool {
@@ -128,6 +137,7 @@ fn manifest_tool(source: &str, spec: &ToolSpec) -> Result<Tool> {
         risk: spec.risk,
         untrusted_output: spec.untrusted_output,
         coerce: spec.coerce,
+        effects: Effects::UNKNOWN,
         validators: Validators::default(),
     })
 }
@@ -229,6 +239,7 @@ fn described_tool(source: &str, tool: DescribedTool, specs: &[ToolSpec]) -> Resu
         risk: spec.map_or(Risk::default(), |spec| spec.risk),
         untrusted_output: spec.is_some_and(|spec| spec.untrusted_output),
         coerce: spec.is_some_and(|spec| spec.coerce),
+        effects: Effects::UNKNOWN,
         validators: Validators::default(),
     })
 }
@@ -263,6 +274,7 @@ fn custom_tool(source: &str, function: Function, spec: Option<&ToolSpec>) -> Res
         untrusted_output: spec.is_some_and(|spec| spec.untrusted_output),
         coerce: spec.is_some_and(|spec| spec.coerce),
         entry: Entry::Function(Arc::new(function)),
+        effects: Effects::UNKNOWN,
         validators: Validators::default(),
     })
 }

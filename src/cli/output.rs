@@ -3,7 +3,9 @@
 //! Results go to standard output, everything about them to standard error. What a stranger's tool wrote is shown without
 //! the control characters that could rewrite a terminal, unless it goes into a file or a pipe.
 
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -54,6 +56,18 @@ impl CommandOutput {
 /// Standard output for records of the audit log.
 pub fn records() -> Box<dyn Write + Send> {
     Box::new(io::stdout())
+}
+
+/// The standard streams, for a protocol alone. What anything else writes to standard output from here on goes to standard
+/// error.
+///
+/// # Errors
+/// Where the process has no such streams.
+pub fn protocol_streams() -> io::Result<(File, File)> {
+    let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    rustix::stdio::dup2_stdout(io::stderr())?;
+    Ok((input, output))
 }
 
 /// Writes results and messages.

@@ -103,6 +103,16 @@ pub(crate) struct HttpRequest<'a> {
 }
 
 impl HttpScope {
+    /// True where every request of it asks for something and changes nothing, as far as its method says (RFC 9110 §9.2.1).
+    #[must_use]
+    pub fn only_reads(&self) -> bool {
+        self.methods.as_ref().is_some_and(|methods| {
+            methods
+                .iter()
+                .all(|method| matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS"))
+        })
+    }
+
     /// Every request to every host.
     #[must_use]
     pub fn everything() -> Self {

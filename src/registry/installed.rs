@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::lifecycle::{Day, Lifecycle, Stage};
-use super::{Registry, Tool, Validators};
+use super::{Effects, Registry, Tool, Validators};
 use crate::error::{Code, Error, Result};
 use crate::exec::Entry;
 use crate::ids::{Digest, PluginName, ToolId};
@@ -59,6 +59,9 @@ pub struct Descriptor {
     /// Arguments of nearly the right type are taken for what they clearly stand for.
     #[serde(default)]
     pub coerce: bool,
+    /// What a call can do, as far as the plugin asks for it.
+    #[serde(default)]
+    pub effects: Effects,
 }
 
 /// A dependency and what it was resolved to.
@@ -88,6 +91,7 @@ impl Descriptor {
             risk: tool.risk.word().to_owned(),
             untrusted_output: tool.untrusted_output,
             coerce: tool.coerce,
+            effects: tool.effects,
         }
     }
 
@@ -122,6 +126,7 @@ impl Descriptor {
             risk,
             untrusted_output: self.untrusted_output,
             coerce: self.coerce,
+            effects: self.effects,
             validators: Validators::default(),
         })
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde_json::{Value, json};
 
-use super::{KnownRequests, Origin, Source, Tool, Validators};
+use super::{Effects, KnownRequests, Origin, Source, Tool, Validators};
 use crate::error::{Code, Error, Result};
 use crate::exec::{Artifact, Entry};
 use crate::ids::{InvalidId, ToolId};
@@ -116,6 +116,7 @@ fn build() -> Result<Arc<Source>, InvalidId> {
         risk: Risk::Medium,
         untrusted_output: true,
         coerce: false,
+        effects: Effects::UNKNOWN,
         validators: Validators::default(),
     };
     // What its bytes are to a plugin, its description is to this tool: a change of it is a change of the tool.

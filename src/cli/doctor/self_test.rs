@@ -22,7 +22,7 @@ use crate::manifest::{LimitRequest, Limits, Risk, Variables};
 use crate::permission::{Grants, Scope, Sensitive};
 use crate::policy::Policies;
 use crate::policy::question::SessionState;
-use crate::registry::{KnownRequests, Origin, Source, Tool, Validators};
+use crate::registry::{Effects, KnownRequests, Origin, Source, Tool, Validators};
 use crate::schema::{input_schema, read_component};
 
 /// The component whose text is in the tests below: `answer` gives 42, `spin` never ends.
@@ -67,6 +67,7 @@ impl Guest {
                     risk: Risk::Low,
                     untrusted_output: false,
                     coerce: false,
+                    effects: Effects::UNKNOWN,
                     validators: Validators::default(),
                 }))
             })

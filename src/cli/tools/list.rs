@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::gather::{Listed, gather};
-use crate::app::App;
+use super::{row, warnings};
+use crate::app::{App, OfferedTool};
 use crate::cli::block_on;
 use crate::cli::output::{CommandOutput, Printer};
 use crate::cli::table::{Fit, table};
 use crate::error::Result;
+use crate::invoke::Caller;
 
 /// List tools: those of installed plugins and of the configured search paths, or those of the files that are named.
 #[derive(Debug, clap::Args)]
@@ -27,24 +28,24 @@ pub struct Args {
 impl Args {
     /// Runs the command.
     pub fn run(self, app: &Arc<App>, printer: &Printer) -> Result<CommandOutput> {
-        let gathered = block_on(gather(app, &self.files))?;
-        let text = if gathered.tools.is_empty() {
+        let offered = block_on(app.offered(&self.files, &Caller::of_process()))?;
+        let text = if offered.tools.is_empty() {
             "There are no tools. Install a plugin with `toolhatch plugin install FILE`, or name a file.".to_owned()
         } else {
-            let rows = gathered.tools.iter().map(Listed::row);
+            let rows = offered.tools.iter().map(row);
             table(&["TOOL", "RISK", "DESCRIPTION"], 2, Fit::Cut, rows)
         };
         let mut json = Value::Null;
         // Schemas of hundreds of tools are much to copy for nothing.
         if printer.is_json() {
-            let tools: Value = gathered.tools.iter().map(Listed::to_json).collect();
-            json = json!({"left_out": gathered.left_out()});
+            let tools: Value = offered.tools.iter().map(OfferedTool::to_json).collect();
+            json = json!({"left_out": offered.left_out_json()});
             if let Some(object) = json.as_object_mut() {
                 object.insert("tools".into(), tools);
             }
         }
         Ok(CommandOutput {
-            warnings: gathered.warnings(),
+            warnings: warnings(&offered),
             ..CommandOutput::new(text, json)
         })
     }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::gather::{Gathered, Listed, gather};
-use crate::app::App;
+use super::row;
+use crate::app::{App, Offered, OfferedTool};
 use crate::cli::block_on;
 use crate::cli::output::CommandOutput;
 use crate::cli::table::{Fit, table};
 use crate::cli::text::{count, nearest, one_line};
 use crate::error::Result;
+use crate::invoke::Caller;
 use crate::registry::{Document, ToolSearch};
 
 /// How many tools are ranked at most.
@@ -38,10 +39,10 @@ pub struct Args {
 impl Args {
     /// Runs the command.
     pub fn run(self, app: &Arc<App>) -> Result<CommandOutput> {
-        let (gathered, found, mut warnings) = block_on(async {
-            let gathered = gather(app, &self.files).await?;
+        let (offered, found, mut warnings) = block_on(async {
+            let offered = app.offered(&self.files, &Caller::of_process()).await?;
             // All of them, so that the index is the same whoever asks.
-            let documents: Vec<Document> = gathered
+            let documents: Vec<Document> = offered
                 .all()
                 .map(|listed| Document::of(&listed.tool, &listed.place.tags))
                 .collect();
@@ -65,22 +66,22 @@ impl Args {
                 .search(
                     &documents,
                     &self.words.join(" "),
-                    gathered.seen().as_ref(),
+                    offered.seen().as_ref(),
                     MOST,
                 )
                 .await?;
             search.close().await;
-            warnings.extend(gathered.warnings());
-            Ok((gathered, found, warnings))
+            warnings.extend(super::warnings(&offered));
+            Ok((offered, found, warnings))
         })?;
         let total = found.hits.len();
         warnings.extend(found.warnings);
-        let found: Vec<(&Listed, f64)> = found
+        let found: Vec<(&OfferedTool, f64)> = found
             .hits
             .iter()
             .take(self.limit)
             .filter_map(|hit| {
-                let listed = gathered
+                let listed = offered
                     .tools
                     .iter()
                     .find(|listed| listed.tool.id == hit.id)?;
@@ -88,9 +89,9 @@ impl Args {
             })
             .collect();
         let mut text = if total == 0 {
-            nothing(&gathered, &self.words)
+            nothing(&offered, &self.words)
         } else {
-            let rows = found.iter().map(|(listed, _)| listed.row());
+            let rows = found.iter().map(|(listed, _)| row(listed));
             table(&["TOOL", "RISK", "DESCRIPTION"], 2, Fit::Cut, rows)
         };
         if found.len() < total {
@@ -109,7 +110,7 @@ impl Args {
                 json
             })
             .collect();
-        let json = json!({"hits": hits, "total": total, "left_out": gathered.left_out(), "warnings": warnings});
+        let json = json!({"hits": hits, "total": total, "left_out": offered.left_out_json(), "warnings": warnings});
         Ok(CommandOutput {
             warnings,
             ..CommandOutput::new(text, json)
@@ -118,9 +119,9 @@ impl Args {
 }
 
 /// What to say where nothing fits: perhaps a word of a name was meant.
-fn nothing(gathered: &Gathered, words: &[String]) -> String {
+fn nothing(offered: &Offered, words: &[String]) -> String {
     let said = words.join(" ");
-    let ids: Vec<String> = gathered
+    let ids: Vec<String> = offered
         .tools
         .iter()
         .map(|listed| listed.tool.id.to_string())
@@ -132,7 +133,7 @@ fn nothing(gathered: &Gathered, words: &[String]) -> String {
     let meant = words
         .iter()
         .find_map(|word| nearest(word, names.iter().copied()));
-    let searched = count(gathered.tools.len(), "tool");
+    let searched = count(offered.tools.len(), "tool");
     match meant {
         Some(meant) => format!("Nothing fits {said:?} among {searched}. Did you mean `{meant}`?"),
         None => format!(

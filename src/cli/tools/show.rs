@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::gather::Place;
 use super::parameters::{Parameter, parameters};
-use crate::app::{App, choose_tool};
+use crate::app::{App, Place, choose_tool};
 use crate::cli::block_on;
 use crate::cli::output::CommandOutput;
 use crate::cli::plugin::asks;

@@ -225,11 +225,11 @@ impl Connection {
         let mut config = StreamableHttpClientTransportConfig::with_uri(url.to_string());
         config.max_concurrent_requests = spec.connections;
         config.max_sse_event_size = spec.max_message;
-        config.retry_config = Arc::new(ExponentialBackoff {
-            max_times: Some(5),
-            base_duration: Duration::from_millis(500),
-            max_delay: Some(Duration::from_secs(10)),
-        });
+        let mut backoff = ExponentialBackoff::default();
+        backoff.max_times = Some(5);
+        backoff.base_duration = Duration::from_millis(500);
+        backoff.max_delay = Some(Duration::from_secs(10));
+        config.retry_config = Arc::new(backoff);
         let transport = StreamableHttpClientTransport::with_client(backend, config);
         let opened = Self::handshake(spec, transport, wire, era, begun).await;
         match opened {

@@ -47,14 +47,13 @@ pub(super) struct Pages {
 impl Pages {
     /// Takes a page, and gives the cursor of the next one where there is one to be read.
     pub(super) fn take(&mut self, page: &Value) -> Option<String> {
-        let listing = &mut self.listing;
-        listing.pages += 1;
-        listing.bytes += page.to_string().len();
+        self.listing.pages += 1;
+        self.listing.bytes += page.to_string().len();
         match page.get("tools") {
             Some(Value::Array(tools)) => {
                 for raw in tools {
-                    if listing.tools.len() >= MAX_TOOLS {
-                        listing.warnings.push(format!(
+                    if self.listing.tools.len() >= MAX_TOOLS {
+                        self.warn(format!(
                             "it lists more than {MAX_TOOLS} tools; the rest is left out"
                         ));
                         return None;
@@ -62,11 +61,16 @@ impl Pages {
                     self.add(raw);
                 }
             }
-            _ => listing
-                .warnings
-                .push(format!("page {} has no list of tools in it", listing.pages)),
+            _ => self.warn(format!(
+                "page {} has no list of tools in it",
+                self.listing.pages
+            )),
         }
         self.next(page.get("nextCursor"))
+    }
+
+    fn warn(&mut self, text: String) {
+        self.listing.warnings.push(text);
     }
 
     fn add(&mut self, raw: &Value) {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::*;
 use crate::exec::Entry;
 use crate::manifest::Risk;
-use crate::registry::{Tool, Validators};
+use crate::registry::{Effects, Tool, Validators};
 use crate::store::PlainIndex;
 
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/search");
@@ -66,6 +66,7 @@ pub(super) fn tool(id: &str, description: &str) -> Tool {
         risk: Risk::Low,
         untrusted_output: false,
         coerce: false,
+        effects: Effects::UNKNOWN,
         validators: Validators::default(),
     }
 }

@@ -7,30 +7,31 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use semver::Version;
+use semver::{Version, VersionReq};
 use serde_json::{Value, json};
 
-use crate::app::App;
-use crate::cli::text::{count, cut, one_line};
+use super::App;
 use crate::dist::MANIFEST_FILE;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::ids::{Digest, ToolId};
 use crate::invoke::{Caller, Provenance, ToolRef};
 use crate::registry::{Installed, Origin, Source, Stage, Tool, sandbox};
 
 /// A tool with the source it belongs to.
-pub(super) struct Listed {
-    pub(super) tool: Arc<Tool>,
-    pub(super) place: Arc<Place>,
+pub struct OfferedTool {
+    /// The tool.
+    pub tool: Arc<Tool>,
+    /// Where it comes from.
+    pub place: Arc<Place>,
 }
 
 /// A source of tools.
-pub(super) struct Place {
+pub struct Place {
     name: String,
     version: Option<Version>,
     digest: Digest,
     /// Words that a person put on it.
-    pub(super) tags: Vec<String>,
+    pub tags: Vec<String>,
     is_deprecated: bool,
     /// Where it lies, if it is not installed.
     file: Option<PathBuf>,
@@ -40,21 +41,27 @@ pub(super) struct Place {
 
 /// What was found.
 #[derive(Default)]
-pub(super) struct Gathered {
-    pub(super) tools: Vec<Listed>,
-    left_out: Vec<LeftOut>,
+pub struct Offered {
+    /// The tools that may be seen.
+    pub tools: Vec<OfferedTool>,
+    /// Sources that cannot be used.
+    pub left_out: Vec<LeftOut>,
     /// Those that policy hides.
-    hidden: Vec<Listed>,
+    pub hidden: Vec<OfferedTool>,
 }
 
 /// A source that cannot be used.
-struct LeftOut {
-    place: String,
-    error: Error,
+pub struct LeftOut {
+    /// What it is, as people know it.
+    pub place: String,
+    /// Why not.
+    pub error: Error,
 }
 
 impl Place {
-    pub(super) fn of(source: &Source) -> Self {
+    /// The place of a source that was read.
+    #[must_use]
+    pub fn of(source: &Source) -> Self {
         Self {
             name: source.name.clone(),
             version: source.version().cloned(),
@@ -83,7 +90,9 @@ impl Place {
         }
     }
 
-    pub(super) fn to_json(&self) -> Value {
+    /// The JSON form of lists.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
         json!({
             "name": self.name,
             "version": self.version.as_ref().map(ToString::to_string),
@@ -95,8 +104,9 @@ impl Place {
         })
     }
 
-    /// `files 1.0.0, installed`.
-    pub(super) fn in_words(&self) -> String {
+    /// As people read it: `files 1.0.0, installed`.
+    #[must_use]
+    pub fn in_words(&self) -> String {
         let version = self
             .version
             .as_ref()
@@ -109,9 +119,10 @@ impl Place {
     }
 }
 
-impl Listed {
+impl OfferedTool {
     /// The tool with its source.
-    pub(super) fn to_json(&self) -> Value {
+    #[must_use]
+    pub fn to_json(&self) -> Value {
         let mut json = self.tool.to_json();
         if let Some(object) = json.as_object_mut() {
             object.insert("source".into(), self.place.to_json());
@@ -119,40 +130,33 @@ impl Listed {
         json
     }
 
-    /// Its row in a table: id, risk, description.
-    pub(super) fn row(&self) -> Vec<String> {
-        vec![
-            self.tool.id.to_string(),
-            self.tool.risk.word().to_owned(),
-            self.tool.description.clone(),
-        ]
+    /// How a call names it.
+    ///
+    /// # Errors
+    /// E3105 where its source has a name that nothing can be called by.
+    pub fn reference(&self) -> Result<ToolRef> {
+        let tool = Some(self.tool.id.tool().to_owned());
+        if let Some(path) = &self.place.file {
+            return Ok(ToolRef::File {
+                path: path.clone(),
+                tool,
+            });
+        }
+        let plugin = self.tool.id.source().parse().map_err(|error| {
+            Error::new(Code::E3105, format!("naming {}", self.tool.id)).caused_by(error)
+        })?;
+        Ok(ToolRef::Installed {
+            plugin,
+            range: VersionReq::STAR,
+            tool,
+        })
     }
 }
 
-impl Gathered {
-    /// A sentence for each source that was left out.
-    pub(super) fn warnings(&self) -> Vec<String> {
-        let hidden = (!self.hidden.is_empty()).then(|| {
-            format!(
-                "{} hidden by policy (`tool.list`)",
-                count(self.hidden.len(), "tool")
-            )
-        });
-        self.left_out
-            .iter()
-            .map(|left_out| {
-                format!(
-                    "{} was left out: {}",
-                    left_out.place,
-                    cut(&one_line(&left_out.error), 300)
-                )
-            })
-            .chain(hidden)
-            .collect()
-    }
-
+impl Offered {
     /// The sources that were left out, for programs.
-    pub(super) fn left_out(&self) -> Value {
+    #[must_use]
+    pub fn left_out_json(&self) -> Value {
         self.left_out
             .iter()
             .map(|left_out| json!({"source": left_out.place, "error": left_out.error.to_json()}))
@@ -161,32 +165,33 @@ impl Gathered {
 
     fn add(&mut self, place: Place, tools: impl IntoIterator<Item = Arc<Tool>>) {
         let place = Arc::new(place);
-        self.tools.extend(tools.into_iter().map(|tool| Listed {
+        self.tools.extend(tools.into_iter().map(|tool| OfferedTool {
             tool,
             place: Arc::clone(&place),
         }));
     }
 
     /// Every tool, hidden or not.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Listed> {
+    pub fn all(&self) -> impl Iterator<Item = &OfferedTool> {
         self.tools.iter().chain(&self.hidden)
     }
 
     /// The tools that are not hidden; nothing where none is hidden.
-    pub(super) fn seen(&self) -> Option<HashSet<ToolId>> {
+    #[must_use]
+    pub fn seen(&self) -> Option<HashSet<ToolId>> {
         let ids = self.tools.iter().map(|listed| listed.tool.id.clone());
         (!self.hidden.is_empty()).then(|| ids.collect())
     }
 
     /// Leaves out what policy does not let the person see.
-    async fn hide(&mut self, app: &App) -> Result<()> {
+    async fn hide(&mut self, app: &App, caller: &Caller) -> Result<()> {
         let tools: Vec<_> = self
             .tools
             .iter()
             .map(|listed| (listed.place.provenance(), Arc::clone(&listed.tool)))
             .collect();
-        let seen = app.visible(&Caller::of_process(), &tools).await?;
-        let is_hidden = |listed: &mut Listed| !seen.contains(&listed.tool.id);
+        let seen = app.visible(caller, &tools).await?;
+        let is_hidden = |listed: &mut OfferedTool| !seen.contains(&listed.tool.id);
         self.hidden = self.tools.extract_if(.., is_hidden).collect();
         Ok(())
     }
@@ -199,40 +204,43 @@ impl Gathered {
     }
 }
 
-/// The tools of `files`, or, where none are named, of the installed plugins and the search paths.
-///
-/// # Errors
-/// E3109 where the list of installed plugins is damaged; what loading a file gives where that file is named.
-pub(super) async fn gather(app: &App, files: &[PathBuf]) -> Result<Gathered> {
-    let mut gathered = Gathered::default();
-    for path in files {
-        match several(path) {
-            Some(entries) => {
-                for entry in entries {
-                    attempt(app, &entry, &mut gathered, |_| true).await;
+impl App {
+    /// The tools that this caller may see: those of `files`, or, where none are named, of the installed plugins and the
+    /// search paths.
+    ///
+    /// # Errors
+    /// E3109 where the list of installed plugins is damaged; what loading a file gives where that file is named.
+    pub async fn offered(&self, files: &[PathBuf], caller: &Caller) -> Result<Offered> {
+        let mut offered = Offered::default();
+        for path in files {
+            match several(path) {
+                Some(entries) => {
+                    for entry in entries {
+                        attempt(self, &entry, &mut offered, |_| true).await;
+                    }
                 }
+                None => add_file(self, path, &mut offered, |_| true).await?,
             }
-            None => add_file(app, path, &mut gathered, |_| true).await?,
         }
-    }
-    if files.is_empty() {
-        let mut installed = app.registry().await?.plugins().await?;
-        installed.retain(|plugin| plugin.lifecycle.stage.runs());
-        let names: Vec<_> = installed.iter().map(|plugin| plugin.name.clone()).collect();
-        add_installed(installed, &mut gathered);
-        let sandbox = sandbox()?;
-        gathered.add(Place::of(&sandbox), sandbox.tools.iter().map(Arc::clone));
-        let is_new = |name: &str| !names.iter().any(|other| other.as_str() == name);
-        for path in app.search_path_entries() {
-            attempt(app, &path, &mut gathered, is_new).await;
+        if files.is_empty() {
+            let mut installed = self.registry().await?.plugins().await?;
+            installed.retain(|plugin| plugin.lifecycle.stage.runs());
+            let names: Vec<_> = installed.iter().map(|plugin| plugin.name.clone()).collect();
+            add_installed(installed, &mut offered);
+            let sandbox = sandbox()?;
+            offered.add(Place::of(&sandbox), sandbox.tools.iter().map(Arc::clone));
+            let is_new = |name: &str| !names.iter().any(|other| other.as_str() == name);
+            for path in self.search_path_entries() {
+                attempt(self, &path, &mut offered, is_new).await;
+            }
         }
+        offered.hide(self, caller).await?;
+        Ok(offered)
     }
-    gathered.hide(app).await?;
-    Ok(gathered)
 }
 
 /// The tools of the highest version of each plugin: the one that a call without a version gets.
-fn add_installed(plugins: Vec<Installed>, gathered: &mut Gathered) {
+fn add_installed(plugins: Vec<Installed>, offered: &mut Offered) {
     let mut last = None;
     for plugin in plugins {
         if last.replace(plugin.name.clone()).as_ref() == Some(&plugin.name) {
@@ -244,7 +252,7 @@ fn add_installed(plugins: Vec<Installed>, gathered: &mut Gathered) {
             .map(|tool| tool.into_tool(&plugin.name).map(Arc::new))
             .collect::<Result<Vec<_>>>();
         match tools {
-            Ok(tools) => gathered.add(
+            Ok(tools) => offered.add(
                 Place {
                     name: plugin.name.to_string(),
                     version: Some(plugin.version.clone()),
@@ -256,21 +264,21 @@ fn add_installed(plugins: Vec<Installed>, gathered: &mut Gathered) {
                 },
                 tools,
             ),
-            Err(error) => gathered.leave_out(format!("{} {}", plugin.name, plugin.version), error),
+            Err(error) => offered.leave_out(format!("{} {}", plugin.name, plugin.version), error),
         }
     }
 }
 
-async fn attempt(app: &App, path: &Path, gathered: &mut Gathered, wanted: impl Fn(&str) -> bool) {
-    if let Err(error) = add_file(app, path, gathered, wanted).await {
-        gathered.leave_out(path.display().to_string(), error);
+async fn attempt(app: &App, path: &Path, offered: &mut Offered, wanted: impl Fn(&str) -> bool) {
+    if let Err(error) = add_file(app, path, offered, wanted).await {
+        offered.leave_out(path.display().to_string(), error);
     }
 }
 
 async fn add_file(
     app: &App,
     path: &Path,
-    gathered: &mut Gathered,
+    offered: &mut Offered,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<()> {
     let reference = ToolRef::File {
@@ -282,7 +290,7 @@ async fn add_file(
         return Ok(());
     }
     let source = app.source(&reference).await?;
-    gathered.add(Place::of(&source), source.tools.iter().map(Arc::clone));
+    offered.add(Place::of(&source), source.tools.iter().map(Arc::clone));
     Ok(())
 }
 

@@ -1,0 +1,186 @@
+//! The MCP server: every tool of Toolhatch for any agent.
+//!
+//! Both eras on one endpoint: the stateless revision 2026-07-28, and the handshake of the revisions before it. What a client
+//! calls goes through the pipeline like everything else; what a person granted for good, and what whoever started the server
+//! allowed, is what the calls may do. Nothing that a client or a model says widens it.
+
+mod answer;
+mod call;
+mod describe;
+pub mod names;
+mod shelf;
+mod stdio;
+mod told;
+mod watch;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult, LoggingLevel,
+    PaginatedRequestParams, ServerCapabilities, ServerConfig, SetLevelRequestParams,
+    SubscriptionFilter,
+};
+use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+
+pub use shelf::Selection;
+pub use stdio::serve_stdio;
+
+use self::shelf::{Shelf, Shelves};
+use self::watch::Changes;
+use crate::app::App;
+use crate::error::Result;
+use crate::exec::{EventLimits, LogLevel};
+use crate::invoke::{Caller, Pipeline};
+use crate::manifest::LimitRequest;
+use crate::permission::Grants;
+
+/// What is served, and on what terms.
+#[derive(Debug)]
+pub struct Offer {
+    /// Which tools.
+    pub selection: Selection,
+    /// What whoever started the server allows its calls, besides what is granted for good.
+    pub grants: Arc<Grants>,
+    /// Limits of each call, below the ceiling.
+    pub limits: LimitRequest,
+    /// How much of what calls tell is kept.
+    pub events: EventLimits,
+    /// Who the clients are, where nothing is known of them.
+    pub caller: Caller,
+}
+
+/// What all connections share.
+struct Shared {
+    app: Arc<App>,
+    pipeline: Pipeline,
+    offer: Offer,
+    shelves: Shelves,
+    changes: Changes,
+}
+
+impl Shared {
+    async fn refill(&self) -> Result<Arc<Shelf>> {
+        self.shelves.refill(&self.app, &self.offer.caller).await
+    }
+}
+
+/// One connection to a client, or one request where there are no connections.
+#[derive(Clone)]
+pub struct Server {
+    shared: Arc<Shared>,
+    /// From which level on messages of tools are passed on; the place in [`LEVELS`].
+    level: Arc<AtomicU8>,
+}
+
+/// The levels that a client can set, by number.
+const LEVELS: [LogLevel; 5] = [
+    LogLevel::Trace,
+    LogLevel::Debug,
+    LogLevel::Info,
+    LogLevel::Warn,
+    LogLevel::Error,
+];
+
+const INSTRUCTIONS: &str = "Each tool runs in a sandbox and can do no more than a person granted it. A call that is \
+     refused says what is missing: a person can grant it, you cannot. Do not try to work around a refusal.";
+
+impl Server {
+    /// A server of these tools.
+    ///
+    /// # Errors
+    /// Those of [`App::pipeline`].
+    pub fn new(app: &Arc<App>, offer: Offer) -> Result<Self> {
+        Ok(Self {
+            shared: Arc::new(Shared {
+                pipeline: app.pipeline()?,
+                app: Arc::clone(app),
+                shelves: Shelves::new(offer.selection.clone()),
+                changes: Changes::new(),
+                offer,
+            }),
+            level: Arc::new(AtomicU8::new(2)),
+        })
+    }
+
+    fn level(&self) -> LogLevel {
+        let number = usize::from(self.level.load(Ordering::Relaxed));
+        LEVELS.get(number).copied().unwrap_or(LogLevel::Info)
+    }
+
+    fn set_level_of(&self, level: LoggingLevel) {
+        let level = told::level(level);
+        let number = LEVELS.iter().position(|other| *other == level);
+        let number = number.and_then(|number| u8::try_from(number).ok());
+        self.level.store(number.unwrap_or(2), Ordering::Relaxed);
+    }
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let mut capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .build();
+        capabilities.logging = Some(rmcp::model::JsonObject::new());
+        let implementation = Implementation::new("toolhatch", env!("CARGO_PKG_VERSION"))
+            .with_title("Toolhatch")
+            .with_description("Runs the tools of AI agents behind one gate");
+        ServerConfig::new(capabilities)
+            .with_server_info(implementation)
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn list_tools(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> std::result::Result<ListToolsResult, ErrorData> {
+        let told = |error| answer::protocol_error(&error);
+        let shelf = self.shared.refill().await.map_err(told)?;
+        for left_out in &shelf.left_out {
+            tracing::warn!("a tool is not served: {left_out}");
+        }
+        let described = shelf.served().iter().map(|served| served.described.clone());
+        Ok(ListToolsResult::with_all_items(described.collect()))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> std::result::Result<CallToolResponse, ErrorData> {
+        self.call(request, context).await
+    }
+
+    fn get_tool(&self, name: &str) -> Option<rmcp::model::Tool> {
+        let shelf = self.shared.shelves.known()?;
+        Some(shelf.find(name)?.described.clone())
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        self.tell_changes(context.peer);
+    }
+
+    fn accepted_subscription_filter(
+        &self,
+        requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        Some(watch::filter(requested))
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> std::result::Result<(), ErrorData> {
+        self.tell_listener(&context).await;
+        Ok(())
+    }
+
+    async fn set_level(
+        &self,
+        request: SetLevelRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> std::result::Result<(), ErrorData> {
+        self.set_level_of(request.level);
+        Ok(())
+    }
+}

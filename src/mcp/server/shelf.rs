@@ -1,0 +1,153 @@
+//! The tools that are served, under the names that clients know them by.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rmcp::model::Tool as McpTool;
+
+use super::describe::describe;
+use super::names::names;
+use crate::app::App;
+use crate::error::Result;
+use crate::ids::{Digest, ToolId};
+use crate::invoke::{Caller, ToolRef};
+use crate::permission::ToolInvokeScope;
+
+/// Which of the tools are served.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// The tools of these files; of all that is installed and lies in the search paths where none is named.
+    pub files: Vec<PathBuf>,
+    /// Only those whose ids are among these; all of them where there is none.
+    pub ids: Vec<ToolInvokeScope>,
+}
+
+/// One tool as it is served.
+#[derive(Debug)]
+pub(super) struct Served {
+    /// What clients are told.
+    pub(super) described: McpTool,
+    /// How a call names it.
+    pub(super) reference: ToolRef,
+}
+
+/// The tools of one moment, in the order of their ids.
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    served: Vec<Served>,
+    by_name: HashMap<String, usize>,
+    by_id: HashMap<ToolId, usize>,
+    /// Differs where what clients are told does.
+    digest: Option<Digest>,
+    /// Why tools are missing, for people.
+    pub(super) left_out: Vec<String>,
+}
+
+/// The shelf of now, filled when it is first looked at.
+#[derive(Debug)]
+pub(super) struct Shelves {
+    selection: Selection,
+    now: Mutex<Option<Arc<Shelf>>>,
+}
+
+impl Shelf {
+    async fn fill(app: &App, selection: &Selection, caller: &Caller) -> Result<Self> {
+        let offered = app.offered(&selection.files, caller).await?;
+        let left_out = offered
+            .left_out
+            .iter()
+            .map(|left_out| format!("{}: {}", left_out.place, left_out.error))
+            .collect();
+        let mut tools: Vec<_> = offered
+            .tools
+            .into_iter()
+            .filter(|offered| {
+                let ids = &selection.ids;
+                ids.is_empty() || ids.iter().any(|id| id.allows(offered.tool.id.as_str()))
+            })
+            .collect();
+        tools.sort_by(|one, other| one.tool.id.cmp(&other.tool.id));
+        let names = names(tools.iter().map(|offered| &offered.tool.id));
+        let mut shelf = Self {
+            left_out,
+            ..Self::default()
+        };
+        let mut told = String::new();
+        for offered in tools {
+            let Some(name) = names.get(&offered.tool.id) else {
+                continue;
+            };
+            let reference = offered.reference()?;
+            let described = describe(name, &offered.tool);
+            told.push_str(&serde_json::to_string(&described).unwrap_or_default());
+            let index = shelf.served.len();
+            shelf.by_name.insert(name.clone(), index);
+            shelf.by_id.insert(offered.tool.id.clone(), index);
+            shelf.served.push(Served {
+                described,
+                reference,
+            });
+        }
+        shelf.digest = Some(Digest::of(told.as_bytes()));
+        Ok(shelf)
+    }
+
+    /// All tools.
+    pub(super) fn served(&self) -> &[Served] {
+        &self.served
+    }
+
+    /// The tool that a client means: by the name it was told, or by its id.
+    pub(super) fn find(&self, name: &str) -> Option<&Served> {
+        let by_id = || self.by_id.get(&name.parse::<ToolId>().ok()?);
+        let index = self.by_name.get(name).or_else(by_id)?;
+        self.served.get(*index)
+    }
+
+    /// The name that is most like this one.
+    pub(super) fn nearest(&self, name: &str) -> Option<&str> {
+        self.by_name
+            .keys()
+            .map(|other| (strsim::jaro_winkler(other, name), other))
+            .filter(|(likeness, _)| *likeness > 0.8)
+            .max_by(|(a, _), (b, _)| a.total_cmp(b))
+            .map(|(_, name)| name.as_str())
+    }
+
+    /// True where clients are told the same of both.
+    pub(super) fn tells_the_same(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl Shelves {
+    pub(super) fn new(selection: Selection) -> Self {
+        Self {
+            selection,
+            now: Mutex::default(),
+        }
+    }
+
+    /// The shelf as it was last filled, if it was.
+    pub(super) fn known(&self) -> Option<Arc<Shelf>> {
+        let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        now.clone()
+    }
+
+    /// The shelf as it was last filled; filled now where it never was.
+    pub(super) async fn get(&self, app: &App, caller: &Caller) -> Result<Arc<Shelf>> {
+        match self.known() {
+            Some(shelf) => Ok(shelf),
+            None => self.refill(app, caller).await,
+        }
+    }
+
+    /// Fills it anew.
+    pub(super) async fn refill(&self, app: &App, caller: &Caller) -> Result<Arc<Shelf>> {
+        let shelf = Arc::new(Shelf::fill(app, &self.selection, caller).await?);
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        *now = Some(Arc::clone(&shelf));
+        Ok(shelf)
+    }
+}
