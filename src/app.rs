@@ -13,6 +13,7 @@ mod outlets;
 mod plugins;
 mod policies;
 mod recorder;
+mod servers;
 mod source;
 mod visible;
 mod warm;
@@ -37,6 +38,7 @@ use crate::invoke::{
     Admission, ApprovalRules, Catalog, Known, Ledger, Parts, Pipeline, Rules, SERVICE, Sharing,
     ToolRef,
 };
+use crate::mcp::bridge::Bridge;
 use crate::permission::{Capability, Kind, Scope, Sensitive};
 use crate::policy::Policies;
 use crate::registry::{self, Embedder, Installed, Origin, Registry, Source, Tool};
@@ -46,6 +48,7 @@ pub use history::{CallFilter, History, Progress, RecordFilter, ToolCost};
 pub use offered::{LeftOut, Offered, OfferedTool, Place};
 pub use plugins::Installation;
 pub use policies::PolicyFile;
+pub use servers::{KnownServer, ServerDirectory};
 pub use visible::Listed;
 
 /// The parts of one process.
@@ -65,6 +68,7 @@ pub struct App {
     recorder: recorder::Recorder,
     host: OnceLock<Arc<Host>>,
     commands: OnceLock<DockerExecutor>,
+    bridge: OnceLock<Arc<Bridge>>,
     /// How many calls the host can run at once, where that is not many.
     slots: OnceLock<u32>,
     /// Standard output, where records may be printed there.
@@ -112,6 +116,7 @@ impl App {
             environment,
             host: OnceLock::new(),
             commands: OnceLock::new(),
+            bridge: OnceLock::new(),
             slots: OnceLock::new(),
             stdout: OnceLock::new(),
             sources: Mutex::default(),
@@ -175,6 +180,7 @@ impl App {
             executor: Arc::new(Mux {
                 wasm: self.host()?,
                 commands: self.command_executor()?,
+                servers: self.server_executor()?,
             }),
             ledger: Arc::clone(self) as Arc<dyn Ledger>,
             admission: self.admission(most)?,
@@ -267,6 +273,9 @@ impl App {
         } else {
             text
         };
+        if let Some(reference) = self.server_ref(text, tool) {
+            return Ok(reference);
+        }
         let path = Path::new(text);
         if text.contains('/') || text.ends_with(".wasm") || text.ends_with(".toml") || path.exists()
         {
@@ -317,8 +326,12 @@ impl App {
         if let Some(source) = self.pinned(&key) {
             return Ok(source);
         }
-        let found = self.package(reference).await?;
-        let source = Arc::new(source::build(self, found).await?);
+        let source = match reference {
+            ToolRef::Installed { plugin, .. } if self.server(plugin).is_some() => {
+                self.server_source(plugin).await?
+            }
+            _ => Arc::new(source::build(self, self.package(reference).await?).await?),
+        };
         // Two callers may have built it at the same time; the first one counts for both.
         let mut sources = self.lock_sources();
         if let Some((_, first)) = sources.iter().find(|(other, _)| *other == key) {

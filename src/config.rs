@@ -47,8 +47,8 @@ pub use mcp::{McpConfig, McpPlace, McpServerConfig, McpText, NamePattern};
 pub use origin::Origin;
 pub use paths::{Paths, workspace_root};
 pub use schema::{
-    ApprovalMode, Color, EmbeddingApi, LogLevel, McpProtocol, McpRun, McpServer, McpSource, McpValue,
-    Strategy,
+    ApprovalMode, Color, EmbeddingApi, LogLevel, McpProtocol, McpRun, McpServer, McpSource,
+    McpValue, Strategy,
 };
 pub use search::EmbeddingConfig;
 pub use syslog::{Facility, InvalidSyslogAddress, SyslogAddress};
@@ -308,11 +308,7 @@ impl Config {
         }
         // A variable that a file names to hold a secret is read too.
         let own = [&self.audit.webhook.secret, &self.embedding.key];
-        let of_servers = self
-            .mcp
-            .servers
-            .values()
-            .flat_map(McpServerConfig::sources);
+        let of_servers = self.mcp.servers.values().flat_map(McpServerConfig::sources);
         let named: Vec<String> = own
             .into_iter()
             .flatten()

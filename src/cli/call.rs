@@ -278,7 +278,7 @@ struct Known {
 impl Args {
     fn look_up(&self, app: &App, tool: &ToolRef, grants: &Grants) -> Result<Known> {
         block_on_here(async {
-            if tool.is_built_in() {
+            if tool.is_built_in() || app.is_of_server(tool) {
                 let source = app.source(tool).await?;
                 return Ok(Known {
                     name: source.name.clone(),

@@ -164,6 +164,7 @@ fn of_registry(of: &Provenance, tool: &Tool) -> PolicyTool {
         id: tool.id.clone(),
         origin: match tool.entry {
             Entry::Container(_) | Entry::Sandbox => PolicyOrigin::Docker,
+            Entry::Server { .. } => PolicyOrigin::Mcp,
             Entry::Plugin { .. } | Entry::Function(_) if of.is_installed => PolicyOrigin::Wasm,
             Entry::Plugin { .. } | Entry::Function(_) => PolicyOrigin::File,
         },

@@ -180,7 +180,9 @@ impl Bridge {
     #[must_use]
     pub fn is_connected(&self, name: &PluginName) -> bool {
         let servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
-        servers.get(name).is_some_and(|server| server.is_connected())
+        servers
+            .get(name)
+            .is_some_and(|server| server.is_connected())
     }
 
     /// Ends all connections, and the programs behind them.

@@ -256,10 +256,12 @@ impl Shown<'_> {
 fn one_line_of(tool: &Tool) -> String {
     match &tool.entry {
         Entry::Function(function) => function.signature(),
-        Entry::Plugin { .. } | Entry::Container(_) | Entry::Sandbox => signature(
-            tool.id.tool(),
-            &tool.input_schema,
-            tool.output_schema.as_ref(),
-        ),
+        Entry::Plugin { .. } | Entry::Container(_) | Entry::Sandbox | Entry::Server { .. } => {
+            signature(
+                tool.id.tool(),
+                &tool.input_schema,
+                tool.output_schema.as_ref(),
+            )
+        }
     }
 }

@@ -134,7 +134,10 @@ impl Merge<'_> {
                 return None;
             }
             (None, None) => {
-                self.problem(key, "expected `command` or `url`: how the server is reached");
+                self.problem(
+                    key,
+                    "expected `command` or `url`: how the server is reached",
+                );
                 return None;
             }
         };
@@ -276,8 +279,9 @@ impl Config {
             else {
                 continue;
             };
-            self.files
-                .push(crate::config::ConfigFile::of_server(&path, &name, &document));
+            self.files.push(crate::config::ConfigFile::of_server(
+                &path, &name, &document,
+            ));
             let origin = Origin::User(path.clone());
             let mut merge = Merge {
                 config: self,

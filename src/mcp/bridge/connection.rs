@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 use rmcp::model::ProtocolVersion;
-use rmcp::service::{ClientInitializeError, ClientLifecycleMode, ClientServiceExt as _, RunningService};
+use rmcp::service::{
+    ClientInitializeError, ClientLifecycleMode, ClientServiceExt as _, RunningService,
+};
 use rmcp::transport::common::client_side_sse::ExponentialBackoff;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::transport::{StreamableHttpClientTransport, Transport};
@@ -24,7 +26,7 @@ use super::wire::{Noise, Wire};
 use super::{Era, Reach, ServerSpec};
 use crate::config::McpProtocol;
 use crate::error::{Code, Error, Result};
-use crate::exec::{Launch, Launched, Launcher, Program};
+use crate::exec::{BoxFuture, Launch, Launched, Launcher, Program};
 use crate::web::{Client, Endpoint};
 
 pub(super) use requests::{Failure, Patience};
@@ -208,7 +210,8 @@ impl Connection {
         let sse = || async {
             let wire = Arc::new(Wire::default());
             let backend = (Arc::clone(client), url.clone(), headers.clone());
-            let transport = SseTransport::open(backend, spec.max_message, Arc::clone(&wire)).await?;
+            let transport =
+                SseTransport::open(backend, spec.max_message, Arc::clone(&wire)).await?;
             Self::handshake(spec, transport, wire, Some(Era::Sse), begun).await
         };
         if spec.protocol == McpProtocol::Sse || era == Some(Era::Sse) {
@@ -244,7 +247,18 @@ impl Connection {
         }
     }
 
-    async fn handshake<T: Transport<RoleClient> + 'static>(
+    /// Boxed, because a compiler that looks through it does not find that it can be sent between threads.
+    fn handshake<'a, T: Transport<RoleClient> + 'static>(
+        spec: &'a ServerSpec,
+        transport: T,
+        wire: Arc<Wire>,
+        era: Option<Era>,
+        begun: Instant,
+    ) -> BoxFuture<'a, Result<Self>> {
+        Box::pin(Self::shake(spec, transport, wire, era, begun))
+    }
+
+    async fn shake<T: Transport<RoleClient> + 'static>(
         spec: &ServerSpec,
         transport: T,
         wire: Arc<Wire>,
@@ -275,7 +289,10 @@ impl Connection {
         let info = running.peer().peer_info();
         let protocol = info.map(|info| info.protocol_version.clone());
         let Some(protocol) = protocol else {
-            return Err(Error::new(Code::E3508, "it did not say which protocol it speaks"));
+            return Err(Error::new(
+                Code::E3508,
+                "it did not say which protocol it speaks",
+            ));
         };
         let found = match era {
             Some(Era::Sse) => Era::Sse,
@@ -322,7 +339,9 @@ impl Connection {
     /// How the program is confined, in words.
     #[must_use]
     pub fn posture(&self) -> Option<&str> {
-        self.program.as_ref().map(|program| program.posture.as_str())
+        self.program
+            .as_ref()
+            .map(|program| program.posture.as_str())
     }
 
     /// True, once, where the server said that its tools have changed.
@@ -378,9 +397,10 @@ fn status(error: &Error) -> Option<u64> {
 fn unanswered(error: &ClientInitializeError) -> Error {
     match error {
         ClientInitializeError::LegacyFallbackFailed { fallback, .. } => unanswered(fallback),
-        ClientInitializeError::ConnectionClosed(_) => {
-            Error::new(Code::E3502, "it closed the connection before it had answered")
-        }
+        ClientInitializeError::ConnectionClosed(_) => Error::new(
+            Code::E3502,
+            "it closed the connection before it had answered",
+        ),
         ClientInitializeError::JsonRpcError(refusal) => Error::new(
             Code::E3508,
             format!("it refused the handshake: {}", cut(&refusal.message, 300)),
@@ -388,10 +408,16 @@ fn unanswered(error: &ClientInitializeError) -> Error {
         ClientInitializeError::NoCompatibleProtocolVersion {
             server_supported, ..
         } => {
-            let known: Vec<&str> = server_supported.iter().map(ProtocolVersion::as_str).collect();
+            let known: Vec<&str> = server_supported
+                .iter()
+                .map(ProtocolVersion::as_str)
+                .collect();
             Error::new(
                 Code::E3508,
-                format!("it speaks none of our revisions of the protocol, but {}", cut(&known.join(", "), 200)),
+                format!(
+                    "it speaks none of our revisions of the protocol, but {}",
+                    cut(&known.join(", "), 200)
+                ),
             )
         }
         ClientInitializeError::TransportError { .. } => {
@@ -399,7 +425,10 @@ fn unanswered(error: &ClientInitializeError) -> Error {
         }
         other => Error::new(
             Code::E3508,
-            format!("its answer to the handshake cannot be used: {}", cut(&other.to_string(), 300)),
+            format!(
+                "its answer to the handshake cannot be used: {}",
+                cut(&other.to_string(), 300)
+            ),
         ),
     }
 }

@@ -139,7 +139,12 @@ mod tests {
     #[test]
     fn an_event_that_is_too_long_ends_the_reading() {
         let mut reader = EventReader::new(20);
-        assert_eq!(reader.push(b"data: 12345\n\ndata: 12345\n\n").map(|it| it.len()), Ok(2));
+        assert_eq!(
+            reader
+                .push(b"data: 12345\n\ndata: 12345\n\n")
+                .map(|it| it.len()),
+            Ok(2)
+        );
         assert_eq!(reader.push(b"data: 1234567890123456"), Err(TooLong));
     }
 

@@ -62,7 +62,11 @@ impl Framer {
 
     fn extend(&mut self, piece: &[u8], frames: &mut VecDeque<Frame>) {
         if let Some(tail) = &mut self.tail {
-            tail.extend_from_slice(piece.get(piece.len().saturating_sub(KEPT)..).unwrap_or(piece));
+            tail.extend_from_slice(
+                piece
+                    .get(piece.len().saturating_sub(KEPT)..)
+                    .unwrap_or(piece),
+            );
             let surplus = tail.len().saturating_sub(KEPT);
             tail.drain(..surplus);
             return;

@@ -97,7 +97,9 @@ impl HttpBackend {
             HeaderValue::from_static("application/json"),
         );
         let body = serde_json::to_vec(message)?;
-        let sent = self.client.send(Method::POST, &self.endpoint, headers, body);
+        let sent = self
+            .client
+            .send(Method::POST, &self.endpoint, headers, body);
         let answer = sent.await.map_err(client)?;
         match answer.status() {
             202 | 204 => return Ok(StreamableHttpPostResponse::Accepted),
@@ -110,9 +112,10 @@ impl HttpBackend {
             return self.refused(answer, message).await;
         }
         match kind(&answer).as_deref() {
-            Some("text/event-stream") => {
-                Ok(StreamableHttpPostResponse::Sse(self.events(answer, id), new_session))
-            }
+            Some("text/event-stream") => Ok(StreamableHttpPostResponse::Sse(
+                self.events(answer, id),
+                new_session,
+            )),
             Some("application/json") => {
                 let body = answer.read(self.most).await.map_err(client)?;
                 let mut told = self.admit(&body);
@@ -161,7 +164,9 @@ impl HttpBackend {
         // Some servers answer without the id, because they refused before they looked for it.
         let mut value: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
         if let (Some(object), Some(id)) = (value.as_object_mut(), &id)
-            && object.get("error").is_some_and(serde_json::Value::is_object)
+            && object
+                .get("error")
+                .is_some_and(serde_json::Value::is_object)
         {
             object.insert("id".to_owned(), id.clone().into_json_value());
             let incoming = message::classify(value);
@@ -192,31 +197,37 @@ impl HttpBackend {
     /// The messages of a stream, `id` being the request that it answers.
     fn events(&self, answer: Answer, id: Option<RequestId>) -> Events {
         let state = (answer, EventReader::new(self.most), self.clone(), id, false);
-        stream::unfold(state, |(mut answer, mut reader, this, id, has_ended)| async move {
-            if has_ended {
-                return None;
-            }
-            let mut ended = false;
-            let ready = match answer.next().await {
-                Ok(Some(piece)) => match reader.push(&piece) {
-                    Ok(events) => events.into_iter().flat_map(|event| this.told(event)).collect(),
-                    Err(_) => {
-                        ended = true;
-                        let told = id.as_ref().and_then(|id| this.wire.too_long(id));
-                        told.iter().filter_map(|told| event(told, None)).collect()
-                    }
-                },
-                Ok(None) => return None,
-                Err(error) => {
-                    ended = true;
-                    // Where there is an id to go on from, the library goes on from there.
-                    tracing::debug!(%error, "a stream of events broke");
-                    Vec::new()
+        stream::unfold(
+            state,
+            |(mut answer, mut reader, this, id, has_ended)| async move {
+                if has_ended {
+                    return None;
                 }
-            };
-            let ready: Vec<Result<Sse, SseError>> = ready.into_iter().map(Ok).collect();
-            Some((stream::iter(ready), (answer, reader, this, id, ended)))
-        })
+                let mut ended = false;
+                let ready = match answer.next().await {
+                    Ok(Some(piece)) => match reader.push(&piece) {
+                        Ok(events) => events
+                            .into_iter()
+                            .flat_map(|event| this.told(event))
+                            .collect(),
+                        Err(_) => {
+                            ended = true;
+                            let told = id.as_ref().and_then(|id| this.wire.too_long(id));
+                            told.iter().filter_map(|told| event(told, None)).collect()
+                        }
+                    },
+                    Ok(None) => return None,
+                    Err(error) => {
+                        ended = true;
+                        // Where there is an id to go on from, the library goes on from there.
+                        tracing::debug!(%error, "a stream of events broke");
+                        Vec::new()
+                    }
+                };
+                let ready: Vec<Result<Sse, SseError>> = ready.into_iter().map(Ok).collect();
+                Some((stream::iter(ready), (answer, reader, this, id, ended)))
+            },
+        )
         .flatten()
         .boxed()
     }

@@ -110,7 +110,9 @@ impl Pages {
         } else {
             return Some(cursor);
         };
-        listing.warnings.push(format!("{wrong}; the list ends here"));
+        listing
+            .warnings
+            .push(format!("{wrong}; the list ends here"));
         None
     }
 
@@ -132,13 +134,18 @@ mod tests {
     }
 
     fn names(listing: &Listing) -> Vec<&str> {
-        listing.tools.iter().map(|tool| tool.name.as_str()).collect()
+        listing
+            .tools
+            .iter()
+            .map(|tool| tool.name.as_str())
+            .collect()
     }
 
     #[test]
     fn one_bad_tool_loses_none_of_the_others() {
         let mut pages = Pages::default();
-        let next = pages.take(&json!({"tools": [named("a"), {"name": "bad"}, 5, named("b"), named("a")]}));
+        let next =
+            pages.take(&json!({"tools": [named("a"), {"name": "bad"}, 5, named("b"), named("a")]}));
         assert_eq!(next, None);
         let listing = pages.finish();
         assert_eq!(names(&listing), ["a", "b"]);
@@ -149,28 +156,52 @@ mod tests {
     #[test]
     fn every_list_ends() {
         let mut pages = Pages::default();
-        assert_eq!(pages.take(&json!({"tools": [named("a")], "nextCursor": "x"})), Some("x".into()));
-        assert_eq!(pages.take(&json!({"tools": [named("b")], "nextCursor": "x"})), None);
+        assert_eq!(
+            pages.take(&json!({"tools": [named("a")], "nextCursor": "x"})),
+            Some("x".into())
+        );
+        assert_eq!(
+            pages.take(&json!({"tools": [named("b")], "nextCursor": "x"})),
+            None
+        );
         let listing = pages.finish();
         assert_eq!(names(&listing), ["a", "b"]);
-        assert!(listing.warnings.iter().any(|it| it.contains("repeats")), "{listing:?}");
+        assert!(
+            listing.warnings.iter().any(|it| it.contains("repeats")),
+            "{listing:?}"
+        );
 
         for cursor in [json!(""), json!(null), json!(7)] {
             let mut pages = Pages::default();
-            assert_eq!(pages.take(&json!({"tools": [], "nextCursor": cursor})), None);
+            assert_eq!(
+                pages.take(&json!({"tools": [], "nextCursor": cursor})),
+                None
+            );
         }
 
         let mut pages = Pages::default();
         let mut count = 0;
-        while pages.take(&json!({"tools": [], "nextCursor": format!("c{count}")})).is_some() {
+        while pages
+            .take(&json!({"tools": [], "nextCursor": format!("c{count}")}))
+            .is_some()
+        {
             count += 1;
             assert!(count <= MAX_PAGES);
         }
-        assert!(pages.finish().warnings.iter().any(|it| it.contains("pages")));
+        assert!(
+            pages
+                .finish()
+                .warnings
+                .iter()
+                .any(|it| it.contains("pages"))
+        );
 
         let many: Vec<Value> = (0..=MAX_TOOLS).map(|n| named(&format!("t{n}"))).collect();
         let mut pages = Pages::default();
-        assert_eq!(pages.take(&json!({"tools": many, "nextCursor": "more"})), None);
+        assert_eq!(
+            pages.take(&json!({"tools": many, "nextCursor": "more"})),
+            None
+        );
         assert_eq!(pages.finish().tools.len(), MAX_TOOLS);
     }
 
@@ -186,8 +217,19 @@ mod tests {
             let key = prop_oneof![
                 "[a-z]{1,4}",
                 prop::sample::select(vec![
-                    "name", "title", "description", "inputSchema", "outputSchema", "annotations",
-                    "type", "properties", "items", "$ref", "$defs", "allOf", "readOnlyHint",
+                    "name",
+                    "title",
+                    "description",
+                    "inputSchema",
+                    "outputSchema",
+                    "annotations",
+                    "type",
+                    "properties",
+                    "items",
+                    "$ref",
+                    "$defs",
+                    "allOf",
+                    "readOnlyHint",
                 ])
                 .prop_map(str::to_owned),
             ];

@@ -127,7 +127,10 @@ fn id_of(value: &Value) -> Option<RequestId> {
         Value::Number(number) => {
             let whole = number.as_i64().or_else(|| {
                 let float = number.as_f64()?;
-                #[expect(clippy::cast_possible_truncation, reason = "it is compared right after")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "it is compared right after"
+                )]
                 let whole = float as i64;
                 #[expect(clippy::cast_precision_loss, reason = "that is what is compared")]
                 let back = whole as f64;
@@ -248,7 +251,9 @@ mod tests {
     #[test]
     fn answers_are_found_by_their_ids_however_these_are_written() {
         for id in ["7", "7.0", "\"7\""] {
-            let text = format!("\u{feff}{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{}},\"error\":null}}");
+            let text = format!(
+                "\u{feff}{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{}},\"error\":null}}"
+            );
             assert_eq!(
                 one(&text),
                 Incoming::Answer {
@@ -273,10 +278,16 @@ mod tests {
             assert_eq!(one(text), Incoming::Noise, "{text}");
         }
         for (text, id) in [
-            (r#"{"jsonrpc":"2.0","id":7,"result":{"a":1,"a":2}}"#, Some(7)),
+            (
+                r#"{"jsonrpc":"2.0","id":7,"result":{"a":1,"a":2}}"#,
+                Some(7),
+            ),
             (r#"{"jsonrpc":"2.0","id":7,"result":{"a":"#, Some(7)),
             (r#"{"jsonrpc":"2.0","id":7}"#, Some(7)),
-            (r#"{"result":{"id":3,"a":1,"a":2},"jsonrpc":"2.0","id":7}"#, Some(7)),
+            (
+                r#"{"result":{"id":3,"a":1,"a":2},"jsonrpc":"2.0","id":7}"#,
+                Some(7),
+            ),
             (r#"{"result":{"a":1,"a":2,"id":3},"jsonrpc":"2.0"}"#, None),
             (r#"{"jsonrpc":"2.0","result":{}}"#, None),
             (r#"{"jsonrpc":"2.0","id":null,"method":"x"}"#, None),

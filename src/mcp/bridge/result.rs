@@ -60,8 +60,11 @@ pub(super) fn ended(result: &Value, most: u64) -> Ended {
 
 fn malformed(why: &str) -> Ended {
     Ended::NotRun(
-        Error::new(Code::E3508, format!("reading the result of the tool: {why}"))
-            .hint("Report it to the author of the server."),
+        Error::new(
+            Code::E3508,
+            format!("reading the result of the tool: {why}"),
+        )
+        .hint("Report it to the author of the server."),
     )
 }
 
@@ -105,7 +108,10 @@ fn read_block(raw: &Value) -> Result<Content, String> {
     let Value::Object(block) = raw else {
         return match raw {
             Value::String(text) => Ok(Content::text(text.clone())),
-            other => Err(format!("a block that is no JSON object: {}", cut(&other.to_string(), 200))),
+            other => Err(format!(
+                "a block that is no JSON object: {}",
+                cut(&other.to_string(), 200)
+            )),
         };
     };
     let annotations = block
@@ -160,7 +166,10 @@ fn resource(block: &Map<String, Value>, annotations: Option<Value>) -> Result<Co
     } else if inner.contains_key("blob") {
         ResourceBody::Blob(decoded(inner, "blob", "a resource")?)
     } else {
-        return Err(format!("the resource {} without its content", cut(&uri, 200)));
+        return Err(format!(
+            "the resource {} without its content",
+            cut(&uri, 200)
+        ));
     };
     Ok(Content::Resource {
         uri,
@@ -252,9 +261,7 @@ fn failure(output: Output) -> ToolError {
         structured: match (output.structured, others.is_empty()) {
             (structured, true) => structured,
             (None, false) => Some(json!({ "content": others })),
-            (Some(structured), false) => {
-                Some(json!({"structured": structured, "content": others}))
-            }
+            (Some(structured), false) => Some(json!({"structured": structured, "content": others})),
         },
     }
 }

@@ -67,9 +67,11 @@ impl Server {
 
     /// True where there is a connection that is not known to be broken.
     pub(super) fn is_connected(&self) -> bool {
-        self.link
-            .try_lock()
-            .is_ok_and(|link| link.live.as_ref().is_some_and(|live| !live.connection.is_closed()))
+        self.link.try_lock().is_ok_and(|link| {
+            link.live
+                .as_ref()
+                .is_some_and(|live| !live.connection.is_closed())
+        })
     }
 
     /// The connection, made where there is none that works. However many wait for it, it is made once; and who waited for
@@ -91,7 +93,9 @@ impl Server {
             && Instant::now() < *until
         {
             let error = Error::new(*code, message.clone());
-            return Err(hints.iter().fold(error, |error, hint| error.hint(hint.clone())));
+            return Err(hints
+                .iter()
+                .fold(error, |error, hint| error.hint(hint.clone())));
         }
         match self.connect(directory).await {
             Ok(live) => {
@@ -152,7 +156,8 @@ impl Server {
                 retry_after: None,
             };
             let left = until.saturating_duration_since(Instant::now());
-            let Some(delay) = policy.next_delay(&attempt, true, Some(left), &mut rand::rng()) else {
+            let Some(delay) = policy.next_delay(&attempt, true, Some(left), &mut rand::rng())
+            else {
                 return Err(error);
             };
             tokio::time::sleep(delay).await;
@@ -217,7 +222,10 @@ impl Server {
         Arc<Live>,
     )> {
         let place = self.gate.acquire().await.map_err(|_| {
-            Error::new(Code::E3502, format!("{} is not used any more", self.spec.name))
+            Error::new(
+                Code::E3502,
+                format!("{} is not used any more", self.spec.name),
+            )
         })?;
         let request = match &job.services {
             Some(services) => Some(services.begin(&format!("mcp:{}", self.spec.name)).await?),
@@ -238,7 +246,10 @@ impl Server {
         let (Entry::Server { tool, digest, .. }, Arguments::Json(arguments)) =
             (&job.entry, &job.arguments)
         else {
-            return Ended::NotRun(Error::new(Code::E3000, "the call is none of a server's tool"));
+            return Ended::NotRun(Error::new(
+                Code::E3000,
+                "the call is none of a server's tool",
+            ));
         };
         let id = format!("{}.{tool}", self.spec.name);
         match live.listing().tool(tool) {
@@ -294,5 +305,7 @@ fn changed(id: &str, server: &str) -> Error {
         Code::E3109,
         format!("{id} says something else of itself than when it was looked at"),
     )
-    .hint(format!("`toolhatch mcp show {server}` shows what has changed."))
+    .hint(format!(
+        "`toolhatch mcp show {server}` shows what has changed."
+    ))
 }

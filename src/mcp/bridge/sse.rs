@@ -105,7 +105,10 @@ fn endpoint(event: &ServerEvent, stream: &Endpoint) -> Result<Option<Endpoint>> 
     }
     let text = String::from_utf8_lossy(data);
     let messages = stream.join(text.trim()).ok_or_else(|| {
-        Error::new(Code::E3508, "the server names an address for messages that is none")
+        Error::new(
+            Code::E3508,
+            "the server names an address for messages that is none",
+        )
     })?;
     // Whoever reads our messages is who we connected to: the headers hold its credential.
     if messages.origin() != stream.origin() {

@@ -45,7 +45,10 @@ impl Tail {
         let bytes: Vec<u8> = text.iter().copied().collect();
         drop(text);
         let text = String::from_utf8_lossy(&bytes);
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
         let skipped = lines.len().saturating_sub(most);
         lines
             .into_iter()
@@ -137,7 +140,11 @@ impl<R: AsyncRead + Send + Unpin + 'static> Transport<RoleClient> for StdioTrans
             let mut line = serde_json::to_vec(&item)?;
             line.push(b'\n');
             let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
-            writer.ok_or_else(gone)?.send(line).await.map_err(|_| gone())
+            writer
+                .ok_or_else(gone)?
+                .send(line)
+                .await
+                .map_err(|_| gone())
         }
     }
 

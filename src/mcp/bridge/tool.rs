@@ -153,7 +153,10 @@ fn compiled(schema: &Value) -> Result<(), String> {
         Ok(_) => Ok(()),
         Err(error) => {
             let all = std::iter::once(error.to_string()).chain(error.causes());
-            Err(super::message::cut(&all.collect::<Vec<_>>().join(": "), 400))
+            Err(super::message::cut(
+                &all.collect::<Vec<_>>().join(": "),
+                400,
+            ))
         }
     }
 }
@@ -176,7 +179,9 @@ fn hints(object: &Map<String, Value>, warnings: &mut Vec<String>) -> Hints {
         None | Some(Value::Null) => None,
         Some(Value::Bool(hint)) => Some(*hint),
         Some(_) => {
-            warnings.push(format!("its {key} is left out: it is neither true nor false"));
+            warnings.push(format!(
+                "its {key} is left out: it is neither true nor false"
+            ));
             None
         }
     };
@@ -232,13 +237,31 @@ mod tests {
             (json!({"name": 5, "inputSchema": schema}), "not a text"),
             (json!({"name": "", "inputSchema": schema}), "empty"),
             (json!({"name": "a b", "inputSchema": schema}), "spaces"),
-            (json!({"name": "a\u{7}", "inputSchema": schema}), "spaces or control"),
-            (json!({"name": "a".repeat(300), "inputSchema": schema}), "256 bytes"),
+            (
+                json!({"name": "a\u{7}", "inputSchema": schema}),
+                "spaces or control",
+            ),
+            (
+                json!({"name": "a".repeat(300), "inputSchema": schema}),
+                "256 bytes",
+            ),
             (json!({"name": "a"}), "no input schema"),
-            (json!({"name": "a", "inputSchema": null}), "not a JSON object"),
-            (json!({"name": "a", "inputSchema": true}), "not a JSON object"),
-            (json!({"name": "a", "inputSchema": {"type": "string"}}), "are an object"),
-            (json!({"name": "a", "inputSchema": {"type": "object", "properties": 5}}), "cannot be used"),
+            (
+                json!({"name": "a", "inputSchema": null}),
+                "not a JSON object",
+            ),
+            (
+                json!({"name": "a", "inputSchema": true}),
+                "not a JSON object",
+            ),
+            (
+                json!({"name": "a", "inputSchema": {"type": "string"}}),
+                "are an object",
+            ),
+            (
+                json!({"name": "a", "inputSchema": {"type": "object", "properties": 5}}),
+                "cannot be used",
+            ),
             (
                 json!({"name": "a", "inputSchema": {"type": "object", "$ref": "https://example.com/schema.json"}}),
                 "cannot be used",
@@ -264,8 +287,13 @@ mod tests {
 
     #[test]
     fn a_wrong_output_schema_does_not_lose_the_tool() {
-        for output in [json!(true), json!({"type": 5}), json!({"$ref": "file:///etc/passwd"})] {
-            let raw = json!({"name": "a", "inputSchema": {"type": "object"}, "outputSchema": output});
+        for output in [
+            json!(true),
+            json!({"type": 5}),
+            json!({"$ref": "file:///etc/passwd"}),
+        ] {
+            let raw =
+                json!({"name": "a", "inputSchema": {"type": "object"}, "outputSchema": output});
             let tool = ServerTool::read(&raw).expect("usable");
             assert_eq!(tool.output_schema, None);
             assert_eq!(tool.warnings.len(), 1);

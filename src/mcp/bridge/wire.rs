@@ -317,7 +317,12 @@ fn handshake(result: &Value) -> Option<ServerResult> {
         Some(info.get(name)?.as_str()?.to_owned())
     };
     let mut plain = Map::new();
-    for key in ["protocolVersion", "supportedVersions", "ttlMs", "cacheScope"] {
+    for key in [
+        "protocolVersion",
+        "supportedVersions",
+        "ttlMs",
+        "cacheScope",
+    ] {
         if let Some(value) = object.get(key) {
             plain.insert(key.to_owned(), value.clone());
         }
@@ -383,7 +388,10 @@ mod tests {
     fn wrong_and_repeated_ids_answer_nobody() {
         let wire = waiting(&[1, 2]);
         assert!(admit(&wire, r#"{"jsonrpc":"2.0","id":9,"result":{}}"#).is_empty());
-        assert_eq!(admit(&wire, r#"{"jsonrpc":"2.0","id":2,"result":{}}"#).len(), 1);
+        assert_eq!(
+            admit(&wire, r#"{"jsonrpc":"2.0","id":2,"result":{}}"#).len(),
+            1
+        );
         assert!(admit(&wire, r#"{"jsonrpc":"2.0","id":2,"result":{"other":1}}"#).is_empty());
         assert_eq!(wire.noise().strays, 2);
         let Some(Reply::Result(result)) = wire.take(&RequestId::Number(2)) else {
@@ -403,20 +411,33 @@ mod tests {
         ));
         // With one left, an answer without an id can only be for it.
         assert_eq!(admit(&wire, r#"{"jsonrpc":"2.0","result":{}}"#).len(), 1);
-        assert!(matches!(wire.take(&RequestId::Number(1)), Some(Reply::Broken(_))));
+        assert!(matches!(
+            wire.take(&RequestId::Number(1)),
+            Some(Reply::Broken(_))
+        ));
         assert_eq!(wire.noise().broken, 2);
     }
 
     #[test]
     fn a_message_that_is_too_long_fails_the_request_it_answers() {
         let wire = waiting(&[1, 2, 3]);
-        assert_eq!(wire.overlong(br#"{"jsonrpc":"2.0","id":2,"result":"#, None).len(), 1);
-        assert!(matches!(wire.take(&RequestId::Number(2)), Some(Reply::TooLong)));
+        assert_eq!(
+            wire.overlong(br#"{"jsonrpc":"2.0","id":2,"result":"#, None)
+                .len(),
+            1
+        );
+        assert!(matches!(
+            wire.take(&RequestId::Number(2)),
+            Some(Reply::TooLong)
+        ));
         let head = br#"{"result":{"x":""#;
         assert!(wire.overlong(head, None).is_empty(), "not known yet");
         let told = wire.overlong(head, Some(br#""},"jsonrpc":"2.0","id":3}"#));
         assert_eq!(told.len(), 1);
-        assert!(matches!(wire.take(&RequestId::Number(3)), Some(Reply::TooLong)));
+        assert!(matches!(
+            wire.take(&RequestId::Number(3)),
+            Some(Reply::TooLong)
+        ));
         assert_eq!(wire.overlong(head, None).len(), 1, "only one is left");
     }
 

@@ -3,21 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rmcp::RoleClient;
 use rmcp::model::{
-    CallToolRequest, CallToolRequestParams, ClientRequest, ListToolsRequest, PaginatedRequestParams,
-    RequestId, ServerResult,
+    CallToolRequest, CallToolRequestParams, ClientRequest, ListToolsRequest,
+    PaginatedRequestParams, RequestId, ServerResult,
 };
 use rmcp::service::{PeerRequestOptions, RequestHandle, ServiceError};
-use rmcp::RoleClient;
 use serde_json::{Map, Value};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::super::Era;
 use super::super::listing::{Listing, Pages};
 use super::super::tool::LeftOut;
 use super::super::wire::{Reply, Wire};
-use super::super::Era;
 use super::{Connection, seconds};
 use crate::error::{Code, Error, Result};
 use crate::exec::EventSink;
@@ -100,8 +100,7 @@ impl Connection {
         let mut is_first = true;
         loop {
             let params = PaginatedRequestParams::default().with_cursor(cursor);
-            let request =
-                ClientRequest::ListToolsRequest(ListToolsRequest::with_param(params));
+            let request = ClientRequest::ListToolsRequest(ListToolsRequest::with_param(params));
             let never = CancellationToken::new();
             let patience = Patience {
                 most: until.saturating_duration_since(Instant::now()),
@@ -115,9 +114,10 @@ impl Connection {
                 Err(failure) => {
                     let error = self.explain(failure).await;
                     let mut listing = pages.finish();
-                    listing
-                        .warnings
-                        .push(format!("the list ends after {} pages: {error}", listing.pages));
+                    listing.warnings.push(format!(
+                        "the list ends after {} pages: {error}",
+                        listing.pages
+                    ));
                     return Ok(without(listing, &unusable));
                 }
             };

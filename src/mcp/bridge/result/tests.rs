@@ -70,8 +70,14 @@ fn what_cannot_be_read_is_named_and_loses_nothing_else() {
 #[test]
 fn forms_of_old_servers_are_understood() {
     assert_eq!(texts(&complete(&json!({"content": "plain"}))), ["plain"]);
-    assert_eq!(texts(&complete(&json!({"toolResult": {"a": 1}}))), ["{\"a\":1}"]);
-    assert_eq!(texts(&complete(&json!({"structuredContent": {"a": 1}}))), ["{\"a\":1}"]);
+    assert_eq!(
+        texts(&complete(&json!({"toolResult": {"a": 1}}))),
+        ["{\"a\":1}"]
+    );
+    assert_eq!(
+        texts(&complete(&json!({"structuredContent": {"a": 1}}))),
+        ["{\"a\":1}"]
+    );
     assert!(complete(&json!({})).content.is_empty());
 }
 
@@ -94,14 +100,22 @@ fn more_than_the_limit_is_said_to_be() {
     let result = json!({"content": [{"type": "text", "text": "x".repeat(101)}]});
     assert!(matches!(
         ended(&result, 100),
-        Ended::LimitReached { limit: LimitKind::Output, value: 100 }
+        Ended::LimitReached {
+            limit: LimitKind::Output,
+            value: 100
+        }
     ));
     assert!(matches!(ended(&result, 101), Ended::Complete(_)));
 }
 
 #[test]
 fn what_is_no_result_is_an_error() {
-    for result in [json!(null), json!([]), json!({"resultType": "task"}), json!({"resultType": "input_required"})] {
+    for result in [
+        json!(null),
+        json!([]),
+        json!({"resultType": "task"}),
+        json!({"resultType": "input_required"}),
+    ] {
         let Ended::NotRun(error) = ended(&result, 1000) else {
             panic!("{result}");
         };
@@ -150,18 +164,42 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         "[a-z=_/]{0,9}".prop_map(Value::from),
-        prop::sample::select(vec!["text", "image", "resource", "resource_link", "input_required"])
-            .prop_map(Value::from),
+        prop::sample::select(vec![
+            "text",
+            "image",
+            "resource",
+            "resource_link",
+            "input_required"
+        ])
+        .prop_map(Value::from),
     ];
     let key = prop::sample::select(vec![
-        "content", "type", "text", "data", "resource", "uri", "structuredContent", "isError",
-        "resultType", "inputRequests", "method", "params", "message", "toolResult", "blob",
+        "content",
+        "type",
+        "text",
+        "data",
+        "resource",
+        "uri",
+        "structuredContent",
+        "isError",
+        "resultType",
+        "inputRequests",
+        "method",
+        "params",
+        "message",
+        "toolResult",
+        "blob",
     ]);
     leaf.prop_recursive(4, 40, 6, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
             prop::collection::vec((key.clone(), inner), 0..6).prop_map(|members| {
-                Value::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+                Value::Object(
+                    members
+                        .into_iter()
+                        .map(|(key, value)| (key.to_owned(), value))
+                        .collect(),
+                )
             }),
         ]
     })

@@ -1,0 +1,328 @@
+//! Servers that others wrote: from what a person declared to what the bridge talks to, and from what a server showed of
+//! itself to a source of tools.
+
+mod known;
+mod launch;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+pub use known::KnownServer;
+
+use super::App;
+use crate::config::{Environment, McpConfig, McpPlace, McpServerConfig, Paths};
+use crate::error::{Code, Error, Result};
+use crate::exec::{Artifact, BoxFuture, Entry, Executor, Launcher};
+use crate::ids::{PluginName, ToolId};
+use crate::invoke::ToolRef;
+use crate::manifest::{LimitRequest, Risk};
+use crate::mcp::bridge::{Bridge, Directory, Era, Reach, Seen, ServerSpec, ServerTool};
+use crate::registry::{Effects, KnownRequests, Origin, Source, Tool, Validators};
+use crate::web::{Client, Options};
+
+/// How much longer than without a sign of life a call may take in all.
+const IN_ALL: u32 = 10;
+
+/// What is needed to talk to servers; it outlives any call.
+pub struct ServerDirectory {
+    servers: BTreeMap<PluginName, McpServerConfig>,
+    environment: Environment,
+    paths: Paths,
+    rules: launch::LaunchRules,
+}
+
+impl ServerDirectory {
+    fn config(&self, name: &PluginName) -> Result<&McpServerConfig> {
+        self.servers.get(name).ok_or_else(|| {
+            Error::new(Code::E3101, format!("there is no server {name}"))
+                .hint("`toolhatch mcp list` shows the servers there are.")
+        })
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.paths.home.join("mcp")
+    }
+
+    fn reach(&self, name: &PluginName, server: &McpServerConfig) -> Result<Reach> {
+        let texts = server.texts(&self.environment)?;
+        match &server.place {
+            McpPlace::Program { run, .. } => Ok(Reach::Program {
+                launch: Box::new(self.rules.launch(name, server, texts, &self.paths)?),
+                launcher: self.rules.launcher(*run)?,
+            }),
+            McpPlace::Service {
+                url,
+                plain_http,
+                proxy,
+                ca_file,
+                ..
+            } => {
+                let mut options = Options::of_service(
+                    server.start_timeout,
+                    *plain_http,
+                    *proxy,
+                    ca_file.as_deref(),
+                )?;
+                // Streams stay open; every request has its own end in time.
+                options.timeout = std::time::Duration::MAX;
+                let mut headers = HeaderMap::new();
+                for (key, text) in texts {
+                    let unusable = || {
+                        Error::new(
+                            Code::E3004,
+                            format!("the header {key} has characters that no header can have"),
+                        )
+                    };
+                    let mut value = HeaderValue::from_str(&text).map_err(|_| unusable())?;
+                    value.set_sensitive(true);
+                    let key = HeaderName::try_from(key.as_str()).map_err(|_| unusable())?;
+                    headers.insert(key, value);
+                }
+                Ok(Reach::Service {
+                    url: url.clone(),
+                    headers,
+                    client: Arc::new(Client::new(options)),
+                })
+            }
+        }
+    }
+}
+
+impl Directory for ServerDirectory {
+    fn spec(&self, name: &PluginName) -> Result<ServerSpec> {
+        let server = self.config(name)?;
+        let reach = self.reach(name, server);
+        Ok(ServerSpec {
+            name: name.clone(),
+            reach: reach.map_err(|error| error.while_doing(format!("the server {name}")))?,
+            protocol: server.protocol,
+            timeout: server.timeout,
+            start_timeout: server.start_timeout,
+            connections: server.connections as usize,
+            concurrency: server.concurrency as usize,
+            max_message: usize::try_from(server.max_message).unwrap_or(usize::MAX),
+        })
+    }
+
+    fn era(&self, name: &PluginName) -> Option<Era> {
+        let server = self.servers.get(name)?;
+        let known = KnownServer::read(&self.folder(), name, server).ok()??;
+        Some(known.era)
+    }
+
+    fn seen<'a>(&'a self, name: &'a PluginName, seen: &'a Seen) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let server = self.config(name)?;
+            known::note(&self.folder(), name, server, seen)
+        })
+    }
+}
+
+impl App {
+    /// What knows the servers.
+    ///
+    /// # Errors
+    /// Those of what starts programs.
+    pub fn server_directory(&self) -> Result<Arc<ServerDirectory>> {
+        self.directory_of(&self.config.mcp)
+    }
+
+    /// The same for other servers than those that are configured.
+    ///
+    /// # Errors
+    /// Those of what starts programs.
+    pub fn directory_of(&self, mcp: &McpConfig) -> Result<Arc<ServerDirectory>> {
+        Ok(Arc::new(ServerDirectory {
+            servers: mcp.servers.clone(),
+            environment: self.environment.clone(),
+            paths: self.paths.clone(),
+            rules: self.launch_rules()?,
+        }))
+    }
+
+    /// What talks to servers, made when it is first needed; it connects to nothing before a tool is called.
+    ///
+    /// # Errors
+    /// Those of [`App::server_directory`].
+    pub fn bridge(&self) -> Result<Arc<Bridge>> {
+        if let Some(bridge) = self.bridge.get() {
+            return Ok(Arc::clone(bridge));
+        }
+        let bridge = Arc::new(Bridge::new(self.server_directory()?));
+        // Two callers may have made it at the same time; the first one counts for both.
+        Ok(Arc::clone(self.bridge.get_or_init(|| bridge)))
+    }
+
+    pub(super) fn server_executor(&self) -> Result<Arc<dyn Executor>> {
+        Ok(self.bridge()?)
+    }
+
+    /// The server of this name, where there is one and it is used.
+    #[must_use]
+    pub fn server(&self, name: &PluginName) -> Option<&McpServerConfig> {
+        let mcp = &self.config.mcp;
+        let server = mcp.servers.get(name)?;
+        (mcp.enabled && server.enabled).then_some(server)
+    }
+
+    /// The servers that are used, by name.
+    pub fn used_servers(&self) -> impl Iterator<Item = (&PluginName, &McpServerConfig)> {
+        let mcp = &self.config.mcp;
+        mcp.servers
+            .iter()
+            .filter(|(_, server)| mcp.enabled && server.enabled)
+    }
+
+    /// What a server was found to be when it was last connected to; nothing where it never was.
+    ///
+    /// # Errors
+    /// E3109 where what was written down is damaged.
+    pub fn known_server(&self, name: &PluginName) -> Result<Option<KnownServer>> {
+        let Some(server) = self.config.mcp.servers.get(name) else {
+            return Ok(None);
+        };
+        KnownServer::read(&self.paths.home.join("mcp"), name, server)
+    }
+
+    /// Forgets what a server was found to be.
+    ///
+    /// # Errors
+    /// E3109 where the file cannot be removed.
+    pub fn forget_server(&self, name: &PluginName) -> Result<()> {
+        KnownServer::forget(&self.paths.home.join("mcp"), name)
+    }
+
+    /// The tools of a server, as it was when it was last connected to. One that never was is connected to now.
+    ///
+    /// # Errors
+    /// E3101 where there is none of that name; those of connecting to it.
+    pub async fn server_source(&self, name: &PluginName) -> Result<Arc<Source>> {
+        let server = self.server(name).ok_or_else(|| {
+            Error::new(Code::E3101, format!("the server {name} is not used")).hint(
+                "It is switched off: see `mcp.enabled` and `mcp.servers` in the configuration.",
+            )
+        })?;
+        let known = match self.known_server(name)? {
+            Some(known) => known,
+            None => {
+                let seen = self.bridge()?.look(name).await?;
+                KnownServer::of(server, &seen)
+            }
+        };
+        self.source_of(name, server, &known).map(Arc::new)
+    }
+
+    /// A server as a source of tools: what of them cannot be used is left out.
+    fn source_of(
+        &self,
+        name: &PluginName,
+        server: &McpServerConfig,
+        known: &KnownServer,
+    ) -> Result<Source> {
+        let effects = match &server.place {
+            McpPlace::Program { .. } => {
+                Effects::of(&self.launch_rules()?.granted(server, &self.paths)?.whole())
+            }
+            // Nobody here knows what a service does.
+            McpPlace::Service { .. } => Effects::UNKNOWN,
+        };
+        let tools = known
+            .tools()
+            .into_iter()
+            .filter(|tool| server.offers(&tool.name))
+            .filter_map(|tool| tool_of(name, server, tool, effects))
+            .map(Arc::new)
+            .collect();
+        let ceiling = self.config.ceiling.timeout;
+        Ok(Source {
+            name: name.to_string(),
+            origin: Origin::Server {
+                limits: LimitRequest {
+                    timeout: Some(server.timeout.saturating_mul(IN_ALL).min(ceiling)),
+                    ..LimitRequest::default()
+                },
+            },
+            artifact: Artifact::new(known.canonical().into_bytes().into()),
+            manifest: None,
+            imports: Vec::new(),
+            tags: BTreeSet::new(),
+            notice: None,
+            tools,
+            requested: KnownRequests::default(),
+        })
+    }
+
+    /// True where it is a tool of a server.
+    #[must_use]
+    pub fn is_of_server(&self, reference: &ToolRef) -> bool {
+        matches!(reference, ToolRef::Installed { plugin, .. } if self.server(plugin).is_some())
+    }
+
+    /// The server that a tool is named by: `server`, or `server.tool`. Names of tools are whatever their servers chose.
+    pub(super) fn server_ref(&self, text: &str, tool: Option<&str>) -> Option<ToolRef> {
+        let (name, inner) = match text.split_once('.') {
+            Some((name, inner)) => (name, Some(inner)),
+            None => (text, None),
+        };
+        let name: PluginName = name.parse().ok()?;
+        self.server(&name)?;
+        if inner.is_some() && tool.is_some() {
+            return None;
+        }
+        Some(ToolRef::Installed {
+            plugin: name,
+            range: semver::VersionReq::STAR,
+            tool: tool.or(inner).map(str::to_owned),
+        })
+    }
+}
+
+/// What a server says of a tool makes it riskier; where a person said that the server is to be trusted, also less so.
+fn tool_of(
+    name: &PluginName,
+    server: &McpServerConfig,
+    tool: ServerTool,
+    effects: Effects,
+) -> Option<Tool> {
+    let is_trusted = !server.untrusted;
+    let only_reads = tool.hints.read_only == Some(true);
+    let risk = if tool.hints.destructive == Some(true) && !only_reads {
+        Risk::High
+    } else if is_trusted && only_reads {
+        Risk::Low
+    } else {
+        Risk::Medium
+    };
+    Some(Tool {
+        id: ToolId::new(name.as_str(), &tool.name).ok()?,
+        description: match (&tool.title, tool.description.is_empty()) {
+            (Some(title), true) => title.clone(),
+            _ => tool.description,
+        },
+        input_schema: tool.input_schema,
+        output_schema: tool.output_schema,
+        entry: Entry::Server {
+            server: name.clone(),
+            tool: tool.name,
+            digest: tool.digest,
+        },
+        idempotent: is_trusted && (only_reads || tool.hints.idempotent == Some(true)),
+        pure: false,
+        risk,
+        untrusted_output: server.untrusted,
+        coerce: false,
+        effects,
+        validators: Validators::default(),
+    })
+}
+
+/// In the place of what would start a program: nothing here does yet.
+pub(super) fn no_launcher() -> Result<Arc<dyn Launcher>> {
+    Err(Error::new(
+        Code::E3405,
+        "nothing here can start a program confined, and it is not started otherwise",
+    ))
+}
