@@ -190,7 +190,7 @@ fn end_of_string(text: &[u8], at: usize) -> Option<usize> {
 /// The id where the message ends with it, as some servers write them: `…,"jsonrpc":"2.0","id":7}`.
 fn id_at_end(text: &[u8]) -> Option<RequestId> {
     const KEY: &[u8] = b"\"id\"";
-    let text = text.trim_ascii_end().strip_suffix(b"}")?;
+    let text = text.trim_ascii_end();
     let near = text.get(text.len().saturating_sub(300)..).unwrap_or(text);
     let at = near.windows(KEY.len()).rposition(|window| window == KEY)?;
     let rest = near.get(at + KEY.len()..)?.trim_ascii_start();
@@ -201,7 +201,7 @@ fn id_at_end(text: &[u8]) -> Option<RequestId> {
         .filter(|byte| !byte.is_ascii_whitespace())
         .collect();
     // Nothing may follow it but the version: else it is the id of something inside.
-    (rest.is_empty() || rest == b",\"jsonrpc\":\"2.0\"").then_some(id)
+    (rest == b"}" || rest == b",\"jsonrpc\":\"2.0\"}").then_some(id)
 }
 
 /// A number or a text at the beginning, and what follows it.
