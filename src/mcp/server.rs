@@ -8,6 +8,7 @@ mod answer;
 mod call;
 mod describe;
 pub mod names;
+mod running;
 mod shelf;
 mod stdio;
 mod told;
@@ -15,6 +16,7 @@ mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult, LoggingLevel,
@@ -27,6 +29,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 pub use shelf::Selection;
 pub use stdio::serve_stdio;
 
+use self::running::Running;
 use self::shelf::{Shelf, Shelves};
 use self::watch::Changes;
 use crate::app::App;
@@ -58,6 +61,7 @@ struct Shared {
     offer: Offer,
     shelves: Shelves,
     changes: Changes,
+    running: Running,
 }
 
 impl Shared {
@@ -98,10 +102,16 @@ impl Server {
                 app: Arc::clone(app),
                 shelves: Shelves::new(offer.selection.clone()),
                 changes: Changes::new(),
+                running: Running::new(),
                 offer,
             }),
             level: Arc::new(AtomicU8::new(2)),
         })
+    }
+
+    /// Lets calls that run go on for as long as `grace`, then cancels them and waits until they are recorded.
+    pub async fn drain(&self, grace: Duration) {
+        self.shared.running.drain(grace).await;
     }
 
     fn level(&self) -> LogLevel {

@@ -12,6 +12,7 @@ mod support {
     pub mod guests;
     pub mod http;
     pub mod left_out;
+    pub mod mcp_client;
     pub mod namespace;
     pub mod probe;
     pub mod process;
@@ -42,6 +43,8 @@ mod grants;
 mod hostile;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod mcp;
 #[cfg(test)]
 mod network;
 #[cfg(test)]

@@ -43,21 +43,27 @@ impl Server {
         };
         let (events, teller) = telling(offer.events, wanted, context.peer.clone());
         let arguments = request.arguments.unwrap_or_default();
-        let report = shared
-            .pipeline
-            .invoke(Request {
-                call: CallId::generate(),
-                tool: served.reference.clone(),
-                arguments: Arc::new(Value::Object(arguments)),
-                caller: Arc::new(self.caller(&context)),
-                grants: Arc::clone(&offer.grants),
-                limits: offer.limits.clone(),
-                idempotency: None,
-                deterministic: false,
-                cancel: context.ct.clone(),
-                events: Arc::new(events),
-            })
-            .await;
+        let _running = shared.running.enter();
+        let invoked = shared.pipeline.invoke(Request {
+            call: CallId::generate(),
+            tool: served.reference.clone(),
+            arguments: Arc::new(Value::Object(arguments)),
+            caller: Arc::new(self.caller(&context)),
+            grants: Arc::clone(&offer.grants),
+            limits: offer.limits.clone(),
+            idempotency: None,
+            deterministic: false,
+            cancel: context.ct.clone(),
+            events: Arc::new(events),
+        });
+        tokio::pin!(invoked);
+        let report = tokio::select! {
+            report = &mut invoked => report,
+            () = shared.running.stopping() => {
+                context.ct.cancel();
+                invoked.await
+            }
+        };
         teller.finish().await;
         // Nobody is told of a call that cannot be shown to have been.
         if let Err(error) = app.recorded().await {

@@ -39,6 +39,7 @@ pub async fn serve_stdio(
 ) -> Result<()> {
     server.watch_tools();
     let lines = Lines::new(input, output);
+    let calls = server.clone();
     let serving = async {
         let running = match serve_server(server, lines).await {
             Ok(running) => running,
@@ -56,10 +57,13 @@ pub async fn serve_stdio(
             )),
         }
     };
-    tokio::select! {
+    let served = tokio::select! {
         served = serving => served,
         () = stopped => Ok(()),
-    }
+    };
+    // Whoever is gone waits for nothing: calls that still run are ended, and recorded as that.
+    calls.drain(Duration::ZERO).await;
+    served
 }
 
 /// A pair of streams as the library wants it.
