@@ -48,7 +48,7 @@ pub use history::{CallFilter, History, Progress, RecordFilter, ToolCost};
 pub use offered::{LeftOut, Offered, OfferedTool, Place};
 pub use plugins::Installation;
 pub use policies::PolicyFile;
-pub use servers::{KnownServer, ServerDirectory};
+pub use servers::{KnownServer, ServerDirectory, is_program};
 pub use visible::Listed;
 
 /// The parts of one process.

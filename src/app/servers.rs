@@ -1,6 +1,7 @@
 //! Servers that others wrote: from what a person declared to what the bridge talks to, and from what a server showed of
 //! itself to a source of tools.
 
+mod adding;
 mod known;
 mod launch;
 
@@ -32,6 +33,8 @@ pub struct ServerDirectory {
     environment: Environment,
     paths: Paths,
     rules: launch::LaunchRules,
+    /// What servers show of themselves is written down.
+    keeps: bool,
 }
 
 impl ServerDirectory {
@@ -116,6 +119,9 @@ impl Directory for ServerDirectory {
     fn seen<'a>(&'a self, name: &'a PluginName, seen: &'a Seen) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let server = self.config(name)?;
+            if !self.keeps {
+                return Ok(());
+            }
             known::note(&self.folder(), name, server, seen)
         })
     }
@@ -127,19 +133,20 @@ impl App {
     /// # Errors
     /// Those of what starts programs.
     pub fn server_directory(&self) -> Result<Arc<ServerDirectory>> {
-        self.directory_of(&self.config.mcp)
+        self.directory_of(&self.config.mcp, true)
     }
 
-    /// The same for other servers than those that are configured.
+    /// The same for these servers; what they show of themselves is written down where it `keeps` it.
     ///
     /// # Errors
     /// Those of what starts programs.
-    pub fn directory_of(&self, mcp: &McpConfig) -> Result<Arc<ServerDirectory>> {
+    fn directory_of(&self, mcp: &McpConfig, keeps: bool) -> Result<Arc<ServerDirectory>> {
         Ok(Arc::new(ServerDirectory {
             servers: mcp.servers.clone(),
             environment: self.environment.clone(),
             paths: self.paths.clone(),
             rules: self.launch_rules()?,
+            keeps,
         }))
     }
 
@@ -185,6 +192,25 @@ impl App {
             return Ok(None);
         };
         KnownServer::read(&self.paths.home.join("mcp"), name, server)
+    }
+
+    /// Takes note of what a server shows of itself.
+    ///
+    /// # Errors
+    /// Those of writing it down.
+    pub fn saw_server(&self, name: &PluginName, seen: &Seen) -> Result<()> {
+        match self.config.mcp.servers.get(name) {
+            Some(server) => known::note(&self.paths.home.join("mcp"), name, server, seen),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends what talks to servers, and waits a moment for their programs to end by themselves.
+    pub async fn settle_servers(&self) {
+        const A_MOMENT: std::time::Duration = std::time::Duration::from_secs(1);
+        if let Some(bridge) = self.bridge.get() {
+            drop(tokio::time::timeout(A_MOMENT, bridge.close()).await);
+        }
     }
 
     /// Forgets what a server was found to be.
@@ -317,6 +343,12 @@ fn tool_of(
         effects,
         validators: Validators::default(),
     })
+}
+
+/// True where it is a program of this machine.
+#[must_use]
+pub fn is_program(server: &McpServerConfig) -> bool {
+    matches!(server.place, McpPlace::Program { .. })
 }
 
 /// In the place of what would start a program: nothing here does yet.

@@ -358,6 +358,7 @@ async fn one(
         // The call ran, and nobody can show how it ended: its result is not told.
         report.result = Err(error.while_doing("recording how the call ended"));
     }
+    app.settle_servers().await;
     app.settle_containers().await;
     render::report(printer, &report, common.tool_log.is_some());
     Ok(report.error().map_or(Exit::Ok, Error::exit))

@@ -123,6 +123,23 @@ pub struct Seen {
     pub listing: Arc<Listing>,
 }
 
+/// What was found by looking at a server closely.
+#[derive(Debug, Clone)]
+pub struct Examination {
+    /// What it shows of itself.
+    pub seen: Seen,
+    /// How long it took to connect.
+    pub connecting: Duration,
+    /// How long it took to list its tools.
+    pub listing: Duration,
+    /// What it sent that was no use.
+    pub noise: Noise,
+    /// The last lines that the program wrote to standard error.
+    pub stderr: Vec<String>,
+    /// How the program is confined, in words.
+    pub posture: Option<String>,
+}
+
 /// Knows the servers there are, and what they were found to be.
 pub trait Directory: Send + Sync {
     /// How to talk to a server. Secrets are read now.
@@ -176,6 +193,15 @@ impl Bridge {
         Ok(live.seen())
     }
 
+    /// Looks at a server closely: connects to it and lists its tools anew.
+    ///
+    /// # Errors
+    /// As [`Bridge::look`].
+    pub async fn examine(&self, name: &PluginName) -> Result<Examination> {
+        let server = self.server(name)?;
+        server.examine(&*self.directory).await
+    }
+
     /// True where there is a connection to the server that is not known to be broken.
     #[must_use]
     pub fn is_connected(&self, name: &PluginName) -> bool {
@@ -185,10 +211,14 @@ impl Bridge {
             .is_some_and(|server| server.is_connected())
     }
 
-    /// Ends all connections, and the programs behind them.
-    pub fn close(&self) {
-        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
-        servers.clear();
+    /// Ends all connections, and waits until the programs behind them are gone.
+    pub async fn close(&self) {
+        let servers = {
+            let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *servers)
+        };
+        let closing = servers.values().map(|server| server.close());
+        futures_util::future::join_all(closing).await;
     }
 
     async fn call(&self, job: Job, usage: &mut Usage) -> Ended {

@@ -94,6 +94,7 @@ impl Args {
                 listen_for_interrupt(),
             )
             .await;
+            app.settle_servers().await;
             app.settle_containers().await;
             served
         })?;

@@ -9,8 +9,11 @@ use super::{Merge, Project};
 use crate::config::credential::CredentialSource;
 use crate::config::mcp::{McpPlace, McpServerConfig, McpText};
 use crate::config::schema::{Mcp, McpProtocol, McpRun, McpServer, McpValue};
-use crate::config::{Config, Origin};
+use crate::config::{Config, ConfigFile, Origin, Paths, SERVER_SCHEMA, read};
+use crate::error::{Code, Error, Result};
 use crate::ids::PluginName;
+use crate::manifest::document::Document;
+use crate::manifest::problem::Problems;
 use crate::web::Endpoint;
 
 /// The name of what is no server: tools of Toolhatch's own.
@@ -268,20 +271,48 @@ fn within(key: &str, name: &str) -> String {
 }
 
 impl Config {
+    /// What a declaration of a server comes to that a person is about to make.
+    ///
+    /// # Errors
+    /// E3004 with all that is wrong with it.
+    pub fn declared_server(
+        paths: &Paths,
+        name: &PluginName,
+        written: &McpServer,
+    ) -> Result<McpServerConfig> {
+        let what = format!("the server {name}");
+        let tree = serde_json::to_value(written).map_err(|error| {
+            Error::new(Code::E3000, format!("writing down {what}")).caused_by(error)
+        })?;
+        let document = Document::from_json(&tree);
+        let written = document
+            .conform::<McpServer>(&SERVER_SCHEMA)
+            .map_err(|problems| problems.into_error(Code::E3004, &what))?;
+        let mut config = Self::built_in(paths);
+        let mut merge = Merge {
+            config: &mut config,
+            paths,
+            origin: Origin::Flag("mcp add"),
+            document: &document,
+            table: "",
+            problems: Problems::new(),
+        };
+        merge.server("", name.as_str(), written);
+        let problems = merge.problems;
+        match config.mcp.servers.remove(name) {
+            Some(server) if problems.is_empty() => Ok(server),
+            _ => Err(problems.into_error(Code::E3004, &what)),
+        }
+    }
+
     /// The servers that were added by command, each in a file of its own.
-    pub(in crate::config) fn added_servers(
-        &mut self,
-        paths: &crate::config::Paths,
-    ) -> crate::error::Result<()> {
+    pub(in crate::config) fn added_servers(&mut self, paths: &Paths) -> Result<()> {
         for (name, path) in paths.added_servers()? {
-            let Some((written, document)) =
-                crate::config::read::file::<McpServer>(&path, &crate::config::SERVER_SCHEMA)?
-            else {
+            let Some((written, document)) = read::file::<McpServer>(&path, &SERVER_SCHEMA)? else {
                 continue;
             };
-            self.files.push(crate::config::ConfigFile::of_server(
-                &path, &name, &document,
-            ));
+            self.files
+                .push(ConfigFile::of_server(&path, &name, &document));
             let origin = Origin::User(path.clone());
             let mut merge = Merge {
                 config: self,
@@ -289,13 +320,11 @@ impl Config {
                 origin: origin.clone(),
                 document: &document,
                 table: "",
-                problems: crate::manifest::problem::Problems::new(),
+                problems: Problems::new(),
             };
             merge.server("", &name, written);
             if !merge.problems.is_empty() {
-                return Err(merge
-                    .problems
-                    .into_error(crate::error::Code::E3004, &origin.to_string()));
+                return Err(merge.problems.into_error(Code::E3004, &origin.to_string()));
             }
         }
         Ok(())

@@ -57,7 +57,7 @@ pub struct Identity {
 pub struct Connection {
     peer: Peer<RoleClient>,
     /// Ends the connection when it is dropped.
-    _running: RunningService<RoleClient, Listener>,
+    running: RunningService<RoleClient, Listener>,
     wire: Arc<Wire>,
     routes: Arc<Routes>,
     program: Option<Watched>,
@@ -74,7 +74,8 @@ pub struct Connection {
 struct Watched {
     tail: Arc<Tail>,
     ended: watch::Receiver<Option<String>>,
-    _stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<()>,
+    keeper: tokio::task::JoinHandle<()>,
     posture: String,
 }
 
@@ -83,11 +84,12 @@ impl Watched {
     fn new(program: Box<dyn Program>, tail: Arc<Tail>, posture: String) -> Self {
         let (told, ended) = watch::channel(None);
         let (stop, stopped) = oneshot::channel();
-        tokio::spawn(look_after(program, told, stopped));
+        let keeper = tokio::spawn(look_after(program, told, stopped));
         Self {
             tail,
             ended,
-            _stop: stop,
+            stop,
+            keeper,
             posture,
         }
     }
@@ -302,7 +304,7 @@ impl Connection {
         Ok(Self {
             identity: identity(&protocol, wire.handshake().unwrap_or_default()),
             peer: running.peer().clone(),
-            _running: running,
+            running,
             wire,
             routes,
             program: None,
@@ -310,6 +312,19 @@ impl Connection {
             took: begun.elapsed(),
             max_message: spec.max_message,
         })
+    }
+
+    /// Ends the connection, and waits until the program behind it is gone.
+    pub(super) async fn close(self) {
+        let Self {
+            running, program, ..
+        } = self;
+        // Its input is closed with the transport.
+        drop(running.cancel().await);
+        if let Some(program) = program {
+            drop(program.stop);
+            drop(program.keeper.await);
+        }
     }
 
     /// True where nothing can be asked any more.

@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::connection::{Connection, Failure, Patience, seconds};
 use super::listing::Listing;
-use super::{Directory, Reach, Seen, ServerSpec, result};
+use super::{Directory, Examination, Reach, Seen, ServerSpec, result};
 use crate::error::{Code, Error, Result};
 use crate::exec::{Arguments, Ended, Entry, Job, Usage};
 use crate::resilience::breaker::Outcome as Health;
@@ -74,6 +74,14 @@ impl Server {
         })
     }
 
+    /// Ends the connection, and waits until the program behind it is gone. Calls that still run keep theirs.
+    pub(super) async fn close(&self) {
+        let live = self.link.lock().await.live.take();
+        if let Some(live) = live.and_then(Arc::into_inner) {
+            live.connection.close().await;
+        }
+    }
+
     /// The connection, made where there is none that works. However many wait for it, it is made once; and who waited for
     /// an attempt that failed does not wait for another one.
     pub(super) async fn live(&self, directory: &dyn Directory) -> Result<Arc<Live>> {
@@ -118,6 +126,23 @@ impl Server {
                 Err(error)
             }
         }
+    }
+
+    /// Connects, lists the tools, and says all that was found.
+    pub(super) async fn examine(&self, directory: &dyn Directory) -> Result<Examination> {
+        let live = self.live(directory).await?;
+        let begun = Instant::now();
+        let listing = self.list(&live.connection).await?;
+        let took = begun.elapsed();
+        *live.listing.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(listing);
+        Ok(Examination {
+            seen: live.seen(),
+            connecting: live.connection.took,
+            listing: took,
+            noise: live.connection.noise(),
+            stderr: live.connection.last_lines(20),
+            posture: live.connection.posture().map(str::to_owned),
+        })
     }
 
     async fn connect(&self, directory: &dyn Directory) -> Result<Live> {
