@@ -14,6 +14,10 @@ mod result;
 mod server;
 mod sse;
 mod stdio;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod tool;
 mod wire;
 

@@ -175,19 +175,21 @@ impl Connection {
         let handshake = Self::handshake(spec, transport, Arc::clone(&wire), era, begun);
         let left = spec.start_timeout.saturating_sub(begun.elapsed());
         let left = left.saturating_sub(LAST_WORDS.min(left / 4));
-        let error = match tokio::time::timeout(left, handshake).await {
+        let (error, ended) = match tokio::time::timeout(left, handshake).await {
             Ok(Ok(mut connection)) => {
                 connection.program = Some(watched);
                 return Ok(connection);
             }
-            Ok(Err(error)) => error,
-            Err(_) => Error::new(
-                Code::E3503,
-                format!("it did not answer within {}", seconds(spec.start_timeout)),
-            )
-            .hint("Give it more time with `start_timeout`."),
+            Ok(Err(error)) => (error, watched.last_words().await),
+            Err(_) => {
+                let error = Error::new(
+                    Code::E3503,
+                    format!("it did not answer within {}", seconds(spec.start_timeout)),
+                )
+                .hint("Give it more time with `start_timeout`.");
+                (error, None)
+            }
         };
-        let ended = watched.last_words().await;
         let error = match ended {
             Some(how) => Error::new(
                 Code::E3502,
