@@ -69,6 +69,7 @@ pub struct App {
     host: OnceLock<Arc<Host>>,
     commands: OnceLock<DockerExecutor>,
     bridge: OnceLock<Arc<Bridge>>,
+    looking: servers::Looking,
     /// How many calls the host can run at once, where that is not many.
     slots: OnceLock<u32>,
     /// Standard output, where records may be printed there.
@@ -117,6 +118,7 @@ impl App {
             host: OnceLock::new(),
             commands: OnceLock::new(),
             bridge: OnceLock::new(),
+            looking: servers::Looking::default(),
             slots: OnceLock::new(),
             stdout: OnceLock::new(),
             sources: Mutex::default(),

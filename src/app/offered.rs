@@ -210,7 +210,7 @@ impl Offered {
     /// one that does not answer delays no other.
     async fn add_servers(&mut self, app: &App) {
         let names: Vec<_> = app.used_servers().map(|(name, _)| name.clone()).collect();
-        let sources = names.iter().map(|name| app.server_source(name));
+        let sources = names.iter().map(|name| app.server_source_soon(name));
         for (name, source) in names.iter().zip(join_all(sources).await) {
             match source {
                 Ok(source) => {

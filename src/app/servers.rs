@@ -7,7 +7,7 @@ mod launch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -26,6 +26,40 @@ use crate::web::{Client, Options};
 
 /// How much longer than without a sign of life a call may take in all.
 const IN_ALL: u32 = 10;
+
+/// How long a list waits for a server that was never connected to.
+const A_LITTLE: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// The servers that are being connected to for the first time.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Looking(Arc<Mutex<BTreeSet<PluginName>>>);
+
+/// One of them, until this is dropped.
+struct LookingAt {
+    all: Looking,
+    name: PluginName,
+}
+
+impl Looking {
+    /// Nothing where somebody does already.
+    fn begin(&self, name: &PluginName) -> Option<LookingAt> {
+        let is_new = self.lock().insert(name.clone());
+        is_new.then(|| LookingAt {
+            all: self.clone(),
+            name: name.clone(),
+        })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<PluginName>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for LookingAt {
+    fn drop(&mut self) {
+        self.all.lock().remove(&self.name);
+    }
+}
 
 /// What is needed to talk to servers; it outlives any call.
 pub struct ServerDirectory {
@@ -239,6 +273,39 @@ impl App {
             }
         };
         self.source_of(name, server, &known).map(Arc::new)
+    }
+
+    /// The same for lists: a server that was never connected to gets a moment to answer, and goes on being connected to
+    /// where it takes longer.
+    ///
+    /// # Errors
+    /// Those of [`App::server_source`]; E3503 where it has not answered yet.
+    pub async fn server_source_soon(&self, name: &PluginName) -> Result<Arc<Source>> {
+        if self.server(name).is_none() || self.known_server(name)?.is_some() {
+            return self.server_source(name).await;
+        }
+        let late = || {
+            Error::new(Code::E3503, format!("{name} has not answered yet")).hint(format!(
+                "`toolhatch mcp test {name}` waits for it, and says what it does."
+            ))
+        };
+        let Some(looking) = self.looking.begin(name) else {
+            return Err(late());
+        };
+        let bridge = self.bridge()?;
+        let server = name.clone();
+        let look = tokio::spawn(async move {
+            let seen = bridge.look(&server).await;
+            drop(looking);
+            seen
+        });
+        match tokio::time::timeout(A_LITTLE, look).await {
+            Ok(Ok(seen)) => {
+                seen?;
+                self.server_source(name).await
+            }
+            Ok(Err(_)) | Err(_) => Err(late()),
+        }
     }
 
     /// A server as a source of tools: what of them cannot be used is left out.

@@ -1,3 +1,4 @@
 //! The Model Context Protocol, both ways.
 
+mod bridge;
 mod stdio;

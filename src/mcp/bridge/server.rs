@@ -16,6 +16,8 @@ use crate::resilience::retry::{Attempt, RetryPolicy};
 
 /// How long a server that could not be connected to is left alone; doubled with each further failure.
 const FIRST_REST: Duration = Duration::from_millis(500);
+/// How long at most before a service is connected to a second time; doubled for the third.
+const CONNECT_AGAIN: Duration = Duration::from_millis(200);
 /// The longest it is left alone.
 const LONGEST_REST: Duration = Duration::from_secs(30);
 
@@ -163,7 +165,10 @@ impl Server {
 
     /// Connects, to a service again where it may be there in a moment.
     async fn open(&self, era: Option<super::Era>) -> Result<Connection> {
-        let policy = RetryPolicy::default();
+        let policy = RetryPolicy {
+            base: CONNECT_AGAIN,
+            ..RetryPolicy::default()
+        };
         let until = Instant::now() + self.spec.start_timeout;
         let mut number = 1;
         loop {
