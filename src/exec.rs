@@ -20,6 +20,7 @@ mod queue;
 mod reading;
 mod resident;
 mod sandbox;
+mod session;
 pub mod ssh;
 
 use std::fmt;

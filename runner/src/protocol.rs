@@ -41,7 +41,7 @@ pub enum Order {
     Stdin(Vec<u8>),
     /// The end of the command's standard input, after what was sent before.
     StdinEnd,
-    /// Send this signal to the process group of the command.
+    /// Send this signal to the process group of the command. 0 is none: it extends the lease, and nothing answers.
     Signal(u8),
     /// Kill the command and everything it started, at once.
     Kill,

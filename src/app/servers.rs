@@ -16,7 +16,7 @@ pub use known::KnownServer;
 use super::App;
 use crate::config::{Environment, McpConfig, McpPlace, McpServerConfig, Paths};
 use crate::error::{Code, Error, Result};
-use crate::exec::{Artifact, BoxFuture, Entry, Executor, Launcher};
+use crate::exec::{Artifact, BoxFuture, Entry, Executor};
 use crate::ids::{PluginName, ToolId};
 use crate::invoke::ToolRef;
 use crate::manifest::{LimitRequest, Risk};
@@ -88,7 +88,7 @@ impl ServerDirectory {
         match &server.place {
             McpPlace::Program { run, .. } => Ok(Reach::Program {
                 launch: Box::new(self.rules.launch(name, server, texts, &self.paths)?),
-                launcher: self.rules.launcher(*run)?,
+                launcher: self.rules.launcher(*run),
             }),
             McpPlace::Service {
                 url,
@@ -418,10 +418,3 @@ pub fn is_program(server: &McpServerConfig) -> bool {
     matches!(server.place, McpPlace::Program { .. })
 }
 
-/// In the place of what would start a program: nothing here does yet.
-pub(super) fn no_launcher() -> Result<Arc<dyn Launcher>> {
-    Err(Error::new(
-        Code::E3405,
-        "nothing here can start a program confined, and it is not started otherwise",
-    ))
-}

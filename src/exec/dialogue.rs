@@ -62,7 +62,7 @@ pub(super) async fn run(
 ) -> (Told, Printed, Traffic) {
     let mut flows = Flows {
         printed: Printed::within(&job.limits),
-        egress: (spec.network == Network::AllowList).then(|| Egress::new(job)),
+        egress: (spec.network == Network::AllowList).then(|| Egress::new(job.into())),
     };
     // Also where nothing can be sent any more, because the daemon stands still.
     let at_most = job.limits.timeout + spec.grace + 2 * PATIENCE;
@@ -90,8 +90,12 @@ async fn follow(
 ) -> Result<Told, Lost> {
     let Flows { printed, egress } = flows;
     let grace = spec.grace;
-    let order = Order::Run(order(spec, around, job.limits.timeout));
-    resident.send(id, &order).await?;
+    let run = Run {
+        deadline_ms: milliseconds(job.limits.timeout),
+        stdin: !spec.stdin.is_empty(),
+        ..order(spec, around)
+    };
+    resident.send(id, &Order::Run(run)).await?;
     let mut stdin = StdinFlow::new(&spec.stdin);
     stdin.send(resident, id).await?;
     let overdue = Instant::now() + job.limits.timeout + grace + PATIENCE;
@@ -157,7 +161,7 @@ async fn follow(
 }
 
 /// What is to be sent to a connection of the command next.
-async fn outgoing(egress: &mut Option<Egress>) -> Segment {
+pub(super) async fn outgoing(egress: &mut Option<Egress>) -> Segment {
     match egress {
         Some(egress) => egress.next().await,
         None => std::future::pending().await,
@@ -171,8 +175,8 @@ async fn next(resident: &mut Resident, events: &EventSink) -> Result<(u32, Repor
 }
 
 /// What the runner is told: nothing of it is seen by who asks the daemon about the container, or looks at the processes of a
-/// machine.
-fn order(spec: &SandboxSpec, around: &Around, timeout: Duration) -> Run {
+/// machine. It reads what it is sent, and has no deadline.
+pub(super) fn order(spec: &SandboxSpec, around: &Around) -> Run {
     let mut env: Vec<(&str, &str)> = Vec::new();
     let has_proxy = spec.network == Network::AllowList;
     // The proxy of whoever built the image is not this one.
@@ -198,10 +202,10 @@ fn order(spec: &SandboxSpec, around: &Around, timeout: Duration) -> Run {
             .map(|(name, value)| format!("{name}={value}").into_bytes())
             .collect(),
         cwd: cwd.as_bytes().to_vec(),
-        deadline_ms: milliseconds(timeout),
+        deadline_ms: 0,
         grace_ms: milliseconds(spec.grace),
         umask: 0o022,
-        stdin: !spec.stdin.is_empty(),
+        stdin: true,
         clean_tmp: false,
         proxy: has_proxy.then_some(egress::PORT),
     }

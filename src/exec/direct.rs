@@ -9,7 +9,11 @@
 //! What a command may do is enforced by the kernel: Landlock for files, TCP and signals; seccomp for sockets and for what
 //! changes the machine; limits of its resources. A kernel that cannot enforce all of it runs nothing.
 
+mod control;
+mod descriptor;
 mod follow;
+mod launch;
+mod needs;
 mod order;
 mod paths;
 
@@ -17,6 +21,8 @@ mod paths;
 mod confine;
 #[cfg(target_os = "linux")]
 mod limits;
+#[cfg(target_os = "linux")]
+mod namespace;
 #[cfg(target_os = "linux")]
 mod processes;
 #[cfg(target_os = "linux")]
@@ -30,17 +36,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use needs::{Need, needs};
+
 use self::follow::Told;
 use self::order::Order;
 use super::places::{self, Places};
 use super::queue::Queue;
 use super::reading;
 use super::{
-    Arguments, BoxFuture, CommandEnd, Effect, Ended, Executor, Job, LogLevel, Outcome, PlaceRules,
-    SandboxSpec, Usage,
+    Arguments, BoxFuture, CommandEnd, Effect, Ended, EventSink, Executor, Job, LogLevel, Outcome,
+    PlaceRules, SandboxSpec, Usage,
 };
 use crate::error::{Code, Error, Result};
-use crate::permission::DIRECT;
+use crate::permission::{DIRECT, Sensitive};
 
 /// The hidden subcommand that the supervisor and the command's own process begin with.
 pub const SUBCOMMAND: &str = "internal-confine";
@@ -52,6 +60,14 @@ pub struct DirectSettings {
     pub places: PlaceRules,
     /// How many run at once.
     pub concurrency: usize,
+    /// The binary that looks after each of them: this one, see [`this_binary`].
+    pub supervisor: PathBuf,
+}
+
+/// The binary of this process, also where another has taken its place meanwhile.
+#[must_use]
+pub fn this_binary() -> PathBuf {
+    "/proc/self/exe".into()
 }
 
 /// Runs commands as confined processes of this machine.
@@ -67,12 +83,20 @@ pub fn reach() -> (Vec<PathBuf>, Vec<PathBuf>) {
     #[cfg(target_os = "linux")]
     {
         // The two processes are this binary, and look at the others of the machine.
-        let mut read: Vec<PathBuf> = confine::system().map(PathBuf::from).collect();
+        let mut read: Vec<PathBuf> = system().map(PathBuf::from).collect();
         read.extend(["/proc/self/exe".into(), "/proc".into()]);
         (read, vec![order::TEMPORARY.into(), "/dev/null".into()])
     }
     #[cfg(not(target_os = "linux"))]
     (Vec::new(), Vec::new())
+}
+
+/// What every command can read of the system.
+fn system() -> impl Iterator<Item = &'static str> {
+    #[cfg(target_os = "linux")]
+    return confine::system();
+    #[cfg(not(target_os = "linux"))]
+    std::iter::empty()
 }
 
 /// Which of the two processes this one is.
@@ -109,8 +133,13 @@ impl DirectExecutor {
         let Some(_place) = self.queue.enter(job).await? else {
             return Ok(Ended::Cancelled);
         };
-        let order = self.order(job, spec).await?;
-        let (told, printed) = follow::run(&order, spec, job).await?;
+        let timeout = job.limits.timeout;
+        let order = self
+            .look(spec, &job.sensitive, &job.events, move |spec, places| {
+                Order::of_command(spec, places, timeout)
+            })
+            .await?;
+        let (told, printed) = follow::run(&self.settings.supervisor, &order, spec, job).await?;
         usage.bytes_in = spec.stdin.len() as u64;
         usage.bytes_out = printed.total();
         if let Told::Ended(reported) | Told::Cancelled(Some(reported)) = &told {
@@ -142,21 +171,27 @@ impl DirectExecutor {
         })
     }
 
-    async fn order(&self, job: &Job, spec: &SandboxSpec) -> Result<Order> {
-        let (looked_at, sensitive) = (on_this_machine(spec)?, job.sensitive.clone());
+    /// Looks at what is granted, and makes an order of it.
+    async fn look(
+        &self,
+        spec: &SandboxSpec,
+        sensitive: &Arc<Sensitive>,
+        events: &EventSink,
+        order: impl FnOnce(&SandboxSpec, &Places) -> Result<Order> + Send + 'static,
+    ) -> Result<Order> {
+        let (looked_at, sensitive) = (on_this_machine(spec)?, Arc::clone(sensitive));
         let (rules, spec) = (self.settings.places.clone(), spec.clone());
-        let timeout = job.limits.timeout;
         let made = tokio::task::spawn_blocking(move || -> Result<(Order, Places)> {
             // Landlock holds for everything below a folder, also for what is mounted there.
             let places = places::look(&looked_at, &sensitive, &rules, true)?;
-            let order = Order::new(&spec, &places, timeout)?;
+            let order = order(&spec, &places)?;
             Ok((order, places))
         })
         .await
         .map_err(|error| Error::new(Code::E3000, "looking at what is granted").caused_by(error))?;
         let (order, places) = made?;
         for warning in places.warnings.iter().chain(&order.warnings) {
-            job.events.log(LogLevel::Warn, warning);
+            events.log(LogLevel::Warn, warning);
         }
         Ok(order)
     }

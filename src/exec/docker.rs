@@ -13,6 +13,7 @@ mod dial;
 mod error;
 mod image;
 mod kept;
+mod launch;
 mod lease;
 mod login;
 mod overlay;

@@ -4,6 +4,7 @@
 //! The container keeps its network of nothing but a loopback interface; all that leaves it comes through the stream of the
 //! runner. Everything here belongs to one command and ends with it.
 
+mod door;
 mod gate;
 mod link;
 mod proxy;
@@ -17,9 +18,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+pub(super) use self::door::Door;
+
 use self::link::{Incoming, Link};
 use self::proxy::Proxy;
-use crate::exec::Job;
+use crate::exec::{EventSink, Job, Launch, Services, Veto};
+use crate::permission::{Scope, Sensitive};
 use toolhatch_runner::protocol::{Part, Segment};
 
 /// The port in the container. The same in every one: a command may have written it down for the next.
@@ -50,6 +54,45 @@ pub(super) fn variables(given: &[(String, String)]) -> Vec<(String, String)> {
             [name.to_owned(), name.to_ascii_lowercase()].map(|name| (name, value.to_owned()))
         })
         .collect()
+}
+
+/// What connections are decided by, and where that is recorded.
+#[derive(Debug)]
+pub(super) struct Rules {
+    scope: Arc<Scope>,
+    sensitive: Arc<Sensitive>,
+    events: Arc<EventSink>,
+    veto: Option<Arc<dyn Veto>>,
+    services: Option<Arc<dyn Services>>,
+    /// The most bytes of bodies of requests in clear, each way, as far as a grant of HTTP covers them.
+    http_bytes: u64,
+}
+
+impl From<&Job> for Rules {
+    fn from(job: &Job) -> Self {
+        Self {
+            scope: Arc::clone(&job.scope),
+            sensitive: Arc::clone(&job.sensitive),
+            events: Arc::clone(&job.events),
+            veto: job.veto.clone(),
+            services: job.services.clone(),
+            http_bytes: job.limits.http_bytes,
+        }
+    }
+}
+
+impl From<&Launch> for Rules {
+    fn from(launch: &Launch) -> Self {
+        Self {
+            scope: Arc::clone(&launch.scope),
+            sensitive: Arc::clone(&launch.sensitive),
+            events: Arc::clone(&launch.events),
+            veto: launch.veto.clone(),
+            services: None,
+            // What goes on for days has no such measure.
+            http_bytes: u64::MAX,
+        }
+    }
 }
 
 /// How many bytes came and went.
@@ -84,11 +127,11 @@ pub(super) struct Egress {
 }
 
 impl Egress {
-    /// For the command of this job, which may do what its scope allows.
-    pub(super) fn new(job: &Job) -> Self {
+    /// For a command that may do what these rules allow.
+    pub(super) fn new(rules: Rules) -> Self {
         let (sender, waiting) = mpsc::channel(WAITING);
         Self {
-            proxy: Arc::new(Proxy::new(job)),
+            proxy: Arc::new(Proxy::new(rules)),
             meter: Arc::default(),
             links: HashMap::new(),
             opened: 0,

@@ -517,7 +517,7 @@ fn tool_error(error: ToolError) -> Error {
 }
 
 /// The name of a signal that people know, in parentheses after its number.
-fn signal_name(signal: i32) -> &'static str {
+pub(super) fn signal_name(signal: i32) -> &'static str {
     match signal {
         1 => " (SIGHUP)",
         2 => " (SIGINT)",

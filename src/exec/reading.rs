@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::outcome::signal_name;
 use super::{
     Capture, CommandEnd, Content, Ended, EventSink, Job, LimitKind, LogLevel, Output, Reading,
     SandboxSpec, Stdio, ToolError, ToolErrorKind, Usage,
@@ -15,6 +16,9 @@ use toolhatch_runner::protocol::{Ended as Reported, Ending, Refusal, Refused};
 
 /// The exit code of a shell for a program that the kernel ended for want of memory, or somebody killed.
 const KILLED: u8 = 137;
+
+/// How a program ended that took too much memory.
+pub(super) const KILLED_FOR_MEMORY: &str = "killed for memory";
 
 /// What a command printed.
 #[derive(Debug)]
@@ -115,6 +119,42 @@ pub(super) fn refused(
         }
     };
     Ended::NotRun(said)
+}
+
+/// A program that was to go on running and could not be started.
+pub(super) fn not_launched(refused: Refused, spec: &SandboxSpec, within: &str) -> Error {
+    let program = spec.argv.first().map_or("", String::as_str);
+    let Refused { refusal, text, .. } = refused;
+    match refusal {
+        Refusal::NotFound => {
+            let text = format!("there is no program {program} {within}, or what interprets it is missing");
+            Error::new(Code::E3101, text)
+                .hint("Name it by its whole path, or set `PATH` in its environment.")
+        }
+        Refusal::NotExecutable => {
+            Error::new(Code::E3405, format!("{program} cannot be executed: {text}"))
+                .hint("Whoever it runs as has to be allowed to read and execute it, and to enter the folders above it.")
+        }
+        Refusal::Directory => {
+            let folder = spec.workdir.as_deref().unwrap_or("its folder");
+            Error::new(Code::E3004, format!("entering {folder}: {text}"))
+                .hint("It starts in a folder that is granted, or in `/tmp`.")
+        }
+        Refusal::Resources => Error::new(Code::E3407, text)
+            .hint("Raise `docker.resources.pids` or `docker.resources.memory`."),
+        Refusal::Invalid => Error::new(Code::E3301, text),
+        Refusal::Proxy | Refusal::Busy | Refusal::Unclean => Error::new(Code::E3405, text),
+    }
+}
+
+/// How a program ended, in words.
+pub(super) fn in_words(reported: &Reported) -> String {
+    let had_oom = reported.oom_kills.is_some_and(|kills| kills > 0);
+    match reported.ending {
+        Ending::Signalled(9) | Ending::Exited(KILLED) if had_oom => KILLED_FOR_MEMORY.to_owned(),
+        Ending::Exited(code) => format!("exit code {code}"),
+        Ending::Signalled(signal) => format!("signal {signal}{}", signal_name(signal.into())),
+    }
 }
 
 /// As a shell tells it: by an exit code and a line on standard error.

@@ -117,3 +117,27 @@ impl SandboxSpec {
         Digest::of(value.to_string().as_bytes())
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A command that gets nothing.
+    pub(in crate::exec) fn spec() -> SandboxSpec {
+        SandboxSpec {
+            image: "image".to_owned(),
+            argv: vec!["program".to_owned()],
+            env: Vec::new(),
+            workdir: None,
+            stdin: Bytes::new(),
+            mounts: Vec::new(),
+            network: Network::None,
+            reach: Vec::new(),
+            user: User::Nobody,
+            resources: ContainerResources::default(),
+            grace: Duration::from_secs(1),
+            keep: None,
+            reading: Reading::Raw,
+        }
+    }
+}

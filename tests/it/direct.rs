@@ -57,7 +57,7 @@ impl Direct {
 }
 
 /// Linux 6.12 is the first that keeps signals within what Landlock confines.
-fn is_enforced() -> bool {
+pub fn is_enforced() -> bool {
     let system = rustix::system::uname();
     let release = system.release().to_string_lossy().into_owned();
     let mut numbers = release

@@ -1,4 +1,5 @@
-//! The one integration test binary: everything here goes through the built `toolhatch`, or reads the project's own files.
+//! The one integration test binary: everything here goes through the built `toolhatch`, or reads the project's own files. What
+//! no command leads to yet (`launch`) goes through the library.
 //!
 //! Tests of one subject are one file here; what they share is in `support`.
 
@@ -42,6 +43,8 @@ mod gate;
 mod grants;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod launch;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::app::{App, read_grants};
 use crate::config::{ContainerResources, McpPlace, McpRun, McpServerConfig, Paths};
 use crate::error::{Code, Error, Result};
-use crate::exec::{Changes, Launch, Launcher, Reading, SandboxMount, SandboxSpec};
+use crate::exec::{Changes, EventLimits, EventSink, Launch, Launcher, Reading, SandboxMount, SandboxSpec};
 use crate::ids::PluginName;
 use crate::manifest::container::{Network, User};
 use crate::permission::{Access, FileScope, Grants, Kind, Scope, Sensitive};
@@ -24,6 +24,8 @@ pub(super) struct LaunchRules {
     sensitive: Arc<Sensitive>,
     image: String,
     resources: ContainerResources,
+    process: Arc<dyn Launcher>,
+    container: Arc<dyn Launcher>,
 }
 
 impl App {
@@ -34,17 +36,19 @@ impl App {
             sensitive: Arc::new(rules.sensitive),
             image: rules.commands.image,
             resources: rules.commands.resources,
+            process: Arc::new(self.processes()),
+            container: Arc::new(self.commands()?),
         })
     }
 }
 
 impl LaunchRules {
     /// What starts programs that are confined like this.
-    ///
-    /// # Errors
-    /// E3405 where nothing does.
-    pub(super) fn launcher(&self, _run: McpRun) -> Result<Arc<dyn Launcher>> {
-        super::no_launcher()
+    pub(super) fn launcher(&self, run: McpRun) -> Arc<dyn Launcher> {
+        match run {
+            McpRun::Process => Arc::clone(&self.process),
+            McpRun::Container => Arc::clone(&self.container),
+        }
     }
 
     /// What a server may do: what was written down for it, and no more than the operator permits.
@@ -122,6 +126,7 @@ impl LaunchRules {
             sensitive: Arc::new((*self.sensitive).clone().naming(&grants.scope)),
             scope: Arc::new(scope),
             veto: None,
+            events: Arc::new(EventSink::new(EventLimits::default())),
         })
     }
 }

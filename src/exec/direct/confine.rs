@@ -1,7 +1,9 @@
 //! The process that becomes the command: it gives up what was not granted, looks whether it has, and only then executes it.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv6Addr, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
@@ -12,11 +14,11 @@ use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
     Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope,
 };
-use rustix::fs::{MemfdFlags, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
 use toolhatch_runner::protocol::{Refusal, Refused, Report};
 
-use super::order::Order;
+use super::order::{Order, Reachable};
 use super::paths::Reach;
 use super::{limits, seccomp, sys};
 
@@ -79,8 +81,8 @@ pub(super) fn main() -> io::Result<()> {
     sys::keep_descriptors()?;
     // The supervisor ends everything in the end; without it, there is nobody who would.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    let (order, stdin) = Order::read(&mut control)?;
-    let report = match become_command(&order, &stdin, &mut control) {
+    let (order, input) = Order::read(&mut control)?;
+    let report = match become_command(&order, input, &mut control) {
         Ok(refused) => Report::Refused(refused),
         Err(why) => Report::Error(why),
     };
@@ -98,14 +100,13 @@ fn send(control: &mut UnixStream, report: &Report) -> io::Result<()> {
 /// Confines this process and executes the command.
 fn become_command(
     order: &Order,
-    stdin: &[u8],
+    input: OwnedFd,
     control: &mut UnixStream,
 ) -> Result<Refused, String> {
     let said = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
     let errno = |what: &'static str| move |error: rustix::io::Errno| format!("{what}: {error}");
     rustix::process::setsid().map_err(errno("beginning a session"))?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    let input = input(stdin).map_err(said("passing on standard input"))?;
     let rules = ruleset(order)?;
     limits::set(&order.limits).map_err(said("limiting resources"))?;
     if let Err(error) = rustix::process::chdir(&order.cwd) {
@@ -129,7 +130,7 @@ fn become_command(
         .args(order.argv.iter().skip(1))
         .env_clear()
         .envs(order.env.iter().map(|(name, value)| (name, value)))
-        .stdin(input);
+        .stdin(Stdio::from(input));
     limits::set_memory(&order.limits).map_err(said("limiting memory"))?;
     send(control, &Report::Probed(posture)).map_err(said("telling how it is confined"))?;
     let error = command.exec();
@@ -146,18 +147,6 @@ fn become_command(
     })
 }
 
-/// What the command reads, as a file without a name.
-fn input(stdin: &[u8]) -> io::Result<Stdio> {
-    if stdin.is_empty() {
-        return Ok(Stdio::from(File::open("/dev/null")?));
-    }
-    let file = rustix::fs::memfd_create("stdin", MemfdFlags::CLOEXEC)?;
-    let mut file = File::from(file);
-    file.write_all(stdin)?;
-    file.rewind()?;
-    Ok(Stdio::from(file))
-}
-
 /// What Landlock is asked to enforce. Nothing is left out where the kernel cannot enforce it: that is a failure.
 fn ruleset(order: &Order) -> Result<RulesetCreated, String> {
     let told = |error: landlock::RulesetError| format!("Landlock: {error}");
@@ -167,7 +156,7 @@ fn ruleset(order: &Order) -> Result<RulesetCreated, String> {
         .map_err(told)?
         .scope(Scope::from_all(ENFORCED))
         .map_err(told)?;
-    if !order.network {
+    if order.network == Reachable::Nobody {
         ruleset = ruleset
             .handle_access(AccessNet::from_all(ENFORCED))
             .map_err(told)?;
@@ -193,7 +182,10 @@ fn ruleset(order: &Order) -> Result<RulesetCreated, String> {
         );
         let file = match opened {
             Ok(file) => File::from(file),
-            Err(error) => return Err(format!("opening {shown}: {error}")),
+            Err(error) => {
+                let user = rustix::process::getuid().as_raw();
+                return Err(format!("opening {shown} as user {user}: {error}"));
+            }
         };
         let metadata = file
             .metadata()
@@ -268,9 +260,20 @@ fn posture(order: &Order) -> Result<String, String> {
     if fs::read_dir("/").is_ok() {
         return Err("Landlock lets it list the root folder".to_owned());
     }
+    if order.network == Reachable::Proxy && leads_out() {
+        return Err("its network leads somewhere".to_owned());
+    }
     Ok(format!(
         "uid={uid} gid={} capabilities=none no_new_privs=1 seccomp=2 landlock=6 network={}",
         rustix::process::getgid().as_raw(),
-        if order.network { "host" } else { "none" }
+        order.network.word()
     ))
+}
+
+/// True where there is a way to addresses that nobody has. To find it nothing has to be sent.
+fn leads_out() -> bool {
+    let v4 = UdpSocket::bind("0.0.0.0:0").and_then(|socket| socket.connect("192.0.2.1:9"));
+    let nobody = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+    let v6 = UdpSocket::bind("[::]:0").and_then(|socket| socket.connect((nobody, 9)));
+    v4.is_ok() || v6.is_ok()
 }

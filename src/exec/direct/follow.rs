@@ -1,21 +1,19 @@
 //! One command with its supervisor, seen from Toolhatch: what it prints is passed on as it comes.
 
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream as Pair;
-use std::process::Stdio as Wired;
+use std::path::Path;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::UnixStream;
-use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{ChildStderr, ChildStdout};
 use tokio::time::Instant;
 
+use super::control::{self, Control, Supervisor};
 use super::order::Order;
-use super::{SUBCOMMAND, effect, unconfined};
-use crate::error::{Code, Error, Result};
+use super::{effect, unconfined};
+use crate::error::Result;
 use crate::exec::reading::Printed;
 use crate::exec::{EventSink, Job, SandboxSpec, Stdio};
-use toolhatch_runner::protocol::{Decoder, Ended as Reported, Order as Tell, Refused, Report};
+use toolhatch_runner::protocol::{Ended as Reported, Order as Tell, Refused, Report};
 
 /// How long after the deadline and the grace the supervisor is still waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,15 +37,12 @@ pub(super) enum Told {
     Lost(String),
 }
 
-/// A supervisor. Dropping it has it end everything: it hears that nobody is there any more.
-struct Supervisor {
-    control: UnixStream,
+/// A command with its supervisor.
+struct Followed {
+    control: Control,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
-    decoder: Decoder,
     is_heard: bool,
-    /// Reaped in the background where nobody waits for it.
-    _process: Child,
 }
 
 /// Something that a supervisor or its command said.
@@ -57,51 +52,35 @@ enum Heard {
     Nothing,
 }
 
-/// Runs the command and stays with it to its end.
+/// Runs the command and stays with it to its end; `binary` is what its supervisor is.
 ///
 /// # Errors
 /// E3405 where no supervisor can be started.
-pub(super) async fn run(order: &Order, spec: &SandboxSpec, job: &Job) -> Result<(Told, Printed)> {
+pub(super) async fn run(
+    binary: &Path,
+    order: &Order,
+    spec: &SandboxSpec,
+    job: &Job,
+) -> Result<(Told, Printed)> {
     let mut printed = Printed::within(&job.limits);
-    let mut supervisor =
-        start().map_err(|error| unconfined("starting a process for it").caused_by(error))?;
-    let frame = order
-        .frame()
-        .map_err(|error| Error::new(Code::E3301, "passing on the command").caused_by(error))?;
-    let sent = async {
-        supervisor.control.write_all(&frame).await?;
-        supervisor.control.write_all(&spec.stdin).await
+    let input = control::file_of(&spec.stdin)
+        .map_err(|error| unconfined("passing on standard input").caused_by(error))?;
+    let Supervisor {
+        control,
+        stdout,
+        stderr,
+    } = control::start(binary, order, input).await?;
+    let mut followed = Followed {
+        control,
+        stdout: Some(stdout),
+        stderr: Some(stderr),
+        is_heard: true,
     };
-    // One that ended already has said why.
-    if let Err(error) = sent.await {
-        tracing::debug!(%error, "a supervisor did not take its order");
-    }
-    let told = supervisor.follow(spec, job, &mut printed).await;
+    let told = followed.follow(spec, job, &mut printed).await;
     Ok((told, printed))
 }
 
-fn start() -> std::io::Result<Supervisor> {
-    let (ours, theirs) = Pair::pair()?;
-    ours.set_nonblocking(true)?;
-    let mut process = Command::new("/proc/self/exe")
-        .args([SUBCOMMAND, "supervise"])
-        .env_clear()
-        .current_dir("/")
-        .stdin(Wired::from(OwnedFd::from(theirs)))
-        .stdout(Wired::piped())
-        .stderr(Wired::piped())
-        .spawn()?;
-    Ok(Supervisor {
-        control: UnixStream::from_std(ours)?,
-        stdout: process.stdout.take(),
-        stderr: process.stderr.take(),
-        decoder: Decoder::new(),
-        is_heard: true,
-        _process: process,
-    })
-}
-
-impl Supervisor {
+impl Followed {
     async fn follow(&mut self, spec: &SandboxSpec, job: &Job, printed: &mut Printed) -> Told {
         let overdue = Instant::now() + job.limits.timeout + spec.grace + PATIENCE;
         // When a cancelled command is ended without being asked.
@@ -115,11 +94,11 @@ impl Supervisor {
             tokio::select! {
                 biased;
                 () = job.cancel.cancelled(), if !is_cancelling => {
-                    self.tell(&Tell::Signal(15)).await;
+                    self.control.tell(&Tell::Signal(15)).await;
                     kill_at = Some(Instant::now() + spec.grace);
                 }
                 () = tokio::time::sleep_until(kill_at.unwrap_or(overdue)), if is_cancelling && !is_killed => {
-                    self.tell(&Tell::Kill).await;
+                    self.control.tell(&Tell::Kill).await;
                     is_killed = true;
                 }
                 () = tokio::time::sleep_until(overdue) => return told.unwrap_or(Told::Overdue),
@@ -152,27 +131,13 @@ impl Supervisor {
         }
     }
 
-    async fn tell(&mut self, order: &Tell) {
-        let mut bytes = Vec::new();
-        if order.encode(0, &mut bytes).is_ok() {
-            // One that is gone is noticed by what it does not say.
-            let _ = self.control.write_all(&bytes).await;
-        }
-    }
-
     /// What comes next, once whoever watches has room for more. Nothing is lost where this is dropped while it waits.
     async fn next(&mut self, buffers: &mut (Vec<u8>, Vec<u8>), events: &EventSink) -> Heard {
         loop {
-            if let Ok(Some(frame)) = self.decoder.next_frame()
-                && let Ok(report) = Report::parse(frame)
-            {
-                return Heard::Report(report);
-            }
             if self.stdout.is_none() && self.stderr.is_none() && !self.is_heard {
                 return Heard::Nothing;
             }
             events.room().await;
-            let mut said = [0; 4096];
             tokio::select! {
                 count = piece(self.stdout.as_mut(), &mut buffers.0) => match count {
                     0 => self.stdout = None,
@@ -182,9 +147,9 @@ impl Supervisor {
                     0 => self.stderr = None,
                     count => return Heard::Output(Stdio::Stderr, count),
                 },
-                count = piece(Some(&mut self.control), &mut said), if self.is_heard => match count {
-                    0 => self.is_heard = false,
-                    count => self.decoder.push(said.get(..count).unwrap_or_default()),
+                said = self.control.next(), if self.is_heard => match said {
+                    None => self.is_heard = false,
+                    Some(report) => return Heard::Report(report),
                 },
             }
         }

@@ -15,8 +15,8 @@ pub(super) fn set(limits: &Limits) -> io::Result<()> {
         (Resource::Core, 0),
         (Resource::Nproc, processes),
         (Resource::Nofile, limits.files),
-        (Resource::Cpu, limits.cpu_seconds),
     ];
+    wanted.extend(limits.cpu_seconds.map(|seconds| (Resource::Cpu, seconds)));
     wanted.extend(limits.file_size.map(|size| (Resource::Fsize, size)));
     wanted
         .into_iter()
@@ -25,7 +25,16 @@ pub(super) fn set(limits: &Limits) -> io::Result<()> {
 
 /// Sets the limit of memory: last of all, because this process may have more mapped than the command may.
 pub(super) fn set_memory(limits: &Limits) -> io::Result<()> {
-    set_one(Resource::As, limits.memory)
+    let wanted = [
+        (Resource::As, limits.address_space),
+        (Resource::Data, limits.data),
+    ];
+    let wanted = wanted
+        .into_iter()
+        .filter_map(|(resource, most)| Some((resource, most?)));
+    wanted
+        .into_iter()
+        .try_for_each(|(resource, most)| set_one(resource, most))
 }
 
 fn set_one(resource: Resource, most: u64) -> io::Result<()> {

@@ -1,24 +1,32 @@
 //! What the supervisor and the process that becomes the command are told: JSON over a socket, never in arguments, where
 //! everybody on this machine could read it.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::descriptor;
 use super::paths::{self, PathRule};
 use crate::error::{Code, Result};
+use crate::exec::egress;
 use crate::exec::places::Places;
 use crate::exec::{CommandEnd, SandboxSpec};
 use crate::ids::CallId;
+use crate::manifest::container::Network;
 
-/// The longest order, without standard input.
+/// The longest order.
 const MOST: u32 = 64 << 20;
 /// Where programs are.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
 /// Temporary folders are made below it. Every user can have one there, whoever a command runs as.
 pub(super) const TEMPORARY: &str = "/tmp";
+/// So many processes of the same user may begin elsewhere before a program that goes on running cannot start one any more:
+/// the kernel counts them all.
+const OTHERS: u64 = 1024;
 /// Billionths of a processor.
 const NANOS: u64 = 1_000_000_000;
 
@@ -35,28 +43,50 @@ pub(super) struct Order {
     pub(super) temporary: PathBuf,
     /// What it may reach of the file system besides the system's programs and its temporary folder.
     pub(super) rules: Vec<PathRule>,
-    /// It may use the network of this machine.
-    pub(super) network: bool,
+    /// Whom it can talk to.
+    pub(super) network: Reachable,
     /// User and group to become, where this process is root.
     pub(super) user: Option<(u32, u32)>,
     /// What it may use.
     pub(super) limits: Limits,
-    /// After how many milliseconds its process group gets SIGTERM.
-    pub(super) deadline_ms: u64,
+    /// After how many milliseconds its process group gets SIGTERM; a program that goes on running has no such time.
+    pub(super) deadline_ms: Option<u64>,
     /// How many milliseconds after that everything gets SIGKILL.
     pub(super) grace_ms: u64,
-    /// How many bytes of standard input follow.
-    pub(super) stdin: u64,
     /// What the caller should know; not for the processes.
     #[serde(skip)]
     pub(super) warnings: Vec<String>,
+}
+
+/// Whom a command can talk to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Reachable {
+    /// Nobody: it can make no socket.
+    Nobody,
+    /// Only the proxy: it has a network of its own, with nothing in it but a loopback interface.
+    Proxy,
+    /// Whoever this machine reaches.
+    Everybody,
+}
+
+impl Reachable {
+    /// The word in a posture.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Nobody => "none",
+            Self::Proxy => "proxy",
+            Self::Everybody => "host",
+        }
+    }
 }
 
 /// What a command may use; each process of it, but for the number of processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Limits {
     /// Bytes of address space.
-    pub(super) memory: u64,
+    pub(super) address_space: Option<u64>,
+    /// Bytes of memory of its own that it can write to.
+    pub(super) data: Option<u64>,
     /// Processes and threads.
     pub(super) processes: u64,
     /// Open files.
@@ -64,13 +94,52 @@ pub(super) struct Limits {
     /// Bytes of a file.
     pub(super) file_size: Option<u64>,
     /// Seconds of processor time.
-    pub(super) cpu_seconds: u64,
+    pub(super) cpu_seconds: Option<u64>,
 }
 
 impl Order {
+    /// A command, which ends within its time.
+    ///
     /// # Errors
-    /// E3004 where it cannot start where it should; E3405 where it would have to run as root.
-    pub(super) fn new(spec: &SandboxSpec, places: &Places, timeout: Duration) -> Result<Self> {
+    /// E3004 where it cannot start where it should; E3210 where too much in what was granted stays closed.
+    pub(super) fn of_command(
+        spec: &SandboxSpec,
+        places: &Places,
+        timeout: Duration,
+    ) -> Result<Self> {
+        let network = match spec.network {
+            // There is no proxy for it.
+            Network::None | Network::AllowList => Reachable::Nobody,
+            Network::Bridge | Network::Host => Reachable::Everybody,
+        };
+        let deadline = Some(milliseconds(timeout));
+        Self::new(spec, places, network, Limits::of(spec, timeout), deadline)
+    }
+
+    /// A program that goes on running.
+    ///
+    /// # Errors
+    /// As [`Order::of_command`].
+    pub(super) fn of_program(spec: &SandboxSpec, places: &Places) -> Result<Self> {
+        let network = match spec.network {
+            Network::None => Reachable::Nobody,
+            Network::AllowList => Reachable::Proxy,
+            Network::Bridge | Network::Host => Reachable::Everybody,
+        };
+        let mut order = Self::new(spec, places, network, Limits::of_program(spec), None)?;
+        if network == Reachable::Proxy {
+            order.env.extend(egress::variables(&spec.env));
+        }
+        Ok(order)
+    }
+
+    fn new(
+        spec: &SandboxSpec,
+        places: &Places,
+        network: Reachable,
+        limits: Limits,
+        deadline_ms: Option<u64>,
+    ) -> Result<Self> {
         // One call can have several commands run.
         let temporary = PathBuf::from(format!("{TEMPORARY}/toolhatch-{}", CallId::generate()));
         let (rules, warnings) = paths::rules(places, spec.mounts.len())?;
@@ -93,49 +162,45 @@ impl Order {
             cwd: start(spec, &temporary)?,
             temporary,
             rules,
-            network: !spec.network.is_isolated(),
+            network,
             user: user(places),
-            limits: Limits::of(spec, timeout),
-            deadline_ms: milliseconds(timeout),
+            limits,
+            deadline_ms,
             grace_ms: milliseconds(spec.grace),
-            stdin: spec.stdin.len() as u64,
             warnings,
         })
     }
 
-    /// Sends it, and standard input behind it.
-    pub(super) fn write(&self, stdin: &[u8], to: &mut impl Write) -> io::Result<()> {
-        to.write_all(&self.frame()?)?;
-        to.write_all(stdin)
+    /// Sends it, with what the command reads as its standard input.
+    pub(super) fn write(&self, input: BorrowedFd<'_>, to: &mut UnixStream) -> io::Result<()> {
+        let (length, json) = self.frame()?;
+        descriptor::send(to.as_fd(), &length, input)?;
+        to.write_all(&json)
     }
 
-    /// Its length in four bytes, and the JSON.
-    pub(super) fn frame(&self) -> io::Result<Vec<u8>> {
+    /// Its length in four bytes, with which standard input is sent, and the JSON that follows.
+    pub(super) fn frame(&self) -> io::Result<([u8; 4], Vec<u8>)> {
         let json = serde_json::to_vec(self)?;
         let length = u32::try_from(json.len())
             .ok()
             .filter(|length| *length <= MOST);
         let length = length.ok_or_else(|| io::Error::other("the command is too long"))?;
-        Ok([length.to_be_bytes().as_slice(), &json].concat())
+        Ok((length.to_be_bytes(), json))
     }
 
-    /// Reads one, and standard input behind it, and nothing more.
-    pub(super) fn read(from: &mut impl Read) -> io::Result<(Self, Vec<u8>)> {
+    /// Reads one with its standard input, and nothing more.
+    pub(super) fn read(from: &mut UnixStream) -> io::Result<(Self, OwnedFd)> {
         let mut length = [0; 4];
-        from.read_exact(&mut length)?;
+        let (count, input) = descriptor::receive(from.as_fd(), &mut length)?;
+        from.read_exact(length.get_mut(count..).unwrap_or_default())?;
         let length = u32::from_be_bytes(length);
         if length > MOST {
             return Err(io::ErrorKind::InvalidData.into());
         }
         let mut json = Vec::new();
         from.take(length.into()).read_to_end(&mut json)?;
-        let order: Self = serde_json::from_slice(&json)?;
-        let mut stdin = Vec::new();
-        from.take(order.stdin).read_to_end(&mut stdin)?;
-        if stdin.len() as u64 != order.stdin {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        Ok((order, stdin))
+        let input = input.ok_or(io::ErrorKind::InvalidData)?;
+        Ok((serde_json::from_slice(&json)?, input))
     }
 }
 
@@ -149,11 +214,26 @@ impl Limits {
             .map_or(64, |nanos| nanos.div_ceil(NANOS));
         let seconds = (timeout + spec.grace).as_secs() + 1;
         Self {
-            memory: resources.memory,
+            address_space: Some(resources.memory),
+            data: None,
             processes: resources.pids,
             files: resources.nofile,
             file_size: resources.disk.limit(),
-            cpu_seconds: seconds.saturating_mul(processors.max(1)),
+            cpu_seconds: Some(seconds.saturating_mul(processors.max(1))),
+        }
+    }
+
+    /// Of a program that goes on running. Time is no measure for it; and what it has of address space is none either: node and
+    /// others reserve tens of gigabytes that they never touch. What they can write to counts.
+    fn of_program(spec: &SandboxSpec) -> Self {
+        let resources = &spec.resources;
+        Self {
+            address_space: None,
+            data: Some(resources.memory),
+            processes: resources.pids.saturating_add(OTHERS),
+            files: resources.nofile,
+            file_size: resources.disk.limit(),
+            cpu_seconds: None,
         }
     }
 }

@@ -9,6 +9,8 @@ use std::io;
 
 use seccompiler::sock_filter;
 
+use super::order::Reachable;
+
 #[cfg(target_arch = "x86_64")]
 const ARCHITECTURE: Option<u32> = Some(0xC000_003E);
 #[cfg(target_arch = "aarch64")]
@@ -129,13 +131,13 @@ const DENIED_HERE: &[libc::c_long] = &[];
 ///
 /// # Errors
 /// Where the kernel has no filters, or none for this architecture is known.
-pub(super) fn apply(network: bool) -> io::Result<()> {
+pub(super) fn apply(network: Reachable) -> io::Result<()> {
     let program = program(network)
         .ok_or_else(|| io::Error::other("system calls are not known on this architecture"))?;
     seccompiler::apply_filter(&program).map_err(io::Error::other)
 }
 
-fn program(network: bool) -> Option<Vec<sock_filter>> {
+fn program(network: Reachable) -> Option<Vec<sock_filter>> {
     let mut filter = Filter::default();
     filter.load(ARCH);
     filter.unless_equal(ARCHITECTURE?, KILL);
@@ -152,7 +154,7 @@ fn program(network: bool) -> Option<Vec<sock_filter>> {
         filter.any_bit(NAMESPACES, NOT_PERMITTED);
     });
     filter.within(number(libc::SYS_socket)?, |filter| {
-        if network {
+        if network != Reachable::Nobody {
             filter.load(argument(0));
             filter.unless_one_of(&[libc::AF_INET, libc::AF_INET6], NOT_PERMITTED);
             filter.load(argument(1));

@@ -6,7 +6,7 @@
 use std::fs::{self, DirBuilder};
 use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group};
 use toolhatch_runner::protocol::{Decoder, Ended, Ending, Order as Told, Report};
 
-use super::order::Order;
-use super::{SUBCOMMAND, processes, sys};
+use super::order::{Order, Reachable};
+use super::{SUBCOMMAND, descriptor, namespace, processes, sys};
 
 /// How long a process of ours may take until it is the command.
 const BEGINS_WITHIN: Duration = Duration::from_secs(30);
@@ -35,7 +35,7 @@ pub(super) fn main() -> io::Result<()> {
     sys::keep_descriptors()?;
     rustix::process::setsid()?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    let (order, stdin) = Order::read(&mut control)?;
+    let (order, input) = Order::read(&mut control)?;
     let temporary = match Temporary::make(&order) {
         Ok(temporary) => temporary,
         Err(error) => {
@@ -43,7 +43,7 @@ pub(super) fn main() -> io::Result<()> {
             return send(&mut control, &Report::Error(text));
         }
     };
-    let ended = look_after(&order, &stdin, &mut control);
+    let ended = look_after(&order, input, &mut control);
     // Removed before it is said that all is over: whoever hears that finds nothing left.
     drop(temporary);
     let report = ended.unwrap_or_else(|error| Report::Error(error.to_string()));
@@ -106,9 +106,15 @@ enum Event {
     Nothing,
 }
 
-fn look_after(order: &Order, stdin: &[u8], control: &mut UnixStream) -> io::Result<Report> {
+fn look_after(order: &Order, input: OwnedFd, control: &mut UnixStream) -> io::Result<Report> {
     let began = Instant::now();
-    let begun = begin(order, stdin, control);
+    if order.network == Reachable::Proxy
+        && let Err(error) = open_way_out(control)
+    {
+        let text = format!("giving it a network of its own: {error}");
+        return Ok(Report::Error(text));
+    }
+    let begun = begin(order, input.as_fd(), control);
     if !matches!(begun, Ok(Ok(_))) {
         wind_up();
     }
@@ -116,6 +122,15 @@ fn look_after(order: &Order, stdin: &[u8], control: &mut UnixStream) -> io::Resu
         Ok(first) => first,
         Err(report) => return Ok(report),
     };
+    // What it reads and writes ends when it ends it, and not when this process does.
+    drop(input);
+    let nothing = fs::File::options().write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdout(&nothing)?;
+    rustix::stdio::dup2_stderr(&nothing)?;
+    send(
+        control,
+        &Report::Started(first.as_raw_nonzero().get().cast_unsigned()),
+    )?;
     let (sender, events) = channel();
     let listening = control.try_clone()?;
     let told = sender.clone();
@@ -123,7 +138,9 @@ fn look_after(order: &Order, stdin: &[u8], control: &mut UnixStream) -> io::Resu
     thread::Builder::new().spawn(move || reap(&sender))?;
     let mut command = Watched {
         first,
-        deadline: Some(began + Duration::from_millis(order.deadline_ms)),
+        deadline: order
+            .deadline_ms
+            .map(|deadline| began + Duration::from_millis(deadline)),
         kill_at: None,
         grace: Duration::from_millis(order.grace_ms),
         ending: None,
@@ -147,8 +164,22 @@ fn look_after(order: &Order, stdin: &[u8], control: &mut UnixStream) -> io::Resu
     }))
 }
 
+/// Leaves the network of this machine, and hands over the socket that the proxy is found at in the one that takes its place.
+fn open_way_out(control: &mut UnixStream) -> io::Result<()> {
+    let listener = namespace::enter()?;
+    let mut bytes = Vec::new();
+    let listening = Report::Listening(listener.local_addr()?.port());
+    let encoded = listening.encode(0, &mut bytes);
+    encoded.map_err(|error| io::Error::other(error.to_string()))?;
+    descriptor::send(control.as_fd(), &bytes, listener.as_fd())
+}
+
 /// Starts the process that becomes the command, and waits until it is.
-fn begin(order: &Order, stdin: &[u8], control: &mut UnixStream) -> io::Result<Result<Pid, Report>> {
+fn begin(
+    order: &Order,
+    input: BorrowedFd<'_>,
+    control: &mut UnixStream,
+) -> io::Result<Result<Pid, Report>> {
     let (mut ours, theirs) = UnixStream::pair()?;
     let child = {
         let mut command = Command::new("/proc/self/exe");
@@ -164,7 +195,7 @@ fn begin(order: &Order, stdin: &[u8], control: &mut UnixStream) -> io::Result<Re
     let first = Pid::from_child(&child);
     ours.set_read_timeout(Some(BEGINS_WITHIN))?;
     ours.set_write_timeout(Some(BEGINS_WITHIN))?;
-    order.write(stdin, &mut ours)?;
+    order.write(input, &mut ours)?;
     ours.shutdown(Shutdown::Write)?;
     let mut said = Vec::new();
     // The command itself does not have the other end: it is closed when it begins.

@@ -28,6 +28,8 @@ const DEADLINE: &str = "toolhatch.deadline";
 const CALL: &str = "toolhatch.call";
 /// What a container was made with, by a digest.
 pub(super) const SPEC: &str = "toolhatch.spec";
+/// On a container of a program that goes on running, what it is called.
+pub(super) const PROGRAM: &str = "toolhatch.program";
 /// On a container that is kept, with a digest of its name.
 pub(super) const KEPT: &str = "toolhatch.kept";
 /// On the same, the name as its caller said it.

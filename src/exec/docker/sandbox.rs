@@ -43,9 +43,22 @@ const MARGIN: Duration = Duration::from_secs(120);
 pub(super) struct Prepared {
     pub(super) daemon: Daemon,
     pub(super) image: Image,
+    /// How long a container for it may be there.
+    pub(super) lives: Lives,
+    /// What the program is called that goes on running in it.
+    pub(super) program: Option<String>,
     places: Places,
     /// What a container has to have been made with to be one for this: spec, image, mounts and their covers.
     pub(super) key: Digest,
+}
+
+/// How long a container may be there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lives {
+    /// From its start.
+    pub(super) most: Duration,
+    /// From the last word of somebody who talks to its runner; where there is no such time, until nobody can any more.
+    pub(super) idle: Option<Duration>,
 }
 
 /// A container whose runner waits for a command. Dropping it removes the container, unless it is kept.
@@ -103,6 +116,8 @@ impl Prepared {
         Ok(Self {
             daemon,
             image,
+            lives: executor.lives(job, spec),
+            program: None,
             places,
             key: Digest::of(made_with.as_bytes()),
         })
@@ -156,13 +171,20 @@ impl Sandbox {
         let Prepared {
             daemon,
             image,
+            lives,
+            program,
             places,
             key,
         } = prepared;
         let settings = &executor.0.settings;
         let runner_volume = executor.provide_runner(prepared).await?;
         let mut laid = attempt.lay(Sight::of(daemon), job, spec, places).await?;
-        let labels = executor.labels(job, spec, key, &laid);
+        let mut labels = executor.labels(job, spec, key, lives, &laid);
+        labels.extend(
+            program
+                .clone()
+                .map(|name| (lease::PROGRAM.to_owned(), name)),
+        );
         let mut container = Container::new(executor, daemon);
         container
             .make_volumes(&mut laid, image, &labels, job)
@@ -173,7 +195,7 @@ impl Sandbox {
                 image,
                 laid: &laid,
                 runner_volume: &runner_volume,
-                runner_arguments: executor.runner_arguments(job, spec),
+                runner_arguments: runner_arguments(lives),
                 labels,
                 runtime: settings.runtime.as_deref(),
                 seccomp: settings.seccomp.as_deref(),
@@ -499,24 +521,17 @@ impl DockerExecutor {
     }
 
     /// How long the container of a command may be there.
-    fn lives_for(&self, job: &Job, spec: &SandboxSpec) -> Duration {
+    fn lives(&self, job: &Job, spec: &SandboxSpec) -> Lives {
         match spec.keep {
-            Some(_) => KEPT_FOR,
-            None => job.limits.timeout + spec.grace + MARGIN,
+            Some(_) => Lives {
+                most: KEPT_FOR,
+                idle: Some(self.0.settings.kept.idle),
+            },
+            None => Lives {
+                most: job.limits.timeout + spec.grace + MARGIN,
+                idle: None,
+            },
         }
-    }
-
-    fn runner_arguments(&self, job: &Job, spec: &SandboxSpec) -> Vec<String> {
-        let mut arguments = vec![
-            "serve".to_owned(),
-            "--deadline-seconds".to_owned(),
-            self.lives_for(job, spec).as_secs().to_string(),
-        ];
-        if spec.keep.is_some() {
-            let idle = self.0.settings.kept.idle.as_secs().max(1);
-            arguments.extend(["--idle-seconds".to_owned(), idle.to_string()]);
-        }
-        arguments
     }
 
     fn labels(
@@ -524,16 +539,30 @@ impl DockerExecutor {
         job: &Job,
         spec: &SandboxSpec,
         key: &Digest,
+        lives: &Lives,
         laid: &Laid,
     ) -> HashMap<String, String> {
         let owner = &self.0.owner;
-        let mut lives_for = self.lives_for(job, spec);
+        let mut lives_for = lives.most;
         if !laid.copies.is_empty() {
             // There and back.
             lives_for += porter::WITHIN * 2;
         }
         lease::labels(owner, &job.call, key, lives_for, spec.keep.as_deref())
     }
+}
+
+fn runner_arguments(lives: &Lives) -> Vec<String> {
+    let mut arguments = vec![
+        "serve".to_owned(),
+        "--deadline-seconds".to_owned(),
+        lives.most.as_secs().to_string(),
+    ];
+    if let Some(idle) = lives.idle {
+        let idle = idle.as_secs().max(1);
+        arguments.extend(["--idle-seconds".to_owned(), idle.to_string()]);
+    }
+    arguments
 }
 
 /// What can go wrong with making a container.

@@ -2,14 +2,14 @@
 //! up here; every address is decided on; and only an address that was decided on is connected to.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use tokio::net::TcpStream;
 
-use crate::exec::{Effect, EventSink, Job, LogLevel, ServiceRequest, Services, Veto};
-use crate::permission::{Action, Denial, Host, Reason, Scope, Sensitive};
+use super::Rules;
+use crate::exec::{Effect, LogLevel, ServiceRequest};
+use crate::permission::{Action, Denial, Host, Reason};
 
 /// A server that was not found and connected to by then is given up.
 const CONNECTS_WITHIN: Duration = Duration::from_secs(30);
@@ -50,23 +50,11 @@ pub(super) struct Allowed {
 
 /// What the command may do, and where what it does is recorded.
 #[derive(Debug)]
-pub(super) struct Gate {
-    scope: Arc<Scope>,
-    sensitive: Arc<Sensitive>,
-    events: Arc<EventSink>,
-    veto: Option<Arc<dyn Veto>>,
-    services: Option<Arc<dyn Services>>,
-}
+pub(super) struct Gate(Rules);
 
 impl Gate {
-    pub(super) fn new(job: &Job) -> Self {
-        Self {
-            scope: Arc::clone(&job.scope),
-            sensitive: Arc::clone(&job.sensitive),
-            events: Arc::clone(&job.events),
-            veto: job.veto.clone(),
-            services: job.services.clone(),
-        }
+    pub(super) fn new(rules: Rules) -> Self {
+        Self(rules)
     }
 
     /// A connection of which nobody knows what it will carry: only what is granted for TCP allows it.
@@ -89,7 +77,7 @@ impl Gate {
             }
             let connecting = |address| {
                 let protocol = "tcp";
-                self.events.effect(Effect::Connect { address, protocol });
+                self.0.events.effect(Effect::Connect { address, protocol });
             };
             let (stream, _) = dial(&endpoints(&addresses, port), connecting).await?;
             Ok(stream)
@@ -110,7 +98,7 @@ impl Gate {
         let (host, by_tcp) = match asked.host.parse::<Host>() {
             Ok(host) => {
                 let by_tcp = match &host {
-                    Host::Name(name) => self.scope.allows_lookup(name.as_str()),
+                    Host::Name(name) => self.0.scope.allows_lookup(name.as_str()),
                     Host::Address(_) => true,
                 };
                 (Some(host), by_tcp)
@@ -126,7 +114,7 @@ impl Gate {
             Host::Name(name) => {
                 let name = name.to_string();
                 if !is_http {
-                    self.events.effect(Effect::Lookup(name.clone()));
+                    self.0.events.effect(Effect::Lookup(name.clone()));
                 }
                 let addresses = within(resolve(&name, asked.port)).await?;
                 (vec![name], addresses)
@@ -168,12 +156,12 @@ impl Gate {
         host: &Host,
         port: u16,
     ) -> Result<Option<Box<dyn ServiceRequest>>, Refusal> {
-        let Some(services) = &self.services else {
+        let Some(services) = &self.0.services else {
             return Ok(None);
         };
         let begun = services.begin(&format!("{host}:{port}")).await;
         begun.map(Some).map_err(|error| {
-            self.events.log(LogLevel::Warn, &error.to_string());
+            self.0.events.log(LogLevel::Warn, &error.to_string());
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
         })
     }
@@ -188,16 +176,16 @@ impl Gate {
 
     /// Records a request that is sent.
     pub(super) fn sent(&self, effect: Effect) {
-        self.events.effect(effect);
+        self.0.events.effect(effect);
     }
 
     /// Says in the log of the call that a request was cut off.
     pub(super) fn cut_off(&self, why: &str) {
-        self.events.log(LogLevel::Warn, why);
+        self.0.events.log(LogLevel::Warn, why);
     }
 
     fn check(&self, action: &Action) -> Result<(), Denial> {
-        self.scope.check(action, &self.sensitive)
+        self.0.scope.check(action, &self.0.sensitive)
     }
 
     /// Decides on looking up a name on the way to this port.
@@ -206,13 +194,13 @@ impl Gate {
         let action = Action::Lookup { name: name.clone() };
         self.check(&action)
             .map_err(|denial| self.deny(denial.on_port(port)))?;
-        self.events.effect(Effect::Lookup(name));
+        self.0.events.effect(Effect::Lookup(name));
         Ok(())
     }
 
     /// Policy is asked about what the scope allows.
     async fn ask(&self, action: &Action) -> Result<(), Refusal> {
-        let Some(veto) = &self.veto else {
+        let Some(veto) = &self.0.veto else {
             return Ok(());
         };
         let asked = veto.check(action).await;
@@ -235,7 +223,7 @@ impl Gate {
             (None, _) => "No grant can allow it.".to_owned(),
         };
         let text = format!("{}: {denial}\n{remedy}", denial.code());
-        self.events.denied(denial);
+        self.0.events.denied(denial);
         Refusal::new(StatusCode::FORBIDDEN, text)
     }
 }

@@ -18,13 +18,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::Rules;
 use super::gate::{Allowed, Asked, Gate, Refusal};
 use super::request::{self, Target};
-use crate::exec::{Effect, Job};
+use crate::exec::Effect;
 
 /// The longest first line and headers of a request, and what of a body is read at once.
 const BUFFER: usize = 64 << 10;
@@ -46,19 +47,22 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
-    pub(super) fn new(job: &Job) -> Self {
+    pub(super) fn new(rules: Rules) -> Self {
         Self {
-            gate: Arc::new(Gate::new(job)),
             budget: Arc::new(Budget {
-                most: job.limits.http_bytes,
+                most: rules.http_bytes,
                 sent: AtomicU64::new(0),
                 received: AtomicU64::new(0),
             }),
+            gate: Arc::new(Gate::new(rules)),
         }
     }
 
     /// Serves a connection to its end.
-    pub(super) async fn serve(self: Arc<Self>, stream: DuplexStream) {
+    pub(super) async fn serve(
+        self: Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) {
         let granted = Granted::default();
         let service = hyper::service::service_fn(|request| {
             let (proxy, granted) = (Arc::clone(&self), Arc::clone(&granted));

@@ -187,6 +187,7 @@ pub(super) fn launch(argv: &[&str]) -> Launch {
         scope: Arc::default(),
         sensitive: Arc::default(),
         veto: None,
+        events: Arc::new(crate::exec::EventSink::new(crate::exec::EventLimits::default())),
     }
 }
 
