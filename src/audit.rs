@@ -46,5 +46,6 @@ pub use scan::{Position, Scan, holds, read_at, scan};
 pub use sink::{OnTrouble, Sink, WriteSink};
 pub use syslog::SyslogSink;
 pub use tail::FORMAT;
+pub use timestamp::{is_time, rfc3339};
 pub use verify::verify;
 pub use webhook::{Delivered, Queue, Receiver, Webhook, deliver, queue_folder};

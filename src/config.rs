@@ -21,6 +21,7 @@ pub mod paths;
 mod read;
 pub mod schema;
 mod search;
+mod serve;
 mod syslog;
 
 #[cfg(test)]
@@ -51,6 +52,9 @@ pub use schema::{
     McpValue, Strategy,
 };
 pub use search::EmbeddingConfig;
+pub use serve::{
+    HttpServeConfig, OAuthConfig, ProfileConfig, SEARCH_ABOVE, ServeConfig, TokenConfig,
+};
 pub use syslog::{Facility, InvalidSyslogAddress, SyslogAddress};
 
 use merge::Merge;
@@ -113,6 +117,8 @@ pub struct Config {
     pub docker: DockerConfig,
     /// Servers that others wrote (`mcp`).
     pub mcp: McpConfig,
+    /// What is served to agents, and to whom (`serve`).
+    pub serve: ServeConfig,
     /// The folder of compiled components (`cache.dir`).
     pub cache_dir: PathBuf,
     /// How many bytes it may hold (`cache.max_size`).
@@ -243,6 +249,7 @@ impl Config {
             execution: ExecutionConfig::default(),
             docker: DockerConfig::default(),
             mcp: McpConfig::default(),
+            serve: ServeConfig::default(),
             cache_dir: paths.home.join("cache"),
             cache_max_size: 2 << 30,
             plugins_enabled: true,
@@ -389,7 +396,11 @@ impl ConfigFile {
                         walk(inner, &key, values);
                     }
                 }
-                _ if key.split('.').any(|part| part == "approvers") || is_of_server(key) => {
+                _ if key
+                    .split('.')
+                    .any(|part| part == "approvers" || part == "tokens")
+                    || is_of_server(key) =>
+                {
                     let digest = Digest::of(value.to_string().as_bytes());
                     values.insert(key.to_owned(), format!("known by {}", digest.short()));
                 }

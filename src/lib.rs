@@ -18,6 +18,7 @@ pub mod schema;
 pub mod audit;
 pub mod changes;
 pub mod exec;
+pub mod pins;
 pub mod registry;
 pub mod store;
 

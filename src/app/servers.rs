@@ -417,4 +417,3 @@ fn tool_of(
 pub fn is_program(server: &McpServerConfig) -> bool {
     matches!(server.place, McpPlace::Program { .. })
 }
-

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::event::{ATTRIBUTES, EventType};
 use super::head::MAX_SEQ;
+use super::timestamp::is_time;
 
 /// What stands before the first `prev`: 64 zeros.
 pub(super) const NO_PREV: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -198,14 +199,6 @@ fn is_ulid_digit(byte: u8) -> bool {
 
 fn is_hex_digit(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
-}
-
-fn is_time(text: &str) -> bool {
-    const FORM: &[u8; 27] = b"0000-00-00T00:00:00.000000Z";
-    text.bytes().zip(FORM).all(|(byte, form)| match form {
-        b'0' => byte.is_ascii_digit(),
-        mark => byte == *mark,
-    })
 }
 
 /// A record of the log, read back: the envelope decoded, the data as text.

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const LAST_SECOND: u64 = 253_402_300_799;
 
 /// Writes a time as `2026-11-21T10:00:00.123456Z`. Times before 1970 or after 9999 become the nearest that has this form.
-pub(super) fn rfc3339(time: SystemTime) -> String {
+pub fn rfc3339(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = since.as_secs().min(LAST_SECOND);
     let (year, month, day) = date_of(seconds / 86_400);
@@ -15,6 +15,17 @@ pub(super) fn rfc3339(time: SystemTime) -> String {
         "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:06}Z",
         since.subsec_micros()
     )
+}
+
+/// True for a text of the form that [`rfc3339`] writes.
+#[must_use]
+pub fn is_time(text: &str) -> bool {
+    const FORM: &[u8; 27] = b"0000-00-00T00:00:00.000000Z";
+    let fits = |(byte, form): (u8, &u8)| match form {
+        b'0' => byte.is_ascii_digit(),
+        mark => byte == *mark,
+    };
+    text.len() == FORM.len() && text.bytes().zip(FORM).all(fits)
 }
 
 /// The Gregorian date of a day counted from 1970-01-01. Eras of 400 years begin on the first of March, so that leap days
@@ -53,6 +64,7 @@ mod tests {
         ] {
             let time = UNIX_EPOCH + Duration::new(seconds, 7_999);
             assert_eq!(rfc3339(time), text);
+            assert!(is_time(text) && !is_time(&text[..26]));
         }
     }
 

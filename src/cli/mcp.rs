@@ -3,6 +3,7 @@
 mod add;
 mod describe;
 mod list;
+mod offers;
 mod remove;
 mod serve;
 mod show;

@@ -4,6 +4,7 @@ mod docker;
 mod execution;
 mod mcp;
 mod outward;
+mod serve;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -89,6 +90,7 @@ impl Merge<'_> {
         self.execution(layer.execution);
         self.docker(layer.docker);
         self.mcp(layer.mcp);
+        self.serve(layer.serve);
         let dir = layer.cache.dir.and_then(|dir| self.path("cache.dir", &dir));
         self.replace("cache.dir", dir, Project::Leaves, |config| {
             &mut config.cache_dir

@@ -7,6 +7,7 @@ mod docker;
 mod execution;
 mod mcp;
 mod search;
+mod serve;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ pub use docker::{Ceiling, Docker, NetworkMode, Pool, Resources, Retry, Volume};
 pub use execution::{Execution, Ssh, Strategy};
 pub use mcp::{Mcp, McpProtocol, McpRun, McpServer, McpSource, McpValue};
 pub use search::{Embedding, EmbeddingApi, Search};
+pub use serve::{Http, OAuth, Profile, Serve, Token};
 
 use crate::manifest::schema::Limits;
 
@@ -77,6 +79,9 @@ pub struct Layer {
     /// Servers that others wrote, whose tools are offered as well.
     #[serde(default)]
     pub mcp: Mcp,
+    /// What is served to agents, and to whom.
+    #[serde(default)]
+    pub serve: Serve,
     /// The cache of compiled components.
     #[serde(default)]
     pub cache: Cache,

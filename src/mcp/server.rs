@@ -6,9 +6,12 @@
 
 mod answer;
 mod call;
+mod counters;
 mod describe;
+mod http;
 pub mod names;
 mod running;
+mod search;
 mod shelf;
 mod stdio;
 mod told;
@@ -26,9 +29,11 @@ use rmcp::model::{
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
+pub use http::{Door, Listening, serve_http};
 pub use shelf::Selection;
 pub use stdio::serve_stdio;
 
+use self::counters::Counters;
 use self::running::Running;
 use self::shelf::{Shelf, Shelves};
 use self::watch::Changes;
@@ -40,7 +45,7 @@ use crate::manifest::LimitRequest;
 use crate::permission::Grants;
 
 /// What is served, and on what terms.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Offer {
     /// Which tools.
     pub selection: Selection,
@@ -50,32 +55,61 @@ pub struct Offer {
     pub limits: LimitRequest,
     /// How much of what calls tell is kept.
     pub events: EventLimits,
-    /// Who the clients are, where nothing is known of them.
-    pub caller: Caller,
+    /// Past how many tools clients get a search in place of the whole list.
+    pub search_above: usize,
 }
 
-/// What all connections share.
-struct Shared {
+/// What everything that is served has in common.
+pub struct House {
     app: Arc<App>,
     pipeline: Pipeline,
-    offer: Offer,
-    shelves: Shelves,
-    changes: Changes,
     running: Running,
+    counters: Counters,
 }
 
-impl Shared {
-    async fn refill(&self) -> Result<Arc<Shelf>> {
-        self.shelves.refill(&self.app, &self.offer.caller).await
-    }
+/// An offer, with the tools that there are for it.
+struct Counter {
+    offer: Offer,
+    /// Who the tools are shown to.
+    viewer: Caller,
+    shelves: Shelves,
+    changes: Changes,
 }
 
 /// One connection to a client, or one request where there are no connections.
 #[derive(Clone)]
 pub struct Server {
-    shared: Arc<Shared>,
+    house: Arc<House>,
+    counter: Arc<Counter>,
+    caller: Caller,
     /// From which level on messages of tools are passed on; the place in [`LEVELS`].
     level: Arc<AtomicU8>,
+}
+
+impl House {
+    /// A house for this process.
+    ///
+    /// # Errors
+    /// Those of [`App::pipeline`].
+    pub fn new(app: &Arc<App>) -> Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            pipeline: app.pipeline()?,
+            app: Arc::clone(app),
+            running: Running::new(),
+            counters: Counters::default(),
+        }))
+    }
+
+    /// Lets calls that run go on for as long as `grace`, then cancels them and waits until they are recorded.
+    pub async fn drain(&self, grace: Duration) {
+        self.running.drain(grace).await;
+    }
+}
+
+impl Counter {
+    async fn refill(&self, app: &App) -> Result<Arc<Shelf>> {
+        self.shelves.refill(app, &self.viewer).await
+    }
 }
 
 /// The levels that a client can set, by number.
@@ -91,27 +125,28 @@ const INSTRUCTIONS: &str = "Each tool runs in a sandbox and can do no more than 
      refused says what is missing: a person can grant it, you cannot. Do not try to work around a refusal.";
 
 impl Server {
-    /// A server of these tools.
-    ///
-    /// # Errors
-    /// Those of [`App::pipeline`].
-    pub fn new(app: &Arc<App>, offer: Offer) -> Result<Self> {
-        Ok(Self {
-            shared: Arc::new(Shared {
-                pipeline: app.pipeline()?,
-                app: Arc::clone(app),
+    /// What serves this to clients who are this caller.
+    #[must_use]
+    pub fn new(house: &Arc<House>, offer: Offer, caller: Caller) -> Self {
+        Self {
+            house: Arc::clone(house),
+            counter: Arc::new(Counter {
                 shelves: Shelves::new(offer.selection.clone()),
+                viewer: caller.clone(),
                 changes: Changes::new(),
-                running: Running::new(),
                 offer,
             }),
+            caller,
             level: Arc::new(AtomicU8::new(2)),
-        })
+        }
     }
 
-    /// Lets calls that run go on for as long as `grace`, then cancels them and waits until they are recorded.
-    pub async fn drain(&self, grace: Duration) {
-        self.shared.running.drain(grace).await;
+    /// The same for a client of its own, who sets a level of its own.
+    fn for_client(&self) -> Self {
+        Self {
+            level: Arc::new(AtomicU8::new(2)),
+            ..self.clone()
+        }
     }
 
     fn level(&self) -> LogLevel {
@@ -148,12 +183,17 @@ impl ServerHandler for Server {
         _context: RequestContext<RoleServer>,
     ) -> std::result::Result<ListToolsResult, ErrorData> {
         let told = |error| answer::protocol_error(&error);
-        let shelf = self.shared.refill().await.map_err(told)?;
+        let shelf = self.counter.refill(&self.house.app).await.map_err(told)?;
         for left_out in &shelf.left_out {
             tracing::warn!("a tool is not served: {left_out}");
         }
         let described = shelf.served().iter().map(|served| served.described.clone());
-        Ok(ListToolsResult::with_all_items(described.collect()))
+        let tools = if shelf.served().len() > self.counter.offer.search_above {
+            search::described()
+        } else {
+            described.collect()
+        };
+        Ok(ListToolsResult::with_all_items(tools))
     }
 
     async fn call_tool(
@@ -165,7 +205,7 @@ impl ServerHandler for Server {
     }
 
     fn get_tool(&self, name: &str) -> Option<rmcp::model::Tool> {
-        let shelf = self.shared.shelves.known()?;
+        let shelf = self.counter.shelves.known()?;
         Some(shelf.find(name)?.described.clone())
     }
 

@@ -35,6 +35,12 @@ impl Endpoint {
         self.0.origin().ascii_serialization()
     }
 
+    /// The origin and the path: which service it is, without the query, where people put what is secret.
+    #[must_use]
+    pub fn service(&self) -> String {
+        format!("{}{}", self.origin(), self.0.path())
+    }
+
     /// The TCP port, written or implied by the scheme.
     #[must_use]
     pub fn port(&self) -> u16 {

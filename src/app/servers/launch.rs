@@ -10,7 +10,9 @@ use bytes::Bytes;
 use crate::app::{App, read_grants};
 use crate::config::{ContainerResources, McpPlace, McpRun, McpServerConfig, Paths};
 use crate::error::{Code, Error, Result};
-use crate::exec::{Changes, EventLimits, EventSink, Launch, Launcher, Reading, SandboxMount, SandboxSpec};
+use crate::exec::{
+    Changes, EventLimits, EventSink, Launch, Launcher, Reading, SandboxMount, SandboxSpec,
+};
 use crate::ids::PluginName;
 use crate::manifest::container::{Network, User};
 use crate::permission::{Access, FileScope, Grants, Kind, Scope, Sensitive};

@@ -1,29 +1,31 @@
 //! `toolhatch mcp serve`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::offers::{Offers, Typed};
 use super::streams;
-use crate::app::{App, read_grants};
+use crate::app::App;
 use crate::cli::block_on;
 use crate::cli::call::{listen_for_interrupt, no_allow_flag};
 use crate::cli::output::{CommandOutput, Printer};
 use crate::error::{Code, Error, Result};
-use crate::exec::{EventLimits, LogLevel};
 use crate::invoke::Caller;
 use crate::manifest::{ByteSize, HumanDuration, LimitRequest};
-use crate::mcp::server::{Offer, Selection, Server, serve_stdio};
+use crate::mcp::server::{Door, House, Listening, Server, serve_http, serve_stdio};
 use crate::permission::ToolInvokeScope;
 
-/// Serve tools to an agent, over standard input and output.
+/// Serve tools to agents, over standard input and output or over HTTP.
 ///
-/// The agent starts this command itself: it goes into the agent's configuration. Calls can do what was granted for good (see
+/// Without --http the agent starts this command itself: it goes into the agent's configuration. Calls can do what was granted for good (see
 /// `toolhatch grant`) and what is allowed here; a model cannot change either.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   toolhatch mcp serve
   toolhatch mcp serve --tools 'files.*' --tools sandbox.run
   toolhatch mcp serve plugins/dist/analyze-code.wasm --allow file_read=src
+  toolhatch mcp serve --http 127.0.0.1:8080
   claude mcp add toolhatch -- toolhatch mcp serve")]
 pub struct Args {
     /// Serve the tools of these files instead of those of installed plugins and search paths.
@@ -45,6 +47,12 @@ pub struct Args {
     /// The session the calls belong to: what their tools returned counts in later calls of it.
     #[arg(long, value_name = "ID", env = "TOOLHATCH_SESSION")]
     session: Option<String>,
+    /// Serve this profile of the configuration to clients that have none of their own.
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Serve over HTTP at this address instead, such as 127.0.0.1:8080; port 0 for any that is free.
+    #[arg(long, value_name = "ADDRESS")]
+    http: Option<SocketAddr>,
     /// The agent that makes the calls, for policies and the audit log; without it, what the client calls itself.
     #[arg(long, value_name = "NAME", env = "TOOLHATCH_AGENT")]
     agent: Option<String>,
@@ -56,48 +64,76 @@ impl Args {
         if printer.is_json() {
             return Err(Error::new(
                 Code::E3004,
-                "`--json` has nothing to say: standard output carries the protocol",
+                "`--json` has nothing to say: what is served speaks a protocol",
             ));
         }
         if !self.allow.is_empty() && !app.config.allow_flag {
             return Err(no_allow_flag(app));
         }
-        let offer = Offer {
-            selection: Selection {
-                files: self.files,
-                ids: self.tools,
-            },
-            grants: Arc::new(read_grants(&self.allow, false, &app.paths.current)?),
+        let typed = Typed {
+            files: self.files,
+            tools: self.tools,
+            allow: self.allow,
             limits: LimitRequest {
                 timeout: self.timeout.map(|timeout| timeout.0),
                 memory: self.memory.map(|memory| memory.0),
                 ..LimitRequest::default()
             },
-            events: EventLimits {
-                stdio: usize::try_from(app.config.limits.stdio).unwrap_or(usize::MAX),
-                log_level: LogLevel::Info,
-                ..EventLimits::default()
-            },
-            caller: Caller {
-                agent: self.agent,
-                session: self.session,
-                ..Caller::of_process()
-            },
+            profile: self.profile,
         };
-        let streams = streams::take()?;
-        block_on(async {
-            let (input, output) = streams::open(streams);
-            let served = serve_stdio(
-                Server::new(app, offer)?,
-                input,
-                output,
-                listen_for_interrupt(),
-            )
-            .await;
-            app.settle_servers().await;
-            app.settle_containers().await;
-            served
-        })?;
+        let offers = Offers::read(app, &typed)?;
+        let caller = Caller {
+            agent: self.agent,
+            session: self.session,
+            ..Caller::of_process()
+        };
+        match self.http {
+            Some(address) => http(app, printer, address, offers, caller)?,
+            None => stdio(app, &offers, caller)?,
+        }
         Ok(CommandOutput::nothing())
     }
+}
+
+fn stdio(app: &Arc<App>, offers: &Offers, caller: Caller) -> Result<()> {
+    let streams = streams::take()?;
+    block_on(async {
+        let (input, output) = streams::open(streams);
+        let house = House::new(app)?;
+        let served = match offers.of(None) {
+            Some(offer) => {
+                let server = Server::new(&house, offer, caller);
+                serve_stdio(server, input, output, listen_for_interrupt()).await
+            }
+            None => Ok(()),
+        };
+        app.settle_servers().await;
+        app.settle_containers().await;
+        served
+    })
+}
+
+fn http(
+    app: &Arc<App>,
+    printer: &Printer,
+    address: SocketAddr,
+    offers: Offers,
+    caller: Caller,
+) -> Result<()> {
+    let config = &app.config.serve;
+    block_on(async {
+        let house = House::new(app)?;
+        let serving_house = Arc::clone(&house);
+        let serving = move |profile: Option<&str>, caller: Caller| {
+            let offer = offers.of(profile)?;
+            Some(Server::new(&serving_house, offer, caller))
+        };
+        let door = Door::new(&house, config, caller, Box::new(serving));
+        let listening = Listening::on(address, &config.http, door.is_guarded()).await?;
+        printer.note(&format!("Serving tools at {}", listening.url()));
+        serve_http(listening, door, listen_for_interrupt()).await;
+        app.settle_servers().await;
+        app.settle_containers().await;
+        Ok(())
+    })
 }

@@ -187,7 +187,9 @@ pub(super) fn launch(argv: &[&str]) -> Launch {
         scope: Arc::default(),
         sensitive: Arc::default(),
         veto: None,
-        events: Arc::new(crate::exec::EventSink::new(crate::exec::EventLimits::default())),
+        events: Arc::new(crate::exec::EventSink::new(
+            crate::exec::EventLimits::default(),
+        )),
     }
 }
 

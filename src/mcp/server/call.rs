@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use super::Server;
 use super::answer::{answer, failed, protocol_error, unknown_tool};
+use super::search;
 use super::told::{Wanted, level, telling};
+use crate::error::Error;
 use crate::ids::CallId;
 use crate::invoke::{Caller, Request};
 
@@ -24,14 +26,31 @@ impl Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let shared = &self.shared;
-        let (app, offer) = (&shared.app, &shared.offer);
+        let (house, counter) = (&self.house, &self.counter);
+        let request = match &*request.name {
+            search::SEARCH => {
+                let shelf = counter.shelves.get(&house.app, &counter.viewer).await;
+                let shelf = shelf.map_err(|error| protocol_error(&error))?;
+                let found = search::search(&shelf, request.arguments.as_ref()).await?;
+                return Ok(found.into());
+            }
+            search::CALL => match search::meant(request) {
+                Ok(meant) => meant,
+                Err(wrong) => return Ok(wrong.into()),
+            },
+            _ => request,
+        };
+        let (app, offer) = (&house.app, &counter.offer);
         let told = |error| protocol_error(&error);
-        let shelf = shared.shelves.get(app, &offer.caller).await.map_err(told)?;
+        let shelf = counter
+            .shelves
+            .get(app, &counter.viewer)
+            .await
+            .map_err(told)?;
         let shelf = match shelf.find(&request.name) {
             Some(_) => shelf,
             // It may have come since.
-            None => shared.refill().await.map_err(told)?,
+            None => counter.refill(app).await.map_err(told)?,
         };
         let Some(served) = shelf.find(&request.name) else {
             return Err(unknown_tool(&request.name, shelf.nearest(&request.name)));
@@ -43,8 +62,8 @@ impl Server {
         };
         let (events, teller) = telling(offer.events, wanted, context.peer.clone());
         let arguments = request.arguments.unwrap_or_default();
-        let _running = shared.running.enter();
-        let invoked = shared.pipeline.invoke(Request {
+        let _running = house.running.enter();
+        let invoked = house.pipeline.invoke(Request {
             call: CallId::generate(),
             tool: served.reference.clone(),
             arguments: Arc::new(Value::Object(arguments)),
@@ -59,12 +78,13 @@ impl Server {
         tokio::pin!(invoked);
         let report = tokio::select! {
             report = &mut invoked => report,
-            () = shared.running.stopping() => {
+            () = house.running.stopping() => {
                 context.ct.cancel();
                 invoked.await
             }
         };
         teller.finish().await;
+        house.counters.called(report.error().map(Error::code));
         // Nobody is told of a call that cannot be shown to have been.
         if let Err(error) = app.recorded().await {
             return Ok(failed(&error).into());
@@ -84,7 +104,7 @@ impl Server {
 
     /// Who makes the call. What a client says of itself is marked as such.
     fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
-        let mut caller = self.shared.offer.caller.clone();
+        let mut caller = self.caller.clone();
         if caller.agent.is_none() {
             caller.agent = context.client_info().map(|client| {
                 let name: String = client

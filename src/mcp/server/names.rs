@@ -10,6 +10,8 @@ use crate::ids::{Digest, ToolId};
 
 /// The longest name. What clients put in front has room beside it.
 pub const LONGEST: usize = 48;
+/// Names that stand for no tool of a source.
+const RESERVED: [&str; 2] = [super::search::SEARCH, super::search::CALL];
 /// How much of a digest tells names apart that would be the same.
 const TAIL: usize = 6;
 
@@ -27,7 +29,8 @@ pub fn names<'a>(tools: impl IntoIterator<Item = &'a ToolId>) -> BTreeMap<ToolId
     plain
         .into_iter()
         .map(|(id, name)| {
-            let is_shared = count.get(&folded(&name)).is_none_or(|count| *count > 1);
+            let is_shared = RESERVED.contains(&folded(&name).as_str())
+                || count.get(&folded(&name)).is_none_or(|count| *count > 1);
             let name = if is_shared || name.len() > LONGEST {
                 marked(id, &name)
             } else {
@@ -136,6 +139,12 @@ mod tests {
         assert!(names[0] != names[1] && names[0].len() == LONGEST);
         let names = named(&[("s", "größe"), ("s", "gr__e")]);
         assert!(names[0].starts_with("s_gr__e_") && names[1] == "s_gr__e");
+    }
+
+    #[test]
+    fn no_tool_takes_the_name_of_what_finds_them() {
+        let names = named(&[("search", "tools"), ("search", "other")]);
+        assert!(names[0].starts_with("search_tools_") && names[1] == "search_other");
     }
 
     proptest! {

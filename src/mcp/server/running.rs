@@ -33,6 +33,11 @@ impl Running {
         Place(self)
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        *self.count.borrow()
+    }
+
     /// Waits until all calls have to end.
     pub(super) async fn stopping(&self) {
         self.stopping.cancelled().await;

@@ -5,14 +5,19 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rmcp::model::Tool as McpTool;
+use tokio::sync::OnceCell;
 
 use super::describe::describe;
 use super::names::names;
-use crate::app::App;
-use crate::error::Result;
+use crate::app::{App, OfferedTool};
+use crate::error::{Error, Result};
 use crate::ids::{Digest, ToolId};
 use crate::invoke::{Caller, ToolRef};
 use crate::permission::ToolInvokeScope;
+use crate::registry::{Document, ToolSearch};
+
+/// How many tools a search looks at.
+const MOST_FOUND: usize = 200;
 
 /// Which of the tools are served.
 #[derive(Debug, Clone, Default)]
@@ -21,19 +26,30 @@ pub struct Selection {
     pub files: Vec<PathBuf>,
     /// Only those whose ids are among these; all of them where there is none.
     pub ids: Vec<ToolInvokeScope>,
+    /// The same, of the profile.
+    pub of_profile: Vec<ToolInvokeScope>,
+}
+
+impl Selection {
+    fn has(&self, id: &ToolId) -> bool {
+        [&self.ids, &self.of_profile]
+            .into_iter()
+            .all(|ids| ids.is_empty() || ids.iter().any(|chosen| chosen.allows(id.as_str())))
+    }
 }
 
 /// One tool as it is served.
-#[derive(Debug)]
 pub(super) struct Served {
     /// What clients are told.
     pub(super) described: McpTool,
     /// How a call names it.
     pub(super) reference: ToolRef,
+    /// What it is found by.
+    offered: OfferedTool,
 }
 
 /// The tools of one moment, in the order of their ids.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Shelf {
     served: Vec<Served>,
     by_name: HashMap<String, usize>,
@@ -42,10 +58,11 @@ pub(super) struct Shelf {
     digest: Option<Digest>,
     /// Why tools are missing, for people.
     pub(super) left_out: Vec<String>,
+    /// What finds them by words, made when it is first needed.
+    search: OnceCell<(tokio::sync::Mutex<ToolSearch>, Vec<Document>)>,
 }
 
 /// The shelf of now, filled when it is first looked at.
-#[derive(Debug)]
 pub(super) struct Shelves {
     selection: Selection,
     now: Mutex<Option<Arc<Shelf>>>,
@@ -62,10 +79,7 @@ impl Shelf {
         let mut tools: Vec<_> = offered
             .tools
             .into_iter()
-            .filter(|offered| {
-                let ids = &selection.ids;
-                ids.is_empty() || ids.iter().any(|id| id.allows(offered.tool.id.as_str()))
-            })
+            .filter(|offered| selection.has(&offered.tool.id))
             .collect();
         tools.sort_by(|one, other| one.tool.id.cmp(&other.tool.id));
         let names = names(tools.iter().map(|offered| &offered.tool.id));
@@ -87,6 +101,7 @@ impl Shelf {
             shelf.served.push(Served {
                 described,
                 reference,
+                offered,
             });
         }
         shelf.digest = Some(Digest::of(told.as_bytes()));
@@ -113,6 +128,38 @@ impl Shelf {
             .filter(|(likeness, _)| *likeness > 0.8)
             .max_by(|(a, _), (b, _)| a.total_cmp(b))
             .map(|(_, name)| name.as_str())
+    }
+
+    /// The tools that fit these words best, and how many fit at all.
+    ///
+    /// # Errors
+    /// Those of the search.
+    pub(super) async fn search(&self, words: &str, limit: usize) -> Result<(Vec<&McpTool>, usize)> {
+        let made = self.search.get_or_try_init(async || {
+            let documents: Vec<Document> = self
+                .served
+                .iter()
+                .map(|served| Document::of(&served.offered.tool, &served.offered.place.tags))
+                .collect();
+            // The index of the home is that of all that is installed; this one goes with the shelf.
+            let mut search = ToolSearch::in_memory().await?;
+            search.sync(&documents).await?;
+            Ok::<_, Error>((tokio::sync::Mutex::new(search), documents))
+        });
+        let (search, documents) = made.await?;
+        let found = search
+            .lock()
+            .await
+            .search(documents, words, None, MOST_FOUND)
+            .await?;
+        let tools = found
+            .hits
+            .iter()
+            .take(limit)
+            .filter_map(|hit| self.served.get(*self.by_id.get(&hit.id)?))
+            .map(|served| &served.described)
+            .collect();
+        Ok((tools, found.hits.len()))
     }
 
     /// True where clients are told the same of both.
@@ -147,6 +194,10 @@ impl Shelves {
     pub(super) async fn refill(&self, app: &App, caller: &Caller) -> Result<Arc<Shelf>> {
         let shelf = Arc::new(Shelf::fill(app, &self.selection, caller).await?);
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that says the same has perhaps been searched already.
+        if let Some(before) = now.as_ref().filter(|before| shelf.tells_the_same(before)) {
+            return Ok(Arc::clone(before));
+        }
         *now = Some(Arc::clone(&shelf));
         Ok(shelf)
     }

@@ -8,7 +8,7 @@ use rmcp::model::SubscriptionFilter;
 use rmcp::service::{Peer, SubscriptionContext};
 use tokio::sync::watch;
 
-use super::{Server, Shared};
+use super::{Counter, House, Server};
 
 /// How often what is installed is looked at. It costs a query and the names in a few folders.
 const EVERY: Duration = Duration::from_secs(2);
@@ -30,12 +30,15 @@ impl Changes {
 impl Server {
     /// Begins to look whether there are other tools, for as long as the server is there. Needs a runtime.
     pub fn watch_tools(&self) {
-        tokio::spawn(look(Arc::downgrade(&self.shared)));
+        tokio::spawn(look(
+            Arc::downgrade(&self.house),
+            Arc::downgrade(&self.counter),
+        ));
     }
 
     /// Tells a client of the revisions with a handshake of every change, as long as it is there.
     pub(super) fn tell_changes(&self, peer: Peer<RoleServer>) {
-        let mut changes = self.shared.changes.0.subscribe();
+        let mut changes = self.counter.changes.0.subscribe();
         tokio::spawn(async move {
             while changes.changed().await.is_ok() {
                 if peer.notify_tool_list_changed().await.is_err() {
@@ -47,7 +50,7 @@ impl Server {
 
     /// Tells a client that listens, until it stops.
     pub(super) async fn tell_listener(&self, context: &SubscriptionContext) {
-        let mut changes = self.shared.changes.0.subscribe();
+        let mut changes = self.counter.changes.0.subscribe();
         loop {
             tokio::select! {
                 () = context.cancelled() => return,
@@ -67,20 +70,20 @@ pub(super) fn filter(requested: &SubscriptionFilter) -> SubscriptionFilter {
     filter
 }
 
-async fn look(shared: Weak<Shared>) {
+async fn look(house: Weak<House>, counter: Weak<Counter>) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let Some(shared) = shared.upgrade() else {
+        let (Some(house), Some(counter)) = (house.upgrade(), counter.upgrade()) else {
             return;
         };
         // Nobody was told anything that could have changed since.
-        let Some(before) = shared.shelves.known() else {
+        let Some(before) = counter.shelves.known() else {
             continue;
         };
-        match shared.refill().await {
-            Ok(now) if !now.tells_the_same(&before) => shared.changes.happened(),
+        match counter.refill(&house.app).await {
+            Ok(now) if !now.tells_the_same(&before) => counter.changes.happened(),
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "looking for tools"),
         }

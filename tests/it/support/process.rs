@@ -267,6 +267,11 @@ impl Running {
         rustix::process::kill_process(self.pid(), signal).expect("it still runs");
     }
 
+    /// What it has shown so far, on either stream.
+    pub fn shown(&self) -> String {
+        self.stdout.text() + &self.stderr.text()
+    }
+
     /// Waits until it has shown this text, on either stream or on its terminal.
     pub fn wait_for(&self, text: &str) {
         let streams = [&self.stdout, &self.stderr];

@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
         "telemetry",
     ],
     &["exec"],
-    &["store", "audit", "secrets", "registry", "changes"],
+    &["store", "audit", "secrets", "registry", "pins", "changes"],
     &[
         "host",
         "exec/docker",

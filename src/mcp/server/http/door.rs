@@ -1,0 +1,235 @@
+//! The door: which path is asked for, whether the client may come in, and what it is served.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
+use tokio_util::sync::CancellationToken;
+
+use super::client::{Bearer, Client, Stranger, known, shown};
+use super::origin::Known;
+use crate::config::ServeConfig;
+use crate::invoke::Caller;
+use crate::mcp::server::{House, Server};
+
+/// Where the protocol is spoken.
+pub(super) const PATH: &str = "/mcp";
+/// How many clients there are at once, each with sessions of its own.
+const CLIENTS: usize = 1024;
+/// How many sessions a client may have. Those that nothing is asked of end after a while.
+const SESSIONS: usize = 256;
+/// How long a session may be silent.
+const SILENCE: Duration = Duration::from_secs(30 * 60);
+
+type Answer = Response<BoxBody<Bytes, Infallible>>;
+type Service = StreamableHttpService<Server, LocalSessionManager>;
+
+/// What a client gets who is let in: by the name of its profile.
+pub type Serving = dyn Fn(Option<&str>, Caller) -> Option<Server> + Send + Sync;
+
+/// The door of the HTTP server.
+pub struct Door {
+    house: Arc<House>,
+    known: Known,
+    bearers: Vec<Bearer>,
+    config: ServeConfig,
+    serving: Box<Serving>,
+    /// What whoever is let in without a token is; nothing where everybody has to show one.
+    anybody: Option<Caller>,
+    /// Each client has sessions of its own: nobody can go on with those of another.
+    services: Mutex<HashMap<Client, Open>>,
+    stop: CancellationToken,
+    is_closed: AtomicBool,
+}
+
+#[derive(Clone)]
+struct Open {
+    service: Service,
+    sessions: Arc<LocalSessionManager>,
+}
+
+impl Door {
+    /// A door for these clients. `anybody` is who they are where none has to show a token.
+    #[must_use]
+    pub fn new(
+        house: &Arc<House>,
+        config: &ServeConfig,
+        anybody: Caller,
+        serving: Box<Serving>,
+    ) -> Self {
+        let bearers: Vec<Bearer> = config
+            .tokens
+            .iter()
+            .map(|(name, token)| Bearer::of(name, token))
+            .collect();
+        Self {
+            house: Arc::clone(house),
+            known: Known::of(&config.http),
+            anybody: (!is_guarded(config)).then_some(anybody),
+            bearers,
+            config: config.clone(),
+            serving,
+            services: Mutex::default(),
+            stop: CancellationToken::new(),
+            is_closed: AtomicBool::new(false),
+        }
+    }
+
+    /// True where clients have to say who they are.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        self.anybody.is_none()
+    }
+
+    /// Lets nobody new in.
+    pub(super) fn close(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends calls, and then everything.
+    pub(super) async fn drain(&self, grace: Duration) {
+        self.house.drain(grace).await;
+        self.stop.cancel();
+    }
+
+    /// Answers one request.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
+        self.house.counters.requested();
+        if let Some(objection) = self.known.objection(request.headers()) {
+            self.house.counters.refused();
+            return plain(StatusCode::FORBIDDEN, objection);
+        }
+        match request.uri().path() {
+            // Whether it lives, and whether it takes requests, is told to everybody and nothing else with it.
+            "/healthz" => plain(StatusCode::OK, "ok"),
+            "/readyz" if self.is_closed.load(Ordering::Relaxed) => {
+                plain(StatusCode::SERVICE_UNAVAILABLE, "ending")
+            }
+            "/readyz" => plain(StatusCode::OK, "ready"),
+            PATH | "/metrics" => match self.client(request.headers()) {
+                Ok(client) if request.uri().path() == PATH => self.serve(client, request).await,
+                Ok(_) => metrics(&self.house),
+                Err(stranger) => {
+                    self.house.counters.refused();
+                    self.challenge(stranger)
+                }
+            },
+            _ => plain(
+                StatusCode::NOT_FOUND,
+                "there is nothing here; the tools are at /mcp",
+            ),
+        }
+    }
+
+    fn client(&self, headers: &HeaderMap) -> Result<Client, Stranger> {
+        if let Some(anybody) = &self.anybody {
+            return Ok(Client {
+                principal: anybody.principal.clone(),
+                profile: None,
+            });
+        }
+        let token = shown(headers)?;
+        known(token, &self.bearers)
+            .cloned()
+            .ok_or(Stranger::Unknown)
+    }
+
+    /// RFC 6750 §3: a client that shows nothing is told nothing of what is wrong with it.
+    fn challenge(&self, stranger: Stranger) -> Answer {
+        let text = match stranger {
+            Stranger::Silent => "Bearer".to_owned(),
+            Stranger::Unknown => "Bearer error=\"invalid_token\"".to_owned(),
+        };
+        let mut answer = plain(StatusCode::UNAUTHORIZED, "a bearer token is needed");
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            answer.headers_mut().insert(WWW_AUTHENTICATE, value);
+        }
+        answer
+    }
+
+    async fn serve(&self, client: Client, request: Request<Incoming>) -> Answer {
+        let Some(open) = self.open(client) else {
+            return plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "there are too many clients",
+            );
+        };
+        // Only a request without a session can begin one.
+        let may_begin = !request.headers().contains_key("mcp-session-id");
+        if may_begin && open.sessions.sessions.read().await.len() >= SESSIONS {
+            return plain(
+                StatusCode::TOO_MANY_REQUESTS,
+                "there are too many sessions of this client; end one, or wait",
+            );
+        }
+        open.service.handle(request).await
+    }
+
+    fn open(&self, client: Client) -> Option<Open> {
+        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = services.get(&client) {
+            return Some(open.clone());
+        }
+        if services.len() >= CLIENTS {
+            return None;
+        }
+        let caller = match &self.anybody {
+            Some(anybody) => anybody.clone(),
+            None => Caller {
+                principal: client.principal.clone(),
+                agent: None,
+                session: None,
+                approver: None,
+            },
+        };
+        let server = (self.serving)(client.profile.as_deref(), caller)?;
+        server.watch_tools();
+        let mut sessions = LocalSessionManager::default();
+        sessions.session_config.keep_alive = Some(SILENCE);
+        let sessions = Arc::new(sessions);
+        let max_body = usize::try_from(self.config.http.max_body).unwrap_or(usize::MAX);
+        let service = Service::new(
+            move || Ok(server.for_client()),
+            Arc::clone(&sessions),
+            // Names and origins were looked at before anything else.
+            StreamableHttpServerConfig::default()
+                .disable_allowed_hosts()
+                .disable_allowed_origins()
+                .with_max_request_body_bytes(max_body)
+                .with_cancellation_token(self.stop.clone()),
+        );
+        let open = Open { service, sessions };
+        services.insert(client, open.clone());
+        Some(open)
+    }
+}
+
+/// True where clients have to say who they are.
+fn is_guarded(config: &ServeConfig) -> bool {
+    !config.tokens.is_empty() || config.oauth.issuer.is_some()
+}
+
+fn metrics(house: &House) -> Answer {
+    let mut answer = plain(StatusCode::OK, house.counters.text(house.running.count()));
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    answer.headers_mut().insert(CONTENT_TYPE, kind);
+    answer
+}
+
+fn plain(status: StatusCode, text: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(text.into()).boxed());
+    *answer.status_mut() = status;
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    answer.headers_mut().insert(CONTENT_TYPE, kind);
+    answer
+}
