@@ -70,6 +70,7 @@ pub struct App {
     commands: OnceLock<DockerExecutor>,
     bridge: OnceLock<Arc<Bridge>>,
     looking: servers::Looking,
+    server_sources: servers::ServerSources,
     /// How many calls the host can run at once, where that is not many.
     slots: OnceLock<u32>,
     /// Standard output, where records may be printed there.
@@ -119,6 +120,7 @@ impl App {
             commands: OnceLock::new(),
             bridge: OnceLock::new(),
             looking: servers::Looking::default(),
+            server_sources: servers::ServerSources::default(),
             slots: OnceLock::new(),
             stdout: OnceLock::new(),
             sources: Mutex::default(),
@@ -324,16 +326,17 @@ impl App {
         if reference.is_built_in() {
             return registry::sandbox();
         }
+        if let ToolRef::Installed { plugin, .. } = reference
+            && self.server(plugin).is_some()
+        {
+            return self.server_source(plugin).await;
+        }
         let key = key(reference);
         if let Some(source) = self.pinned(&key) {
             return Ok(source);
         }
-        let source = match reference {
-            ToolRef::Installed { plugin, .. } if self.server(plugin).is_some() => {
-                self.server_source(plugin).await?
-            }
-            _ => Arc::new(source::build(self, self.package(reference).await?).await?),
-        };
+        let found = self.package(reference).await?;
+        let source = Arc::new(source::build(self, found).await?);
         // Two callers may have built it at the same time; the first one counts for both.
         let mut sources = self.lock_sources();
         if let Some((_, first)) = sources.iter().find(|(other, _)| *other == key) {

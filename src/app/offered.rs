@@ -213,9 +213,14 @@ impl Offered {
         let sources = names.iter().map(|name| app.server_source_soon(name));
         for (name, source) in names.iter().zip(join_all(sources).await) {
             match source {
-                Ok(source) => {
-                    self.add(Place::of(&source), source.tools.iter().map(Arc::clone));
-                }
+                Ok(source) => match app.put_aside(name) {
+                    Ok(aside) => {
+                        let tools = source.tools.iter();
+                        let usable = tools.filter(|tool| !aside.contains(tool.id.tool()));
+                        self.add(Place::of(&source), usable.map(Arc::clone));
+                    }
+                    Err(error) => self.leave_out(format!("the server {name}"), error),
+                },
                 Err(error) => self.leave_out(format!("the server {name}"), error),
             }
         }

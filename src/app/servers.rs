@@ -6,12 +6,12 @@ mod known;
 mod launch;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub use known::KnownServer;
+use known::Stamp;
 
 use super::App;
 use crate::config::{Environment, McpConfig, McpPlace, McpServerConfig, Paths};
@@ -21,11 +21,29 @@ use crate::ids::{PluginName, ToolId};
 use crate::invoke::ToolRef;
 use crate::manifest::{LimitRequest, Risk};
 use crate::mcp::bridge::{Bridge, Directory, Era, Reach, Seen, ServerSpec, ServerTool};
+use crate::pins::{Drift, Lock, SeenServer, Verdict};
 use crate::registry::{Effects, KnownRequests, Origin, Source, Tool, Validators};
 use crate::web::{Client, Options};
 
 /// How much longer than without a sign of life a call may take in all.
 const IN_ALL: u32 = 10;
+
+/// The sources of servers, each as of one state of what is pinned.
+#[derive(Debug, Default)]
+pub(super) struct ServerSources(Mutex<BTreeMap<PluginName, (Stamp, Arc<Source>)>>);
+
+impl ServerSources {
+    fn get(&self, name: &PluginName, stamp: Stamp) -> Option<Arc<Source>> {
+        let sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (known, source) = sources.get(name)?;
+        (*known == stamp).then(|| Arc::clone(source))
+    }
+
+    fn put(&self, name: &PluginName, stamp: Stamp, source: &Arc<Source>) {
+        let mut sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.insert(name.clone(), (stamp, Arc::clone(source)));
+    }
+}
 
 /// How long a list waits for a server that was never connected to.
 const A_LITTLE: std::time::Duration = std::time::Duration::from_secs(3);
@@ -69,18 +87,19 @@ pub struct ServerDirectory {
     rules: launch::LaunchRules,
     /// What servers show of themselves is written down.
     keeps: bool,
+    shown: Mutex<BTreeMap<PluginName, Shown>>,
 }
 
 impl ServerDirectory {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<PluginName, Shown>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn config(&self, name: &PluginName) -> Result<&McpServerConfig> {
         self.servers.get(name).ok_or_else(|| {
             Error::new(Code::E3101, format!("there is no server {name}"))
                 .hint("`toolhatch mcp list` shows the servers there are.")
         })
-    }
-
-    fn folder(&self) -> PathBuf {
-        self.paths.home.join("mcp")
     }
 
     fn reach(&self, name: &PluginName, server: &McpServerConfig) -> Result<Reach> {
@@ -131,6 +150,11 @@ impl ServerDirectory {
 impl Directory for ServerDirectory {
     fn spec(&self, name: &PluginName) -> Result<ServerSpec> {
         let server = self.config(name)?;
+        if self.keeps {
+            // What is not what a person agreed to is not even started.
+            known::check_identity(&self.paths.home, name, server)
+                .map_err(|error| error.while_doing(format!("using the server {name}")))?;
+        }
         let reach = self.reach(name, server);
         Ok(ServerSpec {
             name: name.clone(),
@@ -145,9 +169,7 @@ impl Directory for ServerDirectory {
     }
 
     fn era(&self, name: &PluginName) -> Option<Era> {
-        let server = self.servers.get(name)?;
-        let known = KnownServer::read(&self.folder(), name, server).ok()??;
-        Some(known.era)
+        known::era(&self.paths.home, name).filter(|_| self.keeps)
     }
 
     fn seen<'a>(&'a self, name: &'a PluginName, seen: &'a Seen) -> BoxFuture<'a, Result<()>> {
@@ -156,8 +178,47 @@ impl Directory for ServerDirectory {
             if !self.keeps {
                 return Ok(());
             }
-            known::note(&self.folder(), name, server, seen)
+            let shown = known::shown(server, seen)?;
+            let drift = known::note(&self.paths.home, name, &shown, seen)?;
+            if !drift.is_empty() {
+                let summary = drift.summary().join("; ");
+                tracing::warn!(server = %name, summary, "a server differs from what was agreed to");
+            }
+            self.lock().insert(name.clone(), Shown::new(shown));
+            Ok(())
         })
+    }
+
+    fn check(&self, name: &PluginName, tool: &str) -> Result<()> {
+        let now = Stamp::of(&self.paths.home);
+        let mut shown = self.lock();
+        let Some(shown) = shown.get_mut(name) else {
+            return Ok(());
+        };
+        // A person can accept something at any time.
+        if shown.judged.as_ref().is_none_or(|(stamp, _)| *stamp != now) {
+            let lock = Lock::read(&self.paths.home)?;
+            shown.judged = Some((now, lock.verdicts(name.as_str(), &shown.server)));
+        }
+        match &shown.judged {
+            Some((_, verdicts)) => known::check(name, tool, verdicts),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A server as it showed itself last, and what of it may be used.
+struct Shown {
+    server: SeenServer,
+    judged: Option<(Stamp, BTreeMap<String, Verdict>)>,
+}
+
+impl Shown {
+    fn new(server: SeenServer) -> Self {
+        Self {
+            server,
+            judged: None,
+        }
     }
 }
 
@@ -181,6 +242,7 @@ impl App {
             paths: self.paths.clone(),
             rules: self.launch_rules()?,
             keeps,
+            shown: Mutex::default(),
         }))
     }
 
@@ -220,22 +282,22 @@ impl App {
     /// What a server was found to be when it was last connected to; nothing where it never was.
     ///
     /// # Errors
-    /// E3109 where what was written down is damaged.
+    /// E3109 where what is pinned is damaged.
     pub fn known_server(&self, name: &PluginName) -> Result<Option<KnownServer>> {
-        let Some(server) = self.config.mcp.servers.get(name) else {
-            return Ok(None);
-        };
-        KnownServer::read(&self.paths.home.join("mcp"), name, server)
+        KnownServer::read(&self.paths.home, name)
     }
 
-    /// Takes note of what a server shows of itself.
+    /// Takes note of what a server shows of itself, and gives what differs from what a person agreed to.
     ///
     /// # Errors
     /// Those of writing it down.
-    pub fn saw_server(&self, name: &PluginName, seen: &Seen) -> Result<()> {
+    pub fn saw_server(&self, name: &PluginName, seen: &Seen) -> Result<Drift> {
         match self.config.mcp.servers.get(name) {
-            Some(server) => known::note(&self.paths.home.join("mcp"), name, server, seen),
-            None => Ok(()),
+            Some(server) => {
+                let shown = known::shown(server, seen)?;
+                known::note(&self.paths.home, name, &shown, seen)
+            }
+            None => Ok(Drift::default()),
         }
     }
 
@@ -250,9 +312,9 @@ impl App {
     /// Forgets what a server was found to be.
     ///
     /// # Errors
-    /// E3109 where the file cannot be removed.
+    /// E3109 where what is pinned is damaged; those of writing.
     pub fn forget_server(&self, name: &PluginName) -> Result<()> {
-        KnownServer::forget(&self.paths.home.join("mcp"), name)
+        known::forget(&self.paths.home, name)
     }
 
     /// The tools of a server, as it was when it was last connected to. One that never was is connected to now.
@@ -265,14 +327,43 @@ impl App {
                 "It is switched off: see `mcp.enabled` and `mcp.servers` in the configuration.",
             )
         })?;
+        let mut stamp = Stamp::of(&self.paths.home);
+        if let Some(source) = self.server_sources.get(name, stamp) {
+            return Ok(source);
+        }
         let known = match self.known_server(name)? {
-            Some(known) => known,
+            Some(known) => Some(known),
             None => {
-                let seen = self.bridge()?.look(name).await?;
-                KnownServer::of(server, &seen)
+                self.bridge()?.look(name).await?;
+                stamp = Stamp::of(&self.paths.home);
+                self.known_server(name)?
             }
         };
-        self.source_of(name, server, &known).map(Arc::new)
+        let known = known.ok_or_else(|| {
+            Error::new(
+                Code::E3109,
+                format!("nothing is pinned of the server {name}"),
+            )
+        })?;
+        let source = Arc::new(self.source_of(name, server, &known)?);
+        self.server_sources.put(name, stamp, &source);
+        Ok(source)
+    }
+
+    /// Which of the tools of a server may not be used until a person has looked at them.
+    ///
+    /// # Errors
+    /// E3109 where what is pinned is damaged.
+    pub fn put_aside(&self, name: &PluginName) -> Result<BTreeSet<String>> {
+        let Some(known) = self.known_server(name)? else {
+            return Ok(BTreeSet::new());
+        };
+        let drift = known.pending();
+        let tools = known.pinned.tools.keys();
+        Ok(tools
+            .filter(|tool| !drift.verdict(tool).is_usable())
+            .cloned()
+            .collect())
     }
 
     /// The same for lists: a server that was never connected to gets a moment to answer, and goes on being connected to
@@ -338,7 +429,7 @@ impl App {
                     ..LimitRequest::default()
                 },
             },
-            artifact: Artifact::new(known.canonical().into_bytes().into()),
+            artifact: Artifact::new(known.pinned.canonical().into_bytes().into()),
             manifest: None,
             imports: Vec::new(),
             tags: BTreeSet::new(),

@@ -77,6 +77,7 @@ event_types! {
     PluginChanged "plugin_changed" "An installed version was deprecated, given a last day, or made active again.",
     PluginStaged "plugin_staged" "A new version waits for a grant while the old one goes on.",
     ServerAdded "server_added" "A person added a server that somebody else wrote.",
+    ServerAccepted "server_accepted" "A person accepted what a server says differently of itself.",
     ServerRemoved "server_removed" "A server that somebody else wrote was removed.",
     PolicyChanged "policy_changed" "Another set of policies came into force.",
     PolicyError "policy_error" "A policy could not be evaluated, which denies.",

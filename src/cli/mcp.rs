@@ -1,5 +1,6 @@
 //! `toolhatch mcp`: tools for agents, and tools of servers that others wrote, over the Model Context Protocol.
 
+mod accept;
 mod add;
 mod describe;
 mod list;
@@ -33,6 +34,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Accept(accept::Args),
     Add(add::Args),
     List(list::Args),
     Show(show::Args),
@@ -46,7 +48,8 @@ impl Args {
     pub(super) fn is_protocol(&self) -> bool {
         match &self.command {
             Command::Serve(_) => true,
-            Command::Add(_)
+            Command::Accept(_)
+            | Command::Add(_)
             | Command::List(_)
             | Command::Show(_)
             | Command::Test(_)
@@ -57,6 +60,7 @@ impl Args {
     /// Runs the command.
     pub fn run(self, app: &Arc<App>, printer: &Printer) -> Result<CommandOutput> {
         match self.command {
+            Command::Accept(args) => args.run(app),
             Command::Add(args) => args.run(app),
             Command::List(args) => args.run(app),
             Command::Show(args) => args.run(app),

@@ -155,6 +155,12 @@ pub trait Directory: Send + Sync {
     /// Which lifecycle it had the last time.
     fn era(&self, server: &PluginName) -> Option<Era>;
 
+    /// Whether a tool may be called, as the server showed itself last.
+    ///
+    /// # Errors
+    /// Why not.
+    fn check(&self, server: &PluginName, tool: &str) -> Result<()>;
+
     /// Takes note of what a server shows of itself, whenever its tools were listed.
     ///
     /// # Errors

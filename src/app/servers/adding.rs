@@ -1,6 +1,8 @@
 //! Adding servers and taking them away: a file of its own for each, below the folder of the user's configuration.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use super::{App, known};
 use crate::audit::{Event, EventType};
@@ -11,6 +13,7 @@ use crate::ids::PluginName;
 use crate::invoke::{Caller, registering};
 use crate::mcp::bridge::{Bridge, Examination, Seen};
 use crate::permission::Grants;
+use crate::pins::{Choice, Drift, Lock};
 use crate::policy::ToolShape;
 
 impl App {
@@ -42,7 +45,8 @@ impl App {
         }
     }
 
-    /// Connects to a server that may not be configured yet, and says what it is. Nothing is written down.
+    /// Connects to a server that may not be configured yet, and says what it is. What it shows is written down where this
+    /// `keeps` it.
     ///
     /// # Errors
     /// Those of connecting and of listing its tools.
@@ -50,12 +54,13 @@ impl App {
         &self,
         name: &PluginName,
         server: &McpServerConfig,
+        keeps: bool,
     ) -> Result<Examination> {
         let mcp = McpConfig {
             servers: [(name.clone(), server.clone())].into(),
             ..McpConfig::default()
         };
-        let directory = self.directory_of(&mcp, false)?;
+        let directory = self.directory_of(&mcp, keeps)?;
         let bridge = Bridge::new(directory);
         let examined = bridge.examine(name).await;
         bridge.close().await;
@@ -91,8 +96,10 @@ impl App {
         fsx::create_private_dir(&folder)?;
         // Variables and headers can hold secrets.
         fsx::write_atomic(&path, text.as_bytes(), 0o600)?;
+        // A person agrees to it as it is.
         self.forget_server(name)?;
-        known::note(&self.paths.home.join("mcp"), name, server, seen)?;
+        let shown = known::shown(server, seen)?;
+        known::note(&self.paths.home, name, &shown, seen)?;
         Ok(path)
     }
 
@@ -136,5 +143,37 @@ impl App {
             )
         })?;
         Ok(folder.join(format!("{name}.toml")))
+    }
+
+    /// Pins what differs of a server, as a person was shown it: all of it, or that of these tools.
+    ///
+    /// # Errors
+    /// E3908 where it has changed again since; E3101 where there is no such server or tool; those of the audit log.
+    pub fn accept_server(
+        &self,
+        name: &PluginName,
+        tools: &BTreeSet<String>,
+        shown: &Drift,
+        by: (&str, &str),
+    ) -> Result<()> {
+        let choice = if tools.is_empty() {
+            Choice::All
+        } else {
+            Choice::Some {
+                server: false,
+                tools: tools.clone(),
+            }
+        };
+        let (who, how) = by;
+        let event = Event::new(EventType::ServerAccepted)
+            .subject(name.as_str())
+            .with("changes", shown.summary())
+            .with("by", who)
+            .with("how", how);
+        let now = SystemTime::now();
+        Lock::update(&self.paths.home, |lock| {
+            lock.accept(name.as_str(), &choice, shown, now)?;
+            self.record(event)
+        })
     }
 }

@@ -125,7 +125,7 @@ impl Args {
         }
         block_on(async {
             app.may_register(&Caller::of_process(), &name).await?;
-            let examined = app.examine_server(&name, &server).await?;
+            let examined = app.examine_server(&name, &server, false).await?;
             if let Authority::Person(terminal) = &mut authority {
                 terminal.say(&describe::examination(&name, &server, &examined))?;
                 let tools = count(examined.seen.listing.tools.len(), "tool");

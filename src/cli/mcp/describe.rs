@@ -1,5 +1,7 @@
 //! Servers in words and in JSON.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::cli::table::{Fit, table};
@@ -7,6 +9,8 @@ use crate::cli::text::{count, cut, section};
 use crate::config::{McpPlace, McpServerConfig, NamePattern};
 use crate::ids::PluginName;
 use crate::mcp::bridge::{Examination, ServerTool};
+use crate::pins::suspicion::{Finding, Neighbours, scan_server, scan_tool};
+use crate::pins::{Drift, ServerInfo, ToolDescriptor};
 
 /// How a server is reached, as people read it.
 pub(super) fn place(server: &McpServerConfig) -> String {
@@ -156,7 +160,15 @@ pub(super) fn examination(
             noise.reasons.join("; ")
         ));
     }
+    let suspicious: Vec<String> = suspicions(examined)
+        .into_iter()
+        .map(|(tool, finding)| {
+            let of = tool.map_or_else(|| "the server".to_owned(), |tool| tool);
+            format!("{of}: {} ({:?})", finding.sentence, finding.excerpt)
+        })
+        .collect();
     for (heading, lines) in [
+        ("Suspicious", suspicious),
         ("Left out", left_out),
         ("Warnings", warnings),
         ("Standard error", examined.stderr.clone()),
@@ -202,6 +214,10 @@ pub(super) fn examination_json(
         "list_ms": milliseconds(examined.listing),
         "tools": tools,
         "left_out": left_out,
+        "suspicious": suspicions(examined)
+            .iter()
+            .map(|(tool, finding)| json!({"tool": tool, "finding": finding.to_json()}))
+            .collect::<Vec<_>>(),
         "warnings": listing.warnings,
         "pages": listing.pages,
         "bytes": listing.bytes,
@@ -216,6 +232,47 @@ pub(super) fn examination_json(
         "posture": examined.posture,
     })
 }
+
+/// What differs from what a person agreed to, in words; nothing where nothing does.
+pub(super) fn drift(name: &PluginName, drift: &Drift) -> String {
+    if drift.is_empty() {
+        return String::new();
+    }
+    let mut text = section("Put aside, until a person accepts it", &drift.summary());
+    text.push_str(&format!(
+        "`toolhatch mcp accept {name}` shows all of it, and accepts it.\n"
+    ));
+    text
+}
+
+/// What looks suspicious in the texts of a server, as sentences.
+fn suspicions(examined: &Examination) -> Vec<Suspicion> {
+    let listing = &examined.seen.listing;
+    let own = listing.tools.iter().map(|tool| tool.name.clone()).collect();
+    let others = BTreeSet::new();
+    let neighbours = Neighbours {
+        own: &own,
+        others: &others,
+    };
+    let raw = &examined.seen.identity.raw;
+    let info = raw.get("serverInfo").cloned().unwrap_or_default();
+    let of_server = ServerInfo::new(&info, raw.get("instructions"))
+        .map(|info| scan_server(&info, neighbours))
+        .unwrap_or_default();
+    let of_server = of_server.into_iter().map(|finding| (None, finding));
+    let of_tools = listing.tools.iter().flat_map(|tool| {
+        let found = ToolDescriptor::new(tool.raw.clone())
+            .map(|descriptor| scan_tool(&descriptor, neighbours))
+            .unwrap_or_default();
+        found
+            .into_iter()
+            .map(|finding| (Some(tool.name.clone()), finding))
+    });
+    of_server.chain(of_tools).collect()
+}
+
+/// A finding, and the tool it is about; none where it is about the server.
+type Suspicion = (Option<String>, Finding);
 
 fn milliseconds(duration: std::time::Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0

@@ -24,6 +24,8 @@ pub struct Args {}
 enum State {
     /// Its tools are known.
     Ready,
+    /// Something of it differs from what a person agreed to.
+    Changed,
     /// It was never connected to.
     Unseen,
     /// It is switched off.
@@ -38,6 +40,7 @@ impl State {
     const fn word(self) -> &'static str {
         match self {
             Self::Ready => "ready",
+            Self::Changed => "changed",
             Self::Unseen => "unseen",
             Self::Off => "off",
             Self::Proposed => "proposed",
@@ -92,6 +95,7 @@ impl Args {
 fn line<'a>(app: &App, name: &'a PluginName, server: &'a McpServerConfig) -> Line<'a> {
     let (state, known) = match (app.server(name).is_some(), app.known_server(name)) {
         (false, _) => (State::Off, None),
+        (true, Ok(Some(known))) if !known.pending().is_empty() => (State::Changed, Some(known)),
         (true, Ok(Some(known))) => (State::Ready, Some(known)),
         (true, Ok(None)) => (State::Unseen, None),
         (true, Err(_)) => (State::Damaged, None),
@@ -108,7 +112,8 @@ fn line<'a>(app: &App, name: &'a PluginName, server: &'a McpServerConfig) -> Lin
         server,
         state,
         tools: known.as_ref().map(offered),
-        protocol: known.map(|known| format!("{} ({})", known.protocol, known.era.word())),
+        protocol: known
+            .and_then(|known| Some(format!("{} ({})", known.protocol?, known.era?.word()))),
     }
 }
 

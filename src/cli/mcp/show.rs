@@ -10,6 +10,7 @@ use crate::cli::output::CommandOutput;
 use crate::cli::text::section;
 use crate::error::Result;
 use crate::manifest::{ByteSize, HumanDuration};
+use crate::mcp::bridge::Era;
 
 /// Show a server: how it is reached, what it may do, and the tools it had when it was last connected to.
 #[derive(Debug, clap::Args)]
@@ -58,15 +59,19 @@ impl Args {
         match &known {
             Some(known) => lines.push(format!(
                 "speaks MCP {} ({})",
-                known.protocol,
-                known.era.word()
+                known
+                    .protocol
+                    .as_deref()
+                    .unwrap_or("of a revision that is not known"),
+                known.era.map_or("not known", Era::word)
             )),
             None => lines.push(format!(
                 "never connected to: `toolhatch mcp test {name}` does"
             )),
         }
         text.push_str(&section("How", &lines));
-        if let Some(instructions) = known.as_ref().and_then(|it| it.instructions.as_ref()) {
+        let info = known.as_ref().map(|known| &known.pinned.record.info);
+        if let Some(instructions) = info.and_then(|info| info.instructions.as_ref()) {
             let lines: Vec<String> = instructions.lines().map(str::to_owned).collect();
             text.push('\n');
             text.push_str(&section("What it says of itself", &lines));
@@ -75,6 +80,11 @@ impl Args {
             text.push('\n');
             text.push_str(&describe::tools_text(server, &tools));
         }
+        let drift = known
+            .as_ref()
+            .map(crate::app::KnownServer::pending)
+            .unwrap_or_default();
+        text.push_str(&describe::drift(name, &drift));
         let tools: Vec<Value> = tools
             .iter()
             .map(|tool| describe::tool_json(server, tool))
@@ -82,11 +92,13 @@ impl Args {
         let json = json!({
             "server": describe::declared_json(name, server),
             "known": known.as_ref().map(|known| json!({
-                "name": known.name,
-                "instructions": known.instructions,
+                "info": known.pinned.record.info,
+                "since": known.pinned.since,
+                "digest": known.pinned.digest().to_string(),
                 "protocol": known.protocol,
-                "era": known.era.word(),
+                "era": known.era.map(Era::word),
             })),
+            "drift": drift.to_json(),
             "tools": tools,
         });
         Ok(CommandOutput::new(text, json))

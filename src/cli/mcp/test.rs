@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::{describe, find};
 use crate::app::App;
 use crate::cli::block_on;
@@ -23,12 +25,15 @@ impl Args {
     pub fn run(self, app: &Arc<App>) -> Result<CommandOutput> {
         let (name, server) = find(app, &self.name)?;
         block_on(async {
-            let examined = app.examine_server(name, server).await?;
-            app.saw_server(name, &examined.seen)?;
-            Ok(CommandOutput::new(
-                describe::examination(name, server, &examined),
-                describe::examination_json(name, server, &examined),
-            ))
+            let examined = app.examine_server(name, server, true).await?;
+            let drift = app.saw_server(name, &examined.seen)?;
+            let mut text = describe::examination(name, server, &examined);
+            text.push_str(&describe::drift(name, &drift));
+            let mut json = describe::examination_json(name, server, &examined);
+            if let Value::Object(object) = &mut json {
+                object.insert("drift".into(), drift.to_json());
+            }
+            Ok(CommandOutput::new(text, json))
         })
     }
 }

@@ -234,7 +234,16 @@ impl Server {
             Err(_) => return Ended::TimedOut(limit),
         };
         let left = limit.saturating_sub(begun.elapsed());
-        let ended = self.ask(&live, job, left, usage).await;
+        let ended = match &job.entry {
+            Entry::Server { tool, .. } => match directory.check(&self.spec.name, tool) {
+                Ok(()) => self.ask(&live, job, left, usage).await,
+                Err(error) => Ended::NotRun(error),
+            },
+            _ => Ended::NotRun(Error::new(
+                Code::E3000,
+                "the call is none of a server's tool",
+            )),
+        };
         if let Some(request) = request {
             request.end(Health::of(ended.code()) != Health::Failure);
         }

@@ -144,6 +144,10 @@ impl Directory for One {
         self.era
     }
 
+    fn check(&self, _server: &PluginName, _tool: &str) -> Result<()> {
+        Ok(())
+    }
+
     fn seen<'a>(&'a self, _server: &'a PluginName, _seen: &'a Seen) -> BoxFuture<'a, Result<()>> {
         Box::pin(std::future::ready(Ok(())))
     }

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::ids::{Digest, ToolId};
-use crate::schema::{Validator, canonical};
+use crate::pins::ToolDescriptor;
+use crate::schema::Validator;
 
 /// The longest description that is taken, in bytes.
 const MAX_DESCRIPTION: usize = 256 << 10;
@@ -89,6 +90,7 @@ impl ServerTool {
             Some(_) => return Err("its input schema is not a JSON object".into()),
             None => return Err("it has no input schema".into()),
         };
+        let descriptor = ToolDescriptor::new(raw.clone()).map_err(|error| error.to_string())?;
         let mut warnings = Vec::new();
         let output_schema = match object.get("outputSchema") {
             None | Some(Value::Null) => None,
@@ -125,7 +127,7 @@ impl ServerTool {
             input_schema,
             output_schema,
             hints,
-            digest: Digest::of(canonical(raw).as_bytes()),
+            digest: descriptor.digest(),
             raw: raw.clone(),
             warnings,
             name,
