@@ -13,6 +13,7 @@ mod outlets;
 mod plugins;
 mod policies;
 mod recorder;
+mod servers;
 mod source;
 mod visible;
 mod warm;
@@ -37,6 +38,7 @@ use crate::invoke::{
     Admission, ApprovalRules, Catalog, Known, Ledger, Parts, Pipeline, Rules, SERVICE, Sharing,
     ToolRef,
 };
+use crate::mcp::bridge::Bridge;
 use crate::permission::{Capability, Kind, Scope, Sensitive};
 use crate::policy::Policies;
 use crate::registry::{self, Embedder, Installed, Origin, Registry, Source, Tool};
@@ -46,6 +48,7 @@ pub use history::{CallFilter, History, Progress, RecordFilter, ToolCost};
 pub use offered::{LeftOut, Offered, OfferedTool, Place};
 pub use plugins::Installation;
 pub use policies::PolicyFile;
+pub use servers::{KnownServer, ServerDirectory, is_program};
 pub use visible::Listed;
 
 /// The parts of one process.
@@ -65,6 +68,9 @@ pub struct App {
     recorder: recorder::Recorder,
     host: OnceLock<Arc<Host>>,
     commands: OnceLock<DockerExecutor>,
+    bridge: OnceLock<Arc<Bridge>>,
+    looking: servers::Looking,
+    server_sources: servers::ServerSources,
     /// How many calls the host can run at once, where that is not many.
     slots: OnceLock<u32>,
     /// Standard output, where records may be printed there.
@@ -112,6 +118,9 @@ impl App {
             environment,
             host: OnceLock::new(),
             commands: OnceLock::new(),
+            bridge: OnceLock::new(),
+            looking: servers::Looking::default(),
+            server_sources: servers::ServerSources::default(),
             slots: OnceLock::new(),
             stdout: OnceLock::new(),
             sources: Mutex::default(),
@@ -175,6 +184,7 @@ impl App {
             executor: Arc::new(Mux {
                 wasm: self.host()?,
                 commands: self.command_executor()?,
+                servers: self.server_executor()?,
             }),
             ledger: Arc::clone(self) as Arc<dyn Ledger>,
             admission: self.admission(most)?,
@@ -267,6 +277,9 @@ impl App {
         } else {
             text
         };
+        if let Some(reference) = self.server_ref(text, tool) {
+            return Ok(reference);
+        }
         let path = Path::new(text);
         if text.contains('/') || text.ends_with(".wasm") || text.ends_with(".toml") || path.exists()
         {
@@ -312,6 +325,11 @@ impl App {
     pub async fn source(&self, reference: &ToolRef) -> Result<Arc<Source>> {
         if reference.is_built_in() {
             return registry::sandbox();
+        }
+        if let ToolRef::Installed { plugin, .. } = reference
+            && self.server(plugin).is_some()
+        {
+            return self.server_source(plugin).await;
         }
         let key = key(reference);
         if let Some(source) = self.pinned(&key) {

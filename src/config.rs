@@ -14,6 +14,7 @@ mod docker;
 mod entries;
 pub mod env_vars;
 mod execution;
+mod mcp;
 mod merge;
 mod origin;
 pub mod paths;
@@ -43,9 +44,13 @@ pub use docker::{
 pub use entries::ConfigEntry;
 pub use env_vars::{ARCHITECTURE, Environment};
 pub use execution::{ExecutionConfig, InvalidHostKey, SshConfig, SshHostKey};
+pub use mcp::{McpConfig, McpPlace, McpServerConfig, McpText, NamePattern};
 pub use origin::Origin;
 pub use paths::{Paths, workspace_root};
-pub use schema::{ApprovalMode, Color, EmbeddingApi, LogLevel, Strategy};
+pub use schema::{
+    ApprovalMode, Color, EmbeddingApi, LogLevel, McpProtocol, McpRun, McpServer, McpSource,
+    McpValue, Strategy,
+};
 pub use search::EmbeddingConfig;
 pub use serve::{
     HttpServeConfig, OAuthConfig, ProfileConfig, SEARCH_ABOVE, ServeConfig, TokenConfig,
@@ -110,6 +115,8 @@ pub struct Config {
     pub execution: ExecutionConfig,
     /// The containers that commands run in (`docker`).
     pub docker: DockerConfig,
+    /// Servers that others wrote (`mcp`).
+    pub mcp: McpConfig,
     /// What is served to agents, and to whom (`serve`).
     pub serve: ServeConfig,
     /// The folder of compiled components (`cache.dir`).
@@ -155,6 +162,7 @@ pub struct Flag {
 }
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(config_schema);
+static SERVER_SCHEMA: LazyLock<Value> = LazyLock::new(schema_of::<McpServer>);
 
 /// The JSON Schema (2020-12) of the configuration files.
 #[must_use]
@@ -170,7 +178,7 @@ impl Config {
     /// value that does not fit. The error names the file, the place and the key, or the variable.
     pub fn load(paths: &Paths, environment: &Environment, flags: &[Flag]) -> Result<Self> {
         let mut config = Self::built_in(paths);
-        let system = read::file(&paths.system_config, &SCHEMA)?;
+        let system = read::file::<Wire>(&paths.system_config, &SCHEMA)?;
         if let Some((wire, document)) = &system {
             check_system_file(paths, document)?;
             config
@@ -182,12 +190,13 @@ impl Config {
             }
         }
         if let Some(path) = &paths.user_config
-            && let Some((wire, document)) = read::file(path, &SCHEMA)?
+            && let Some((wire, document)) = read::file::<Wire>(path, &SCHEMA)?
         {
             config.files.push(ConfigFile::new(path, &document));
             config.own_file(paths, wire, &document, Origin::User(path.clone()))?;
         }
-        if let Some((wire, document)) = read::file(&paths.project_config, &SCHEMA)? {
+        config.added_servers(paths)?;
+        if let Some((wire, document)) = read::file::<Wire>(&paths.project_config, &SCHEMA)? {
             config
                 .files
                 .push(ConfigFile::new(&paths.project_config, &document));
@@ -239,6 +248,7 @@ impl Config {
             embedding: EmbeddingConfig::default(),
             execution: ExecutionConfig::default(),
             docker: DockerConfig::default(),
+            mcp: McpConfig::default(),
             serve: ServeConfig::default(),
             cache_dir: paths.home.join("cache"),
             cache_max_size: 2 << 30,
@@ -304,11 +314,15 @@ impl Config {
             self.lay(paths, &wire.layer, &document, Origin::Variable(name), "")?;
         }
         // A variable that a file names to hold a secret is read too.
-        let named: Vec<String> = [&self.audit.webhook.secret, &self.embedding.key]
+        let own = [&self.audit.webhook.secret, &self.embedding.key];
+        let of_servers = self.mcp.servers.values().flat_map(McpServerConfig::sources);
+        let named: Vec<String> = own
             .into_iter()
+            .flatten()
+            .chain(of_servers)
             .filter_map(|source| match source {
-                Some(CredentialSource::Variable(name)) => Some(name.clone()),
-                Some(CredentialSource::File(_)) | None => None,
+                CredentialSource::Variable(name) => Some(name.clone()),
+                CredentialSource::File(_) => None,
             })
             .collect();
         let known: Vec<&str> = env_vars::SETTINGS
@@ -360,6 +374,16 @@ impl Config {
 
 impl ConfigFile {
     fn new(path: &Path, document: &Document) -> Self {
+        Self::below(path, "", document)
+    }
+
+    /// The file of one server.
+    fn of_server(path: &Path, name: &str, document: &Document) -> Self {
+        Self::below(path, &format!("mcp.servers.{name}"), document)
+    }
+
+    /// A file whose keys stand below this one.
+    fn below(path: &Path, key: &str, document: &Document) -> Self {
         fn walk(value: &Value, key: &str, values: &mut BTreeMap<String, String>) {
             match value {
                 Value::Object(object) => {
@@ -374,7 +398,8 @@ impl ConfigFile {
                 }
                 _ if key
                     .split('.')
-                    .any(|part| part == "approvers" || part == "tokens") =>
+                    .any(|part| part == "approvers" || part == "tokens")
+                    || is_of_server(key) =>
                 {
                     let digest = Digest::of(value.to_string().as_bytes());
                     values.insert(key.to_owned(), format!("known by {}", digest.short()));
@@ -385,12 +410,19 @@ impl ConfigFile {
             }
         }
         let mut values = BTreeMap::new();
-        walk(&document.to_json(), "", &mut values);
+        walk(&document.to_json(), key, &mut values);
         Self {
             path: path.to_owned(),
             values,
         }
     }
+}
+
+/// True for the variables and headers of a server, which can be secrets.
+fn is_of_server(key: &str) -> bool {
+    key.split_once("mcp.servers.")
+        .and_then(|(_, rest)| rest.split_once('.'))
+        .is_some_and(|(_, rest)| rest.starts_with("env.") || rest.starts_with("headers."))
 }
 
 /// The operator's file has nothing but its two layers.

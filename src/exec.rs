@@ -47,7 +47,7 @@ pub use places::PlaceRules;
 pub use sandbox::{Changes, Reading, SandboxMount, SandboxSpec};
 
 use crate::error::Error;
-use crate::ids::{CallId, Digest, ToolId};
+use crate::ids::{CallId, Digest, PluginName, ToolId};
 use crate::manifest::container::ContainerSpec;
 use crate::manifest::limits::Limits;
 use crate::permission::{Action, Scope, Sensitive};
@@ -116,6 +116,15 @@ pub enum Entry {
     Container(Arc<ContainerSpec>),
     /// Any command in any container, as whoever calls it says: the tool `sandbox.run`.
     Sandbox,
+    /// A tool of a server that somebody else wrote.
+    Server {
+        /// The server, by the name that a person gave it.
+        server: PluginName,
+        /// The tool, as the server names it.
+        tool: String,
+        /// The digest of what the server says of it.
+        digest: Digest,
+    },
 }
 
 /// Arguments that were checked against what the tool takes.

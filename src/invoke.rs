@@ -43,7 +43,7 @@ pub use authorise::{Authorised, Plan, PolicyAnswer};
 pub use caller::Caller;
 pub use contain::{CommandPlace, CommandRules, WORKSPACE};
 pub use ledger::{Approval, Asked, Ledger};
-pub use question::{Provenance, listing};
+pub use question::{Provenance, listing, registering};
 pub use record::Recording;
 pub use resolve::{Resolved, ToolRef};
 pub use scribe::Scribe;

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use crate::error::{Code, Error};
 use crate::exec::{Arguments, Artifact, Entry};
 use crate::ids::ToolId;
-use crate::manifest::{Manifest, Risk, Variables};
+use crate::manifest::{LimitRequest, Manifest, Risk, Variables};
 use crate::permission::{Kind, Request, Scope};
 use crate::schema::Validator;
 use crate::store::Store;
@@ -263,6 +263,11 @@ pub enum Origin {
     Installed,
     /// A file, or a folder with a manifest and a component.
     File(PathBuf),
+    /// A server that somebody else wrote, under the name that a person gave it.
+    Server {
+        /// What a call of it gets that asks for nothing.
+        limits: LimitRequest,
+    },
 }
 
 impl Source {
@@ -301,6 +306,8 @@ impl Source {
                 let kinds = match self.origin {
                     Origin::BuiltIn => IN_A_SANDBOX.to_vec(),
                     Origin::Installed | Origin::File(_) => importable(&self.imports),
+                    // A call of its tools touches nothing of this machine.
+                    Origin::Server { .. } => Vec::new(),
                 };
                 kinds.into_iter().map(Request::broad).collect()
             }
@@ -314,6 +321,16 @@ impl Source {
         // Whoever came first has kept the same.
         drop(self.requested.0.set(known));
         Ok(requested)
+    }
+
+    /// What its calls get that ask for nothing, where it says so.
+    #[must_use]
+    pub fn limits(&self) -> Option<&LimitRequest> {
+        match (&self.manifest, &self.origin) {
+            (Some(manifest), _) => Some(&manifest.limits),
+            (None, Origin::Server { limits }) => Some(limits),
+            (None, _) => None,
+        }
     }
 
     /// The version its manifest gives.

@@ -38,7 +38,8 @@ const MAX_ROOTS: u64 = 4 << 20;
 pub struct Options {
     /// How long a connection may take, TLS included. Default 5 s.
     pub connect_timeout: Duration,
-    /// How long a request may take in all, its answer read to the end. Default 30 s.
+    /// How long a request may take in all, its answer read to the end. The longest there is means no limit, for streams.
+    /// Default 30 s.
     pub timeout: Duration,
     /// Whether `http://` may go to other machines. Default false.
     pub plain_http: bool,
@@ -203,7 +204,7 @@ impl Client {
             .tls_backend_preconfigured(tls)
             .user_agent(concat!("toolhatch/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(self.options.connect_timeout)
-            .timeout(self.options.timeout)
+            .tcp_nodelay(true)
             .http1_only()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -216,6 +217,11 @@ impl Client {
                     SocketAddr::from((Ipv6Addr::LOCALHOST, 0)),
                 ],
             );
+        let builder = if self.options.timeout == Duration::MAX {
+            builder
+        } else {
+            builder.timeout(self.options.timeout)
+        };
         let builder = if kind.proxy {
             builder
         } else {

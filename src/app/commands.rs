@@ -53,11 +53,7 @@ impl App {
             return Ok(Arc::new(obstructed));
         }
         Ok(match self.config.execution.strategy {
-            Strategy::Direct => Arc::new(DirectExecutor::new(DirectSettings {
-                places: self.place_rules(),
-                concurrency: self.config.docker.concurrency as usize,
-                supervisor: direct::this_binary(),
-            })),
+            Strategy::Direct => Arc::new(self.processes()),
             Strategy::Ssh => match self.ssh() {
                 Some(ssh) => Arc::new(ssh),
                 None => Arc::new(Obstructed {
@@ -66,6 +62,15 @@ impl App {
                 }),
             },
             Strategy::Auto | Strategy::Docker => Arc::new(self.commands()?),
+        })
+    }
+
+    /// What runs programs as processes of this machine.
+    pub(super) fn processes(&self) -> DirectExecutor {
+        DirectExecutor::new(DirectSettings {
+            places: self.place_rules(),
+            concurrency: self.config.docker.concurrency as usize,
+            supervisor: direct::this_binary(),
         })
     }
 

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use semver::{Version, VersionReq};
 use serde_json::{Value, json};
 
@@ -40,6 +41,8 @@ pub struct Place {
     is_built_in: bool,
     /// What it has besides tools.
     pub offers: Offers,
+    /// It is a server that somebody else wrote.
+    is_server: bool,
 }
 
 /// What was found.
@@ -72,17 +75,22 @@ impl Place {
             tags: source.tags.iter().cloned().collect(),
             is_deprecated: source.notice.is_some(),
             file: match &source.origin {
-                Origin::Installed | Origin::BuiltIn => None,
+                Origin::Installed | Origin::BuiltIn | Origin::Server { .. } => None,
                 Origin::File(path) => Some(path.clone()),
             },
             is_built_in: source.origin == Origin::BuiltIn,
             offers: source.offers.clone(),
+            is_server: matches!(source.origin, Origin::Server { .. }),
         }
+    }
+
+    fn is_installed(&self) -> bool {
+        self.file.is_none() && !self.is_built_in && !self.is_server
     }
 
     fn provenance(&self) -> Provenance {
         Provenance {
-            is_installed: self.file.is_none() && !self.is_built_in,
+            is_installed: self.is_installed(),
             version: self
                 .version
                 .as_ref()
@@ -130,8 +138,9 @@ impl Place {
             "version": self.version.as_ref().map(ToString::to_string),
             "digest": self.digest.to_string(),
             "tags": self.tags,
-            "installed": self.file.is_none() && !self.is_built_in,
+            "installed": self.is_installed(),
             "built_in": self.is_built_in,
+            "server": self.is_server,
             "file": self.file.as_ref().map(|path| path.to_string_lossy()),
         })
     }
@@ -146,6 +155,7 @@ impl Place {
         match &self.file {
             Some(path) => format!("{}{version}, {}", self.name, path.display()),
             None if self.is_built_in => format!("{}, built in", self.name),
+            None if self.is_server => format!("{}, an MCP server", self.name),
             None => format!("{}{version}, installed", self.name),
         }
     }
@@ -251,6 +261,26 @@ impl Offered {
         places
     }
 
+    /// The tools of the servers, from what is written down of them: side by side where one was never connected to, so that
+    /// one that does not answer delays no other.
+    async fn add_servers(&mut self, app: &App) {
+        let names: Vec<_> = app.used_servers().map(|(name, _)| name.clone()).collect();
+        let sources = names.iter().map(|name| app.server_source_soon(name));
+        for (name, source) in names.iter().zip(join_all(sources).await) {
+            match source {
+                Ok(source) => match app.put_aside(name) {
+                    Ok(aside) => {
+                        let tools = source.tools.iter();
+                        let usable = tools.filter(|tool| !aside.contains(tool.id.tool()));
+                        self.add(Place::of(&source), usable.map(Arc::clone));
+                    }
+                    Err(error) => self.leave_out(format!("the server {name}"), error),
+                },
+                Err(error) => self.leave_out(format!("the server {name}"), error),
+            }
+        }
+    }
+
     fn leave_out(&mut self, place: impl Into<String>, error: Error) {
         self.left_out.push(LeftOut {
             place: place.into(),
@@ -284,6 +314,7 @@ impl App {
             add_installed(installed, &mut offered);
             let sandbox = sandbox()?;
             offered.add(Place::of(&sandbox), sandbox.tools.iter().map(Arc::clone));
+            offered.add_servers(self).await;
             let is_new = |name: &str| !names.iter().any(|other| other.as_str() == name);
             for path in self.search_path_entries() {
                 attempt(self, &path, &mut offered, is_new).await;
@@ -317,6 +348,7 @@ fn add_installed(plugins: Vec<Installed>, offered: &mut Offered) {
                     file: None,
                     is_built_in: false,
                     offers: plugin.offers.clone(),
+                    is_server: false,
                 },
                 tools,
             ),

@@ -280,7 +280,7 @@ struct Known {
 impl Args {
     fn look_up(&self, app: &App, tool: &ToolRef, grants: &Grants) -> Result<Known> {
         block_on_here(async {
-            if tool.is_built_in() {
+            if tool.is_built_in() || app.is_of_server(tool) {
                 let source = app.source(tool).await?;
                 return Ok(Known {
                     name: source.name.clone(),
@@ -360,6 +360,7 @@ async fn one(
         // The call ran, and nobody can show how it ended: its result is not told.
         report.result = Err(error.while_doing("recording how the call ended"));
     }
+    app.settle_servers().await;
     app.settle_containers().await;
     render::report(printer, &report, common.tool_log.is_some());
     Ok(report.error().map_or(Exit::Ok, Error::exit))

@@ -82,6 +82,7 @@ impl Config {
                 .map(|(key, value)| (key.to_owned(), value))
                 .chain(self.execution.entries())
                 .chain(self.docker.entries())
+                .chain(self.mcp.entries())
                 .chain(self.serve.entries()),
         );
         values.extend(

@@ -2,6 +2,7 @@
 
 mod docker;
 mod execution;
+mod mcp;
 mod outward;
 mod serve;
 
@@ -88,6 +89,7 @@ impl Merge<'_> {
         self.embedding(layer.search.embedding);
         self.execution(layer.execution);
         self.docker(layer.docker);
+        self.mcp(layer.mcp);
         self.serve(layer.serve);
         let dir = layer.cache.dir.and_then(|dir| self.path("cache.dir", &dir));
         self.replace("cache.dir", dir, Project::Leaves, |config| {

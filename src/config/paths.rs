@@ -104,6 +104,44 @@ impl Paths {
         self.workspace.join(PROJECT_FOLDER).join("tools")
     }
 
+    /// The folder with the servers that were added by command, one a file; nothing where there is no place for it.
+    #[must_use]
+    pub fn mcp_servers(&self) -> Option<PathBuf> {
+        Some(self.user_config.as_ref()?.with_file_name("mcp"))
+    }
+
+    /// The files of the servers that were added by command, with their names, in the order of these.
+    ///
+    /// # Errors
+    /// E3004 where the folder is there and cannot be read.
+    pub(super) fn added_servers(&self) -> Result<Vec<(String, PathBuf)>> {
+        let Some(folder) = self.mcp_servers() else {
+            return Ok(Vec::new());
+        };
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => {
+                return Err(Error::new(
+                    Code::E3004,
+                    format!("reading the folder {}", folder.display()),
+                )
+                .caused_by(error));
+            }
+        };
+        let mut files: Vec<(String, PathBuf)> = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "toml")
+            })
+            .filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path)))
+            .collect();
+        files.sort();
+        Ok(files)
+    }
+
     /// What the variables in the paths of a manifest stand for here.
     #[must_use]
     pub fn variables(&self) -> Variables {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::schema::Wire;
@@ -16,7 +17,10 @@ use crate::manifest::problem::nearest;
 /// # Errors
 /// E3004 where something is there that cannot be read, is not a file, too large, not UTF-8, or not valid: a file that
 /// somebody wrote is never passed over.
-pub(super) fn file(path: &Path, schema: &LazyLock<Value>) -> Result<Option<(Wire, Document)>> {
+pub(super) fn file<T: DeserializeOwned>(
+    path: &Path,
+    schema: &LazyLock<Value>,
+) -> Result<Option<(T, Document)>> {
     match path.symlink_metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         // Everything else is told by the attempt to read it.

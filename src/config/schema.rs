@@ -5,6 +5,7 @@
 mod audit;
 mod docker;
 mod execution;
+mod mcp;
 mod search;
 mod serve;
 
@@ -16,6 +17,7 @@ use serde::Deserialize;
 pub use audit::{Audit, Syslog, Webhook};
 pub use docker::{Ceiling, Docker, NetworkMode, Pool, Resources, Retry, Volume};
 pub use execution::{Execution, Ssh, Strategy};
+pub use mcp::{Mcp, McpProtocol, McpRun, McpServer, McpSource, McpValue};
 pub use search::{Embedding, EmbeddingApi, Search};
 pub use serve::{Http, OAuth, Profile, Serve, Token};
 
@@ -74,6 +76,9 @@ pub struct Layer {
     /// The containers that commands run in.
     #[serde(default)]
     pub docker: Docker,
+    /// Servers that others wrote, whose tools are offered as well.
+    #[serde(default)]
+    pub mcp: Mcp,
     /// What is served to agents, and to whom.
     #[serde(default)]
     pub serve: Serve,

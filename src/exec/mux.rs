@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Arguments, BoxFuture, CommandEnd, Ended, Executor, Job, Outcome, Usage};
+use super::{Arguments, BoxFuture, CommandEnd, Ended, Entry, Executor, Job, Outcome, Usage};
 use crate::error::{Code, Error};
 
 /// The executors of a process.
@@ -11,6 +11,8 @@ pub struct Mux {
     pub wasm: Arc<dyn Executor>,
     /// Commands.
     pub commands: Arc<dyn Executor>,
+    /// Tools of servers.
+    pub servers: Arc<dyn Executor>,
 }
 
 /// In the place of an executor that was chosen and cannot be used: it refuses everything.
@@ -46,6 +48,9 @@ impl Executor for Obstructed {
 
 impl Executor for Mux {
     fn run(&self, job: Job) -> BoxFuture<'_, Outcome> {
+        if let Entry::Server { .. } = &job.entry {
+            return self.servers.run(job);
+        }
         match &job.arguments {
             Arguments::Json(_) | Arguments::Values(_) => self.wasm.run(job),
             Arguments::Command(_) => self.commands.run(job),

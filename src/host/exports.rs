@@ -108,7 +108,7 @@ pub(super) async fn call(
             );
             Ok(completion(proposed.await?))
         }
-        Entry::Function(_) | Entry::Container(_) | Entry::Sandbox => {
+        Entry::Function(_) | Entry::Container(_) | Entry::Sandbox | Entry::Server { .. } => {
             let wrong = "the arguments are of the wrong kind for the tool";
             Err(Error::new(Code::E3000, wrong).into())
         }

@@ -216,12 +216,7 @@ fn plan(
     }
     let effective = requested.scope.meet(&granted).meet(&rules.ceiling);
     let manifest = source.manifest.as_deref();
-    let mut limits = over(
-        &request.limits,
-        manifest.map(|manifest| &manifest.limits),
-        rules,
-        wish.is_some(),
-    );
+    let mut limits = over(&request.limits, source.limits(), rules, wish.is_some());
     if let Some(timeout) = wish.and_then(|wish| wish.timeout) {
         limits.timeout = limits.timeout.min(timeout);
     }

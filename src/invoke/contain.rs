@@ -104,7 +104,8 @@ impl Wish {
             | Entry::Prompt { .. }
             | Entry::Resource
             | Entry::Completion
-            | Entry::Function(_) => Ok(None),
+            | Entry::Function(_)
+            | Entry::Server { .. } => Ok(None),
             Entry::Container(spec) => Self::filled(spec, arguments).map(Some),
             Entry::Sandbox => Self::asked(arguments, rules).map(Some),
         }

@@ -14,7 +14,7 @@ use crate::manifest::image::ImageRef;
 use crate::permission::{Access as FileAccess, Action, Scope, is_outside};
 use crate::policy::question::{
     Access, Environment, HostTarget, ImageTarget, Lifecycle, Origin as PolicyOrigin, PathTarget,
-    Risk, SessionState, Tool as PolicyTool, Version,
+    Risk, ServerTarget, SessionState, Tool as PolicyTool, Version,
 };
 use crate::policy::{Ask, Policies, Principal, Question};
 use crate::registry::{Origin, Source, Tool};
@@ -44,12 +44,7 @@ impl Circumstances {
 
     fn about(caller: &Caller, tool: PolicyTool, session: SessionState) -> Self {
         Self {
-            principal: Principal {
-                user: Some(caller.principal.clone()),
-                agent: caller.agent.clone(),
-                session: caller.session.clone(),
-                plugin: None,
-            },
+            principal: principal(caller),
             tool,
             environment: Environment {
                 interactive: caller.approver.is_some(),
@@ -109,11 +104,7 @@ impl Circumstances {
             principal: self.principal.clone(),
             ask,
             tool: in_call.then(|| self.tool.clone()),
-            time: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .ok()
-                .and_then(|passed| i64::try_from(passed.as_secs()).ok())
-                .unwrap_or_default(),
+            time: now(),
             environment: self.environment.clone(),
             session: self.session.clone(),
         }
@@ -158,12 +149,50 @@ pub fn listing(caller: &Caller, of: &Provenance, tool: &Tool, session: SessionSt
     circumstances.question(Ask::List { resource }, false)
 }
 
+/// May a server of this name be added?
+#[must_use]
+pub fn registering(caller: &Caller, name: &str) -> Question {
+    let resource = ServerTarget {
+        name: name.to_owned(),
+    };
+    Question {
+        version: Version::CURRENT,
+        principal: principal(caller),
+        ask: Ask::Register { resource },
+        tool: None,
+        time: now(),
+        environment: Environment {
+            interactive: caller.approver.is_some(),
+            headless: caller.approver.is_none(),
+        },
+        session: SessionState::default(),
+    }
+}
+
+fn principal(caller: &Caller) -> Principal {
+    Principal {
+        user: Some(caller.principal.clone()),
+        agent: caller.agent.clone(),
+        session: caller.session.clone(),
+        plugin: None,
+    }
+}
+
+fn now() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|passed| i64::try_from(passed.as_secs()).ok())
+        .unwrap_or_default()
+}
+
 /// What the registry knows of a tool; never what it says of itself at run time.
 fn of_registry(of: &Provenance, tool: &Tool) -> PolicyTool {
     PolicyTool {
         id: tool.id.clone(),
         origin: match tool.entry {
             Entry::Container(_) | Entry::Sandbox => PolicyOrigin::Docker,
+            Entry::Server { .. } => PolicyOrigin::Mcp,
             Entry::Plugin { .. }
             | Entry::Prompt { .. }
             | Entry::Resource

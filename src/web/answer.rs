@@ -46,6 +46,15 @@ impl Answer {
         retry_after(self.header("retry-after")?, SystemTime::now())
     }
 
+    /// The next piece of the body, for one that is a stream; nothing at its end.
+    ///
+    /// # Errors
+    /// E3503 and E3502 as for [`Answer::read`].
+    pub async fn next(&mut self) -> Result<Option<bytes::Bytes>> {
+        let next = self.response.chunk().await;
+        next.map_err(|error| failed(&self.origin, error).while_doing("reading the answer"))
+    }
+
     /// Reads the body.
     ///
     /// # Errors

@@ -74,6 +74,12 @@ impl Endpoint {
         Self(url)
     }
 
+    /// What a reference means that stands at this endpoint; nothing where it is none that requests can go to.
+    #[must_use]
+    pub fn join(&self, reference: &str) -> Option<Self> {
+        self.0.join(reference).ok()?.as_str().parse().ok()
+    }
+
     pub(super) fn url(&self) -> &Url {
         &self.0
     }

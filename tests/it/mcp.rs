@@ -1,4 +1,5 @@
 //! The Model Context Protocol, both ways.
 
+mod bridge;
 mod http;
 mod stdio;

@@ -87,6 +87,7 @@ pub(super) fn run(
         reading.abort();
         // However it went: what is left of it is dropped before containers are looked after.
         drop(reading.await);
+        app.settle_servers().await;
         app.settle_containers().await;
         Ok(exit)
     })

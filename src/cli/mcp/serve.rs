@@ -111,6 +111,7 @@ fn stdio(app: &Arc<App>, offers: &Offers, caller: Caller) -> Result<()> {
             }
             None => Ok(()),
         };
+        app.settle_servers().await;
         app.settle_containers().await;
         served
     })
@@ -135,6 +136,7 @@ fn http(
         let listening = Listening::on(address, &config.http, door.is_guarded()).await?;
         printer.note(&format!("Serving tools at {}", listening.url()));
         serve_http(listening, door, listen_for_interrupt()).await;
+        app.settle_servers().await;
         app.settle_containers().await;
         Ok(())
     })

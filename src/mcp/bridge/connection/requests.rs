@@ -1,0 +1,275 @@
+//! Requests over a connection: each with an end in time, told to the server where nobody waits any more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmcp::RoleClient;
+use rmcp::model::{
+    CallToolRequest, CallToolRequestParams, ClientRequest, InputResponses, ListToolsRequest,
+    PaginatedRequestParams, RequestId, ServerResult,
+};
+use rmcp::service::{PeerRequestOptions, RequestHandle, ServiceError};
+use serde_json::{Map, Value};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::super::Era;
+use super::super::listing::{Listing, Pages};
+use super::super::tool::LeftOut;
+use super::super::wire::{Reply, Wire};
+use super::{Connection, seconds};
+use crate::error::{Code, Error, Result};
+use crate::exec::EventSink;
+
+/// How long an answer may take.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::mcp::bridge) struct Patience {
+    /// Without a sign of life.
+    pub(in crate::mcp::bridge) idle: Duration,
+    /// In all.
+    pub(in crate::mcp::bridge) most: Duration,
+}
+
+/// Why there is no result.
+#[derive(Debug)]
+pub(in crate::mcp::bridge) enum Failure {
+    /// The connection broke; the request may have arrived.
+    Gone,
+    /// Nothing came in this time.
+    TimedOut(Duration),
+    /// Somebody cancelled it.
+    Cancelled,
+    /// The server's error, as it wrote it.
+    Refused(Value),
+    /// What came is no use, or it could not be sent.
+    Failed(Error),
+}
+
+/// A request that is underway. Where nobody waits any more, the server is told.
+struct Pending<'a> {
+    handle: Option<RequestHandle<RoleClient>>,
+    id: RequestId,
+    wire: &'a Wire,
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        self.wire.take(&self.id);
+        let Some(handle) = self.handle.take() else {
+            return;
+        };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                let reason = Some("nobody waits for the answer any more".to_owned());
+                drop(handle.cancel(reason).await);
+            });
+        }
+    }
+}
+
+impl Connection {
+    /// Calls a tool; `again` with answers to what it asked before, and what it wanted to have back with them.
+    pub(in crate::mcp::bridge) async fn call(
+        &self,
+        tool: &str,
+        arguments: Map<String, Value>,
+        again: Option<(InputResponses, Option<String>)>,
+        patience: Patience,
+        events: Option<&Arc<EventSink>>,
+        cancel: &CancellationToken,
+    ) -> std::result::Result<Value, Failure> {
+        let mut params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
+        if let Some((responses, state)) = again {
+            params.input_responses = Some(responses);
+            params.request_state = state;
+        }
+        let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
+        let (result, _) = self.ask(request, patience, events, cancel).await?;
+        Ok(result)
+    }
+
+    /// Lists the tools, all pages of them.
+    ///
+    /// # Errors
+    /// E3502, E3503 and E3508 where the first page could not be read. What is wrong with a later one ends the list.
+    pub async fn list(&self, limit: Duration) -> Result<Listing> {
+        let patience = Patience {
+            idle: limit,
+            most: limit,
+        };
+        let until = Instant::now() + limit;
+        let mut pages = Pages::default();
+        let mut unusable = Vec::new();
+        let mut cursor = None;
+        let mut is_first = true;
+        loop {
+            let params = PaginatedRequestParams::default().with_cursor(cursor);
+            let request = ClientRequest::ListToolsRequest(ListToolsRequest::with_param(params));
+            let never = CancellationToken::new();
+            let patience = Patience {
+                most: until.saturating_duration_since(Instant::now()),
+                ..patience
+            };
+            let (page, told) = match self.ask(request, patience, None, &never).await {
+                Ok(page) => page,
+                Err(failure) if is_first => {
+                    return Err(self.explain(failure).await.while_doing("listing its tools"));
+                }
+                Err(failure) => {
+                    let error = self.explain(failure).await;
+                    let mut listing = pages.finish();
+                    listing.warnings.push(format!(
+                        "the list ends after {} pages: {error}",
+                        listing.pages
+                    ));
+                    return Ok(without(listing, &unusable));
+                }
+            };
+            is_first = false;
+            unusable.extend(self.unusable(&page, &told));
+            cursor = pages.take(&page);
+            if cursor.is_none() {
+                return Ok(without(pages.finish(), &unusable));
+            }
+        }
+    }
+
+    /// The tools of a page that the library left out because what they say of headers is not valid (2026-07-28, HTTP).
+    fn unusable(&self, page: &Value, told: &ServerResult) -> Vec<String> {
+        let ServerResult::ListToolsResult(told) = told else {
+            return Vec::new();
+        };
+        if self.era != Era::Modern || self.program.is_some() {
+            return Vec::new();
+        }
+        let tools = page.get("tools").and_then(Value::as_array);
+        tools
+            .into_iter()
+            .flatten()
+            .filter(|tool| tool.to_string().contains("x-mcp-header"))
+            .filter_map(|tool| tool.get("name")?.as_str())
+            .filter(|name| !told.tools.iter().any(|other| other.name == *name))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// What a failure is to whoever only wanted to look.
+    pub(in crate::mcp::bridge) async fn explain(&self, failure: Failure) -> Error {
+        match failure {
+            Failure::Gone => self.broken().await,
+            Failure::TimedOut(after) => Error::new(
+                Code::E3503,
+                format!("it did not answer within {}", seconds(after)),
+            ),
+            Failure::Cancelled => Error::new(Code::E3703, "the call was cancelled"),
+            Failure::Refused(error) => {
+                let message = error.get("message").and_then(Value::as_str);
+                let message = message.map_or_else(|| error.to_string(), str::to_owned);
+                Error::new(
+                    Code::E3508,
+                    format!("it refused: {}", super::cut(&message, 300)),
+                )
+            }
+            Failure::Failed(error) => error,
+        }
+    }
+
+    async fn ask(
+        &self,
+        request: ClientRequest,
+        patience: Patience,
+        events: Option<&Arc<EventSink>>,
+        cancel: &CancellationToken,
+    ) -> std::result::Result<(Value, ServerResult), Failure> {
+        let begun = Instant::now();
+        let sending = self
+            .peer
+            .send_cancellable_request(request, PeerRequestOptions::no_options());
+        let handle = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(Failure::Cancelled),
+            sent = tokio::time::timeout(patience.most.min(patience.idle), sending) => match sent {
+                Ok(Ok(handle)) => handle,
+                Ok(Err(_)) => return Err(Failure::Gone),
+                Err(_) => return Err(Failure::TimedOut(patience.most.min(patience.idle))),
+            },
+        };
+        let beat = Arc::new(Notify::new());
+        let token = handle.progress_token.clone();
+        let _followed = events.map(|events| {
+            self.routes
+                .follow(token, Arc::clone(events), Arc::clone(&beat))
+        });
+        let mut pending = Pending {
+            id: handle.id.clone(),
+            handle: Some(handle),
+            wire: &self.wire,
+        };
+        let end = begun + patience.most;
+        let mut quiet = begun + patience.idle;
+        let told = loop {
+            let Some(handle) = &mut pending.handle else {
+                return Err(Failure::Gone);
+            };
+            tokio::select! {
+                told = &mut handle.rx => break told,
+                () = cancel.cancelled() => return Err(Failure::Cancelled),
+                () = tokio::time::sleep_until(end) => return Err(Failure::TimedOut(patience.most)),
+                () = tokio::time::sleep_until(quiet) => {
+                    return Err(Failure::TimedOut(patience.idle));
+                }
+                () = beat.notified() => quiet = Instant::now() + patience.idle,
+            }
+        };
+        // It was answered: there is nothing to be cancelled.
+        pending.handle = None;
+        let reply = self.wire.take(&pending.id);
+        let told = match told {
+            Ok(told) => told,
+            Err(_) => return Err(Failure::Gone),
+        };
+        match (reply, told) {
+            (Some(Reply::Result(result)), told) => {
+                Ok((result, told.unwrap_or_else(|_| ServerResult::empty(()))))
+            }
+            (Some(Reply::Refused(error)), _) => Err(Failure::Refused(error)),
+            (Some(Reply::Broken(why)), _) => Err(Failure::Failed(
+                Error::new(Code::E3508, format!("its answer cannot be read: {why}"))
+                    .hint("Report it to the author of the server."),
+            )),
+            (Some(Reply::TooLong), _) => Err(Failure::Failed(self.too_long())),
+            (Some(Reply::Failed(error)), _) => Err(Failure::Failed(error)),
+            (None, Err(ServiceError::McpError(error))) => Err(Failure::Failed(Error::new(
+                Code::E3502,
+                format!("the request failed: {}", super::cut(&error.message, 300)),
+            ))),
+            (None, Err(ServiceError::Timeout { timeout })) => Err(Failure::TimedOut(timeout)),
+            (None, _) => Err(Failure::Gone),
+        }
+    }
+
+    fn too_long(&self) -> Error {
+        Error::new(
+            Code::E3508,
+            format!(
+                "its answer is longer than {}, the largest message that is read from it",
+                crate::manifest::ByteSize(self.max_message as u64)
+            ),
+        )
+        .hint("Ask it for less, or raise `max_message` of the server, up to 128MiB.")
+        .detail("limit", self.max_message)
+    }
+}
+
+/// A list without the tools that the protocol forbids to use.
+fn without(mut listing: Listing, unusable: &[String]) -> Listing {
+    for name in unusable {
+        listing.tools.retain(|tool| tool.name != *name);
+        listing.left_out.push(LeftOut {
+            name: name.clone(),
+            why: "what it says of headers (`x-mcp-header`) is not valid".to_owned(),
+        });
+    }
+    listing
+}

@@ -1,0 +1,4 @@
+//! Servers that others wrote, as sources of tools.
+
+mod adding;
+mod http;
