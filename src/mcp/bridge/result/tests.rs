@@ -141,7 +141,10 @@ fn questions_for_a_person_are_taken_and_others_refused() {
         ..Input::default()
     };
     let (responses, state) = responses(&input).expect("answers");
-    assert_eq!(responses["q"], json!({"action": "accept", "content": {"sure": true}}));
+    assert_eq!(
+        responses["q"],
+        json!({"action": "accept", "content": {"sure": true}})
+    );
     assert_eq!(state.as_deref(), Some("s"));
     let Ended::Failed(error) = ended(&ask("sampling/createMessage"), 1000) else {
         panic!("not refused");
