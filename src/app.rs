@@ -529,7 +529,7 @@ fn key(reference: &ToolRef) -> SourceKey {
     }
 }
 
-/// The tool of a source that is meant: the named one, or the only one.
+/// The tool of a source that is meant, or the prompt or another part of it: the named one, or else the only tool.
 ///
 /// # Errors
 /// E3101 where there is none of that name, or no name and several tools.
@@ -541,8 +541,8 @@ pub fn choose_tool(source: &Source, name: Option<&str>) -> Result<Arc<Tool>> {
             .strip_prefix(&format!("{}.", source.name))
             .unwrap_or(name);
         return source
-            .tool(short)
-            .or_else(|| source.tool(name))
+            .callable(short)
+            .or_else(|| source.callable(name))
             .cloned()
             .ok_or_else(|| unknown_tool(source, name, &names));
     }

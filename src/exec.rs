@@ -6,11 +6,13 @@
 mod capture;
 mod command_end;
 mod commands;
+mod content;
 mod dialogue;
 pub mod direct;
 pub mod docker;
 mod egress;
 mod events;
+mod input;
 mod launch;
 mod mux;
 mod outcome;
@@ -35,13 +37,12 @@ use tokio_util::sync::CancellationToken;
 pub use capture::Capture;
 pub use command_end::CommandEnd;
 pub use commands::{CommandFailure, Commands, FinishedCommand, GuestCommand};
+pub use content::{Content, Output, PromptFrame, ResourceBody, Role};
 pub use events::{Backlog, Effect, Event, EventLimits, EventSink, Events, LogLevel, Stdio};
+pub use input::{Ask, Askable, Input, InputAnswer, InputNeeded, InputRequest, Inquiry, Respondent};
 pub use launch::{Launch, Launched, Launcher, Program};
 pub use mux::{Mux, Obstructed};
-pub use outcome::{
-    Content, Ended, Frame, InputRequest, LimitKind, Outcome, Output, ResourceBody, ToolError,
-    ToolErrorKind, Usage, bytes,
-};
+pub use outcome::{Ended, Frame, LimitKind, Outcome, ToolError, ToolErrorKind, Usage, bytes};
 pub use places::PlaceRules;
 pub use sandbox::{Changes, Reading, SandboxMount, SandboxSpec};
 
@@ -100,6 +101,15 @@ pub enum Entry {
         /// Its name.
         tool: String,
     },
+    /// A prompt of a plugin.
+    Prompt {
+        /// Its name.
+        name: String,
+    },
+    /// The resources of a plugin, one of which is read.
+    Resource,
+    /// What a plugin proposes for arguments.
+    Completion,
     /// An exported function of any component.
     Function(Arc<Function>),
     /// A command in a container, as its author wrote it.
@@ -139,6 +149,8 @@ pub struct Job {
     pub entry: Entry,
     /// The arguments, already checked.
     pub arguments: Arguments,
+    /// What it was told since it was run first, and what it can ask.
+    pub input: Input,
     /// The effective scope; whatever it does not contain is denied.
     pub scope: Arc<Scope>,
     /// What is refused even inside a granted folder.
@@ -176,6 +188,7 @@ impl Job {
             artifact: Artifact::new(Bytes::new()),
             entry: Entry::Sandbox,
             arguments: Arguments::Command(Arc::new(spec)),
+            input: Input::default(),
             scope: Arc::default(),
             sensitive: Arc::new(sensitive.clone()),
             mounts: Vec::new(),

@@ -9,9 +9,12 @@ mod call;
 mod clocks;
 mod component;
 mod cpu;
+mod describe;
 mod engine;
+mod exports;
 mod guard;
 mod imports;
+mod input;
 mod limits;
 mod linker;
 mod meter;
@@ -35,15 +38,27 @@ use self::engine::Engines;
 use self::imports::http::Tls;
 use crate::error::{Code, Error, Result};
 use crate::exec::{Artifact, BoxFuture, Ended, Executor, Job, Outcome, Usage};
+use crate::registry::Offers;
 
 /// How long a component may take to compile before its callers are told; compiling itself cannot be stopped.
 const COMPILE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What a plugin says that it has.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Description {
+    /// Its tools.
+    pub tools: Vec<DescribedTool>,
+    /// What it has besides; not checked yet.
+    pub offers: Offers,
+}
 
 /// What a plugin says of one of its tools.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribedTool {
     /// Its name.
     pub name: String,
+    /// What people are shown in place of it.
+    pub title: Option<String>,
     /// What it does.
     pub description: String,
     /// The JSON text of its input schema.
@@ -116,13 +131,13 @@ impl Host {
             })?
     }
 
-    /// Asks a plugin which tools it has: once, with nothing granted and the clocks frozen.
+    /// Asks a plugin what it has: once, with nothing granted and the clocks frozen.
     ///
     /// # Errors
     /// E3111 where the component exports no tools; else as a call.
-    pub async fn describe(&self, artifact: &Artifact) -> Result<Vec<DescribedTool>> {
+    pub async fn describe(&self, artifact: &Artifact) -> Result<Description> {
         let loaded = self.load(artifact, EngineKind::Pooling).await?;
-        call::describe(self, &loaded).await
+        describe::describe(self, &loaded).await
     }
 }
 

@@ -51,6 +51,15 @@ pub fn is_kebab_case(text: &str) -> bool {
         })
 }
 
+/// True for a name that a tool or a prompt of a plugin can have: 1 to 128 letters, digits, `_`, `-` and `.`, as MCP has it.
+#[must_use]
+pub fn is_tool_name(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+}
+
 impl FromStr for PluginName {
     type Err = InvalidId;
 

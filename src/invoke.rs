@@ -5,6 +5,7 @@
 
 mod admit;
 mod approve;
+mod ask;
 mod authorise;
 mod caller;
 mod check;
@@ -14,6 +15,7 @@ mod ledger;
 mod question;
 mod record;
 mod resolve;
+mod run;
 mod scribe;
 
 use std::collections::BTreeMap;
@@ -24,7 +26,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::ApprovalMode;
 use crate::error::{Code, Error, Result};
-use crate::exec::{BoxFuture, EventSink, Events, Executor, Output, Usage};
+use crate::exec::{
+    BoxFuture, EventSink, Events, Executor, InputAnswer, InputNeeded, Output, Usage,
+};
 use crate::ids::{CallId, Digest, ToolId};
 use crate::manifest::{LimitRequest, Limits, Variables};
 use crate::permission::{Grants, Scope, Sensitive};
@@ -77,6 +81,8 @@ pub struct Request {
     pub tool: ToolRef,
     /// The arguments as they came.
     pub arguments: Arc<Value>,
+    /// Answers to what an earlier call of the same ended with.
+    pub resumed: Option<Resumed>,
     /// Who makes the call.
     pub caller: Arc<Caller>,
     /// What a person allows this call.
@@ -91,6 +97,25 @@ pub struct Request {
     pub cancel: CancellationToken,
     /// Where what it tells goes.
     pub events: Arc<EventSink>,
+}
+
+/// What an earlier call ended with, and the answers to it.
+///
+/// It is the front door that keeps this between the two calls, and that vouches for it: what comes back from a client has to
+/// be what was handed out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resumed {
+    /// What the earlier call ended with.
+    pub needed: InputNeeded,
+    /// One answer for each question, in order. They are checked here.
+    pub answers: Vec<InputAnswer>,
+}
+
+impl Resumed {
+    /// What tells it apart from others.
+    fn digest(&self) -> Digest {
+        Digest::of(format!("{self:?}").as_bytes())
+    }
 }
 
 /// What holds for every call of this process.
@@ -157,25 +182,32 @@ pub struct Pipeline {
 
 /// The end of a request that a caller may make again.
 #[derive(Debug)]
-pub struct Recorded(std::result::Result<Arc<Output>, (Code, String)>);
+pub struct Recorded {
+    result: std::result::Result<Arc<Output>, (Code, String)>,
+    needs_input: Option<InputNeeded>,
+}
 
 impl Recorded {
-    fn of(result: &Result<Arc<Output>>) -> Self {
-        Self(match result {
+    fn of(result: &Result<Arc<Output>>, needs_input: Option<InputNeeded>) -> Self {
+        let result = match result {
             Ok(output) => Ok(Arc::clone(output)),
             Err(error) => Err((error.code(), error.to_string())),
-        })
+        };
+        Self {
+            result,
+            needs_input,
+        }
     }
 
     fn result(&self) -> Result<Arc<Output>> {
-        match &self.0 {
+        match &self.result {
             Ok(output) => Ok(Arc::clone(output)),
             Err((code, message)) => Err(Error::new(*code, message.clone())),
         }
     }
 
     fn bytes(&self) -> usize {
-        match &self.0 {
+        match &self.result {
             Ok(output) => output.to_json().to_string().len(),
             Err((_, message)) => message.len(),
         }
@@ -197,6 +229,8 @@ pub struct Report {
     pub repeated: bool,
     /// The result, or why there is none.
     pub result: Result<Arc<Output>>,
+    /// What the tool asks, where that is why there is no result: a later call can go on with the answers.
+    pub needs_input: Option<InputNeeded>,
     /// What the call used, where it ran.
     pub usage: Option<Usage>,
     /// What the call told while it ran.
@@ -228,6 +262,7 @@ impl Pipeline {
             untrusted: false,
             repeated: false,
             result: Ok(Arc::default()),
+            needs_input: None,
             usage: None,
             events: Events::default(),
             warnings: Vec::new(),
@@ -258,7 +293,7 @@ impl Pipeline {
             .await?;
         record.authorised(&authorised).await?;
         report.warnings.clone_from(&authorised.plan.warnings);
-        let result = self.once(authorised, report).await;
+        let result = self.once(authorised, record, report).await;
         if let Some(session) = session {
             parts.ledger.count(&session, report.untrusted).await?;
         }
@@ -266,11 +301,20 @@ impl Pipeline {
     }
 
     /// Runs the call, unless the same request ran before or runs now, or its result is known.
-    async fn once(&self, authorised: Authorised, report: &mut Report) -> Result<Arc<Output>> {
+    async fn once(
+        &self,
+        authorised: Authorised,
+        record: &record::CallRecord,
+        report: &mut Report,
+    ) -> Result<Arc<Output>> {
         let admission = &self.parts.admission;
-        let Some(key) = authorised.request.idempotency.clone() else {
-            return self.run(authorised, report).await;
+        let Some(mut key) = authorised.request.idempotency.clone() else {
+            return self.run(authorised, record, report).await;
         };
+        // Going on with answers is another request than the one that was left open.
+        if let Some(resumed) = &authorised.request.resumed {
+            key = format!("{key}\n{}", resumed.digest());
+        }
         // A result that was told in full is not told again where a policy has come to leave something out of it.
         let redact = &authorised.plan.redact;
         let request = format!("{}\n{redact:?}", canonical(&authorised.request.arguments));
@@ -286,11 +330,12 @@ impl Pipeline {
         {
             Begun::Known(recorded) => {
                 report.repeated = true;
+                report.needs_input.clone_from(&recorded.needs_input);
                 recorded.result()
             }
             Begun::Run(runner) => {
-                let result = self.run(authorised, report).await;
-                let recorded = Recorded::of(&result);
+                let result = self.run(authorised, record, report).await;
+                let recorded = Recorded::of(&result, report.needs_input.clone());
                 let bytes = recorded.bytes();
                 runner.finish(Arc::new(recorded), bytes);
                 result
@@ -298,7 +343,12 @@ impl Pipeline {
         }
     }
 
-    async fn run(&self, authorised: Authorised, report: &mut Report) -> Result<Arc<Output>> {
+    async fn run(
+        &self,
+        authorised: Authorised,
+        record: &record::CallRecord,
+        report: &mut Report,
+    ) -> Result<Arc<Output>> {
         let parts = &self.parts;
         let known = authorised.cache_key();
         if let Some(output) = known
@@ -310,11 +360,19 @@ impl Pipeline {
         }
         let admitted = authorised.admit(&parts.admission).await?;
         let mut ran = admitted
-            .run(&parts.executor, &parts.admission, &parts.rules.commands)
+            .run(
+                &parts.executor,
+                &parts.admission,
+                &parts.rules.commands,
+                record,
+            )
             .await;
         report.usage = Some(ran.usage());
         let code = ran.code();
         ran.settle(code);
+        report.needs_input = ran.open.take();
+        // What somebody answered is no part of what a result is found by.
+        let known = known.filter(|_| ran.is_repeatable);
         let checked = ran.check().map(Arc::new);
         if let (Some(key), Ok(output)) = (known, &checked) {
             let bytes = output.to_json().to_string().len();
@@ -366,11 +424,9 @@ impl Report {
         object.insert("ok".into(), self.result.is_ok().into());
         match &self.result {
             Ok(output) => {
-                if let Some(structured) = &output.structured {
-                    object.insert("structured".into(), structured.clone());
+                if let Value::Object(output) = output.to_json() {
+                    object.extend(output);
                 }
-                let content = output.content.iter().map(crate::exec::Content::to_json);
-                object.insert("content".into(), content.collect());
                 object.insert("untrusted".into(), self.untrusted.into());
                 if self.repeated {
                     object.insert("repeated".into(), true.into());
@@ -445,3 +501,6 @@ fn denial_json(denial: &crate::permission::Denial) -> Value {
     }
     Value::Object(object)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ mod effects;
 mod given;
 mod installed;
 mod lifecycle;
+mod offers;
 mod sandbox;
 mod search;
 
@@ -25,6 +26,10 @@ pub use effects::Effects;
 pub use given::{Difference, Given};
 pub use installed::{Descriptor, Installed, Locked};
 pub use lifecycle::{Day, Lifecycle, Stage};
+pub use offers::{
+    COMPLETION, Offers, PROMPT, PromptArgument, PromptInfo, RESOURCE, ResourceInfo, TemplateInfo,
+    UriTemplate,
+};
 pub use sandbox::{SANDBOX, sandbox};
 pub use search::{Document, Embedder, Found, Hit, ToolSearch};
 
@@ -57,6 +62,8 @@ impl Registry {
 pub struct Tool {
     /// `source.tool`.
     pub id: ToolId,
+    /// What people are shown in place of its name.
+    pub title: Option<String>,
     /// What it does, for the agent that chooses among tools.
     pub description: String,
     /// A JSON Schema of the arguments.
@@ -178,6 +185,9 @@ impl Tool {
     pub fn to_json(&self) -> Value {
         let mut object = Map::new();
         object.insert("id".into(), self.id.to_string().into());
+        if let Some(title) = &self.title {
+            object.insert("title".into(), title.clone().into());
+        }
         object.insert("description".into(), self.description.clone().into());
         object.insert("input_schema".into(), self.input_schema.clone());
         if let Some(schema) = &self.output_schema {
@@ -212,6 +222,10 @@ pub struct Source {
     pub notice: Option<String>,
     /// Its tools, in the order its author gave them.
     pub tools: Vec<Arc<Tool>>,
+    /// What it has besides.
+    pub offers: Offers,
+    /// That as the pipeline sees it: each prompt, its resources, its completions.
+    pub parts: Vec<Arc<Tool>>,
     /// What it asks for, once somebody wanted to know.
     pub requested: KnownRequests,
 }
@@ -261,6 +275,18 @@ impl Source {
     #[must_use]
     pub fn tool(&self, name: &str) -> Option<&Arc<Tool>> {
         self.tools.iter().find(|tool| tool.id.tool() == name)
+    }
+
+    /// What is called by this name: a tool, or a part such as `prompt:greet`.
+    #[must_use]
+    pub fn callable(&self, name: &str) -> Option<&Arc<Tool>> {
+        let part = || self.parts.iter().find(|part| part.id.tool() == name);
+        self.tool(name).or_else(part)
+    }
+
+    /// Everything that is called.
+    pub fn callables(&self) -> impl Iterator<Item = &Arc<Tool>> {
+        self.tools.iter().chain(&self.parts)
     }
 
     /// What it asks for: the manifest's requests, or everything its imports could be used for.

@@ -186,6 +186,7 @@ fn request(command: &[&str]) -> Request {
             tool: None,
         },
         arguments: Arc::new(json!({"command": command})),
+        resumed: None,
         caller: Arc::new(Caller::of_process()),
         grants: Arc::new(grants),
         limits: LimitRequest::default(),

@@ -129,6 +129,7 @@ fn request(events: EventLimits) -> Request {
             tool: None,
         },
         arguments: Arc::new(json!({"code": CODE, "language": "rust"})),
+        resumed: None,
         caller: Arc::new(Caller::of_process()),
         grants: Arc::new(Grants::default()),
         limits: LimitRequest::default(),

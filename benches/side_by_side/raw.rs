@@ -28,6 +28,7 @@ mod bindings {
 
 use bindings::RawPre;
 use bindings::exports::toolhatch::plugin::tools::CallContext;
+use bindings::toolhatch::plugin::types::Askable;
 use bindings::toolhatch::plugin::{log, progress};
 
 /// What raw wasmtime needs and no more: no guard, no limits, no deadline.
@@ -101,6 +102,7 @@ impl RawPlugin {
         let context = CallContext {
             call_id: String::new(),
             deadline_ms: None,
+            askable: Askable::empty(),
             answers: Vec::new(),
             state: None,
         };

@@ -16,7 +16,7 @@ use crate::dist::MANIFEST_FILE;
 use crate::error::{Code, Error, Result};
 use crate::ids::{Digest, ToolId};
 use crate::invoke::{Caller, Provenance, ToolRef};
-use crate::registry::{Installed, Origin, Source, Stage, Tool, sandbox};
+use crate::registry::{Installed, Offers, Origin, Source, Stage, Tool, sandbox};
 
 /// A tool with the source it belongs to.
 pub struct OfferedTool {
@@ -27,6 +27,7 @@ pub struct OfferedTool {
 }
 
 /// A source of tools.
+#[derive(Clone)]
 pub struct Place {
     name: String,
     version: Option<Version>,
@@ -40,6 +41,8 @@ pub struct Place {
     is_built_in: bool,
     /// It is a server that somebody else wrote.
     is_server: bool,
+    /// What it has besides tools.
+    pub offers: Offers,
 }
 
 /// What was found.
@@ -77,6 +80,7 @@ impl Place {
             },
             is_built_in: source.origin == Origin::BuiltIn,
             is_server: matches!(source.origin, Origin::Server { .. }),
+            offers: source.offers.clone(),
         }
     }
 
@@ -96,6 +100,34 @@ impl Place {
             is_deprecated: self.is_deprecated,
             tags: self.tags.iter().cloned().collect(),
         }
+    }
+
+    /// How a call names this tool of it, or what is called like one.
+    ///
+    /// # Errors
+    /// E3105 where it has a name that nothing can be called by.
+    pub fn reference(&self, tool: &str) -> Result<ToolRef> {
+        let tool = Some(tool.to_owned());
+        if let Some(path) = &self.file {
+            return Ok(ToolRef::File {
+                path: path.clone(),
+                tool,
+            });
+        }
+        let plugin = self.name.parse().map_err(|error| {
+            Error::new(Code::E3105, format!("naming a tool of {}", self.name)).caused_by(error)
+        })?;
+        Ok(ToolRef::Installed {
+            plugin,
+            range: VersionReq::STAR,
+            tool,
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The JSON form of lists.
@@ -145,21 +177,7 @@ impl OfferedTool {
     /// # Errors
     /// E3105 where its source has a name that nothing can be called by.
     pub fn reference(&self) -> Result<ToolRef> {
-        let tool = Some(self.tool.id.tool().to_owned());
-        if let Some(path) = &self.place.file {
-            return Ok(ToolRef::File {
-                path: path.clone(),
-                tool,
-            });
-        }
-        let plugin = self.tool.id.source().parse().map_err(|error| {
-            Error::new(Code::E3105, format!("naming {}", self.tool.id)).caused_by(error)
-        })?;
-        Ok(ToolRef::Installed {
-            plugin,
-            range: VersionReq::STAR,
-            tool,
-        })
+        self.place.reference(self.tool.id.tool())
     }
 }
 
@@ -193,15 +211,40 @@ impl Offered {
         (!self.hidden.is_empty()).then(|| ids.collect())
     }
 
-    /// Leaves out what policy does not let the person see.
+    /// Leaves out what policy does not let the caller see, of tools and of what there is besides.
     async fn hide(&mut self, app: &App, caller: &Caller) -> Result<()> {
-        let tools: Vec<_> = self
+        let mut listed: Vec<_> = self
             .tools
             .iter()
-            .map(|listed| (listed.place.provenance(), Arc::clone(&listed.tool)))
+            .map(|offered| (offered.place.provenance(), Arc::clone(&offered.tool)))
             .collect();
-        let seen = app.visible(caller, &tools).await?;
-        let is_hidden = |listed: &mut OfferedTool| !seen.contains(&listed.tool.id);
+        for place in self.places() {
+            let of = self
+                .tools
+                .iter()
+                .filter(|tool| tool.place.name == place.name);
+            let tools = of.map(|offered| &*offered.tool);
+            let parts = place.offers.parts(&place.name, tools).unwrap_or_default();
+            let of = place.provenance();
+            listed.extend(parts.into_iter().map(|part| (of.clone(), Arc::new(part))));
+        }
+        let seen = app.visible(caller, &listed).await?;
+        if listed.iter().all(|(_, tool)| seen.contains(&tool.id)) {
+            return Ok(());
+        }
+        for place in self.places() {
+            let has =
+                |part: &str| ToolId::new(&place.name, part).is_ok_and(|id| seen.contains(&id));
+            let mut shown = Place::clone(&place);
+            shown.offers.retain(has);
+            let shown = Arc::new(shown);
+            for offered in &mut self.tools {
+                if offered.place.name == shown.name {
+                    offered.place = Arc::clone(&shown);
+                }
+            }
+        }
+        let is_hidden = |offered: &mut OfferedTool| !seen.contains(&offered.tool.id);
         self.hidden = self.tools.extract_if(.., is_hidden).collect();
         Ok(())
     }
@@ -224,6 +267,18 @@ impl Offered {
                 Err(error) => self.leave_out(format!("the server {name}"), error),
             }
         }
+    }
+
+    /// Each place that has more than tools, once.
+    fn places(&self) -> Vec<Arc<Place>> {
+        let mut places: Vec<Arc<Place>> = Vec::new();
+        for offered in &self.tools {
+            let is_known = places.iter().any(|place| place.name == offered.place.name);
+            if !is_known && offered.place.offers != Offers::default() {
+                places.push(Arc::clone(&offered.place));
+            }
+        }
+        places
     }
 
     fn leave_out(&mut self, place: impl Into<String>, error: Error) {
@@ -293,6 +348,7 @@ fn add_installed(plugins: Vec<Installed>, offered: &mut Offered) {
                     file: None,
                     is_built_in: false,
                     is_server: false,
+                    offers: plugin.offers.clone(),
                 },
                 tools,
             ),

@@ -73,7 +73,7 @@ impl App {
             Some((version, _)) => self.difference(version, manifest)?,
             None => Difference::default(),
         };
-        let shapes: Vec<ToolShape> = source.tools.iter().map(|tool| shape(tool)).collect();
+        let shapes: Vec<ToolShape> = source.callables().map(|tool| shape(tool)).collect();
         let breaks = self.breaks_policies(&shapes).await?;
         let may_run = difference.asks_for_no_more() && breaks.is_none();
         let mut plugin = Installed {
@@ -93,6 +93,7 @@ impl App {
                 .iter()
                 .map(|tool| Descriptor::of(tool))
                 .collect(),
+            offers: source.offers.clone(),
         };
         self.blobs.put(&lock, &package.artifact)?;
         let kind = if plugin.lifecycle.stage == Stage::Staged {

@@ -149,7 +149,7 @@ impl App {
             None if own.is_empty() => (BTreeMap::new(), Vec::new()),
             None => (self.installed_shapes().await?, Vec::new()),
         };
-        for tool in &source.tools {
+        for tool in source.callables() {
             tools.insert(tool.id.clone(), shape(tool));
         }
         sources.push(digest);
@@ -243,8 +243,7 @@ impl App {
             if !plugin.lifecycle.stage.runs() {
                 continue;
             }
-            for tool in &plugin.tools {
-                let tool = tool.to_tool(&plugin.name)?;
+            for tool in plugin.callables()? {
                 shapes.entry(tool.id.clone()).or_insert(shape(&tool));
             }
         }

@@ -22,7 +22,7 @@ use crate::invoke::ToolRef;
 use crate::manifest::{LimitRequest, Risk};
 use crate::mcp::bridge::{Bridge, Directory, Era, Reach, Seen, ServerSpec, ServerTool};
 use crate::pins::{Drift, Lock, SeenServer, Verdict};
-use crate::registry::{Effects, KnownRequests, Origin, Source, Tool, Validators};
+use crate::registry::{Effects, KnownRequests, Offers, Origin, Source, Tool, Validators};
 use crate::web::{Client, Options};
 
 /// How much longer than without a sign of life a call may take in all.
@@ -435,6 +435,8 @@ impl App {
             tags: BTreeSet::new(),
             notice: None,
             tools,
+            offers: Offers::default(),
+            parts: Vec::new(),
             requested: KnownRequests::default(),
         })
     }
@@ -482,10 +484,8 @@ fn tool_of(
     };
     Some(Tool {
         id: ToolId::new(name.as_str(), &tool.name).ok()?,
-        description: match (&tool.title, tool.description.is_empty()) {
-            (Some(title), true) => title.clone(),
-            _ => tool.description,
-        },
+        title: tool.title,
+        description: tool.description,
         input_schema: tool.input_schema,
         output_schema: tool.output_schema,
         entry: Entry::Server {

@@ -10,13 +10,21 @@ use crate::dist::Package;
 use crate::error::{Code, Error, Result};
 use crate::exec::Entry;
 use crate::host::DescribedTool;
-use crate::ids::ToolId;
+use crate::ids::{ToolId, is_tool_name};
 use crate::manifest::{Manifest, Risk, ToolSpec};
-use crate::registry::{Descriptor, Effects, KnownRequests, Source, Stage, Tool, Validators};
+use crate::registry::{
+    Descriptor, Effects, KnownRequests, Offers, Source, Stage, Tool, Validators,
+};
 use crate::schema::{self, Function};
 
 /// What every component for our world exports.
 const TOOLS_EXPORT: &str = "toolhatch:plugin/tools";
+/// What some of them export besides.
+const MORE_EXPORTS: [&str; 3] = [
+    "toolhatch:plugin/prompts",
+    "toolhatch:plugin/resources",
+    "toolhatch:plugin/completions",
+];
 /// How a manifest names our world.
 const PLUGIN_WORLD: &str = "toolhatch:plugin/plugin";
 
@@ -30,19 +38,23 @@ pub(super) async fn build(app: &App, found: Found) -> Result<Source> {
     let name = package.name();
     let manifest = package.manifest.clone().map(Arc::new);
     let mut imports = Vec::new();
+    let mut offers = Offers::default();
     let tools = if let Some(manifest) = manifest.as_deref().filter(|manifest| is_plugin(manifest)) {
         match &installed {
-            Some(installed) => installed
-                .tools
-                .iter()
-                .map(|tool| installed_tool(tool, manifest))
-                .collect::<Result<_>>()?,
-            None if is_complete(manifest) => manifest
+            Some(installed) => {
+                offers = installed.offers.clone();
+                installed
+                    .tools
+                    .iter()
+                    .map(|tool| installed_tool(tool, manifest))
+                    .collect::<Result<_>>()?
+            }
+            None if is_complete(manifest) && !has_more(&package.artifact.bytes) => manifest
                 .tools
                 .iter()
                 .map(|spec| manifest_tool(&name, spec))
                 .collect::<Result<_>>()?,
-            None => described(app, &package, &name).await?,
+            None => described(app, &package, &name, &mut offers).await?,
         }
     } else if let Some(manifest) = manifest
         .as_deref()
@@ -62,7 +74,7 @@ pub(super) async fn build(app: &App, found: Found) -> Result<Source> {
             .any(|export| export.starts_with(TOOLS_EXPORT));
         imports = interface.imports;
         if is_plugin {
-            described(app, &package, &name).await?
+            described(app, &package, &name, &mut offers).await?
         } else {
             let specs = manifest.as_deref().map_or(&[][..], |it| &it.tools);
             custom_tools(&name, interface.functions, specs)?
@@ -75,7 +87,12 @@ pub(super) async fn build(app: &App, found: Found) -> Result<Source> {
             format!("{name} has two tools named {:?}", twice.id.tool()),
         ));
     }
+    let parts = offers.parts(&name, tools.iter()).map_err(|error| {
+        Error::new(Code::E3105, format!("naming the prompts of {name}")).caused_by(error)
+    })?;
     let mut source = Source {
+        offers,
+        parts: parts.into_iter().map(Arc::new).collect(),
         name,
         origin,
         artifact: package.artifact,
@@ -120,9 +137,18 @@ fn is_complete(manifest: &Manifest) -> bool {
             .all(|tool| tool.description.is_some() && tool.input_schema.is_some())
 }
 
+/// True where a component may have more than tools, so that it has to be asked.
+fn has_more(component: &[u8]) -> bool {
+    MORE_EXPORTS.iter().any(|export| {
+        let export = export.as_bytes();
+        component.windows(export.len()).any(|at| at == export)
+    })
+}
+
 fn manifest_tool(source: &str, spec: &ToolSpec) -> Result<Tool> {
     Ok(Tool {
         id: id(source, &spec.name)?,
+        title: None,
         description: spec.description.clone().unwrap_or_default(),
         input_schema: spec.input_schema.clone().unwrap_or_default(),
         output_schema: spec.output_schema.clone(),
@@ -159,8 +185,26 @@ fn id(source: &str, tool: &str) -> Result<ToolId> {
 }
 
 /// Tools as the component describes them, with what only the manifest says.
-async fn described(app: &App, package: &Package, source: &str) -> Result<Vec<Tool>> {
-    let tools = app.host()?.describe(&package.artifact).await?;
+async fn described(
+    app: &App,
+    package: &Package,
+    source: &str,
+    offers: &mut Offers,
+) -> Result<Vec<Tool>> {
+    let described = app.host()?.describe(&package.artifact).await?;
+    let tools = described.tools;
+    *offers = described.offers;
+    offers
+        .check()
+        .map_err(|error| error.while_doing(format!("what {source} says of itself")))?;
+    if let Some(tool) = tools.iter().find(|tool| !is_tool_name(&tool.name)) {
+        let shown: String = tool.name.chars().take(80).collect();
+        return Err(Error::new(
+            Code::E3105,
+            format!("a tool of {source} cannot be named {shown:?}"),
+        )
+        .hint("Use 1 to 128 letters, digits, `_`, `-` and `.`."));
+    }
     let specs = package
         .manifest
         .as_ref()
@@ -228,6 +272,7 @@ fn described_tool(source: &str, tool: DescribedTool, specs: &[ToolSpec]) -> Resu
     };
     Ok(Tool {
         id: id(source, &tool.name)?,
+        title: tool.title,
         description: spec
             .and_then(|spec| spec.description.clone())
             .unwrap_or(tool.description),
@@ -263,6 +308,7 @@ fn custom_tools(source: &str, functions: Vec<Function>, specs: &[ToolSpec]) -> R
 fn custom_tool(source: &str, function: Function, spec: Option<&ToolSpec>) -> Result<Tool> {
     Ok(Tool {
         id: id(source, &function.name)?,
+        title: None,
         description: spec
             .and_then(|spec| spec.description.clone())
             .unwrap_or_else(|| function.description()),

@@ -70,6 +70,7 @@ event_types! {
     NetworkTouched "network_touched" "A call connected to, or asked something of, another machine.",
     ApprovalRequested "approval_requested" "A call waits for a person's answer.",
     ApprovalDecided "approval_decided" "A person allowed or denied a call, or the request expired.",
+    InputAnswered "input_answered" "A tool asked a person, or the caller's client: what kind of question, and what became of it.",
     GrantGiven "grant_given" "A person granted permissions.",
     GrantRevoked "grant_revoked" "A person took a grant back.",
     PluginInstalled "plugin_installed" "A plugin was installed and is active.",

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::output::Printer;
-use super::prompt::{Terminal, TerminalApprover};
+use super::prompt::{Terminal, TerminalPerson};
 use super::{block_on, block_on_here};
 use crate::app::{App, choose_tool, confine, read_grants};
 use crate::error::{Code, Error, Result};
-use crate::exec::{Approver, Event, EventLimits, EventSink, LogLevel};
+use crate::exec::{Approver, Event, EventLimits, EventSink, LogLevel, Respondent};
 use crate::exit_code::Exit;
 use crate::ids::{CallId, Digest};
 use crate::invoke::{Caller, Request, ToolRef};
@@ -124,13 +124,14 @@ impl Common {
 
     /// Who makes the call. A person at the terminal can be asked about it, unless programs read what is printed.
     fn caller(&self, printer: &Printer) -> Caller {
-        let approver = (!printer.is_json() && !self.headless)
-            .then(TerminalApprover::open)
+        let person = (!printer.is_json() && !self.headless)
+            .then(TerminalPerson::open)
             .flatten();
         Caller {
             agent: self.agent.clone(),
             session: self.session.clone(),
-            approver: approver.map(|approver| Arc::new(approver) as Arc<dyn Approver>),
+            respondent: person.clone().map(|person| person as Arc<dyn Respondent>),
+            approver: person.map(|person| person as Arc<dyn Approver>),
             ..Caller::of_process()
         }
     }
@@ -245,6 +246,7 @@ impl Args {
                 call: CallId::generate(),
                 tool: tool.clone(),
                 arguments: Arc::new(arguments),
+                resumed: None,
                 caller: Arc::clone(&caller),
                 grants: Arc::new(grants),
                 limits: common.limits(),

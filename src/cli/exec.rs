@@ -17,7 +17,7 @@ use self::streams::Streams;
 use super::block_on;
 use super::call::{listen_for_interrupt, no_allow_flag};
 use super::output::Printer;
-use super::prompt::TerminalApprover;
+use super::prompt::TerminalPerson;
 use super::sandbox::changes::shown;
 use crate::app::{App, read_grants};
 use crate::changes::{ChangeSet, Rules};
@@ -122,12 +122,12 @@ impl Args {
         let grants = self.grants(app)?;
         let arguments = self.arguments()?;
         let approver = (!printer.is_json() && !self.headless)
-            .then(TerminalApprover::open)
+            .then(TerminalPerson::open)
             .flatten();
         let caller = Caller {
             agent: self.agent.clone(),
             session: self.session.clone(),
-            approver: approver.map(|approver| Arc::new(approver) as Arc<dyn Approver>),
+            approver: approver.map(|approver| approver as Arc<dyn Approver>),
             ..Caller::of_process()
         };
         let limits = LimitRequest {
@@ -153,6 +153,7 @@ impl Args {
                     tool: None,
                 },
                 arguments: Arc::new(arguments),
+                resumed: None,
                 caller: Arc::new(caller),
                 grants: Arc::new(grants),
                 limits,

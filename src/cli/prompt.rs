@@ -1,6 +1,9 @@
 //! Asking a person on the terminal. The terminal itself is asked, not standard input: whoever controls what is piped in is
 //! not the person.
 
+mod field;
+mod respond;
+
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -75,22 +78,28 @@ fn gone(error: &std::io::Error) -> Error {
     )
 }
 
-/// A person at the terminal who is asked while a call waits. One question at a time.
-pub(super) struct TerminalApprover {
+/// A person at the terminal who is asked while a call waits: whether it may go on, and what its tool wants to know. One
+/// question at a time.
+pub(super) struct TerminalPerson {
     terminal: Arc<Mutex<Terminal>>,
 }
 
-impl TerminalApprover {
+impl TerminalPerson {
     /// The person at the terminal of this process, if there is one.
-    pub(super) fn open() -> Option<Self> {
+    pub(super) fn open() -> Option<Arc<Self>> {
         let terminal = Terminal::open()?;
-        Some(Self {
+        Some(Arc::new(Self {
             terminal: Arc::new(Mutex::new(terminal)),
-        })
+        }))
     }
 }
 
-impl Approver for TerminalApprover {
+/// Who answers at the terminal, as it is written down.
+fn who() -> String {
+    format!("uid {} (terminal)", rustix::process::geteuid().as_raw())
+}
+
+impl Approver for TerminalPerson {
     fn approve<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Option<bool>> {
         let terminal = Arc::clone(&self.terminal);
         let mut lines = vec![format!(
@@ -114,6 +123,6 @@ impl Approver for TerminalApprover {
     }
 
     fn name(&self) -> String {
-        format!("uid {} (terminal)", rustix::process::geteuid().as_raw())
+        who()
     }
 }

@@ -238,6 +238,9 @@ codes! {
     E3215 "approval-timeout", No, 408, Refused, Warning, false;
         "nobody answered in time, which counts as no";
         "Ask again when somebody is there.",
+    E3216 "answer-invalid", No, 400, Usage, Warning, false;
+        "an answer does not fit what the tool asked";
+        "Answer again, as the question asks.",
     E3301 "arguments-invalid", No, 400, Usage, Warning, false;
         "the arguments do not fit the tool's input schema";
         "`toolhatch tools show TOOL` prints the schema.",
@@ -293,7 +296,7 @@ codes! {
         "the command ended with an exit code other than zero";
         "Read the command's own output.",
     E3411 "budget-exhausted", No, 429, Limit, Error, false;
-        "the budget of fuel or host calls is used up";
+        "the budget of fuel, of host calls or of questions is used up";
         "Give the tool less to do, or raise the budget in the configuration.",
     E3501 "circuit-open", After, 503, Unavailable, Warning, false;
         "the circuit breaker is open after repeated failures";

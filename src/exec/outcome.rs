@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::CommandEnd;
+use super::{CommandEnd, InputNeeded, InputRequest, Output};
 use crate::error::{Code, Error};
 
 /// How a call ended, and what it used.
@@ -36,6 +36,27 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// What two runs of one call used together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let sum = |a: Option<u64>, b: Option<u64>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
+            (one, other) => one.or(other),
+        };
+        Self {
+            duration: self.duration.saturating_add(other.duration),
+            cpu: match (self.cpu, other.cpu) {
+                (Some(a), Some(b)) => Some(a.saturating_add(b)),
+                (one, other) => one.or(other),
+            },
+            peak_memory: self.peak_memory.max(other.peak_memory),
+            fuel: sum(self.fuel, other.fuel),
+            host_calls: self.host_calls.saturating_add(other.host_calls),
+            bytes_in: self.bytes_in.saturating_add(other.bytes_in),
+            bytes_out: self.bytes_out.saturating_add(other.bytes_out),
+        }
+    }
+
     /// The JSON form of results and records.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -66,13 +87,8 @@ fn milliseconds(duration: Duration) -> Value {
 pub enum Ended {
     /// The tool returned a result.
     Complete(Output),
-    /// The tool wants a person's answer and to be called again.
-    NeedsInput {
-        /// The questions, in order.
-        requests: Vec<InputRequest>,
-        /// Handed back unchanged with the answers.
-        state: Option<Vec<u8>>,
-    },
+    /// The tool wants an answer and to be run again.
+    NeedsInput(InputNeeded),
     /// The tool returned an error of its own.
     Failed(ToolError),
     /// The tool crashed.
@@ -174,182 +190,6 @@ pub fn bytes(count: u64) -> String {
     format!("{count} bytes")
 }
 
-/// The result of a tool.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Output {
-    /// A JSON value that fits the tool's output schema, where it has one.
-    pub structured: Option<Value>,
-    /// Blocks of content, in order.
-    pub content: Vec<Content>,
-}
-
-impl Output {
-    /// The JSON form of results and records.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let mut object = Map::new();
-        if let Some(structured) = &self.structured {
-            object.insert("structured".into(), structured.clone());
-        }
-        let content = self.content.iter().map(Content::to_json);
-        object.insert("content".into(), content.collect());
-        Value::Object(object)
-    }
-}
-
-/// One block of content.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Content {
-    /// Plain text or Markdown.
-    Text {
-        /// The text.
-        text: String,
-        /// Hints on who it is for, in MCP's form.
-        annotations: Option<Value>,
-    },
-    /// A picture.
-    Image {
-        /// The bytes.
-        data: Vec<u8>,
-        /// The media type.
-        mime_type: String,
-        /// Hints on who it is for, in MCP's form.
-        annotations: Option<Value>,
-    },
-    /// A sound.
-    Audio {
-        /// The bytes.
-        data: Vec<u8>,
-        /// The media type.
-        mime_type: String,
-        /// Hints on who it is for, in MCP's form.
-        annotations: Option<Value>,
-    },
-    /// A pointer to a resource.
-    ResourceLink {
-        /// Where it is.
-        uri: String,
-        /// A short name.
-        name: String,
-        /// What it is.
-        description: Option<String>,
-        /// Its media type.
-        mime_type: Option<String>,
-        /// Its size in bytes.
-        size: Option<u64>,
-        /// Hints on who it is for, in MCP's form.
-        annotations: Option<Value>,
-    },
-    /// A resource that comes with the result.
-    Resource {
-        /// The URI that identifies it.
-        uri: String,
-        /// Its media type.
-        mime_type: Option<String>,
-        /// Its content.
-        body: ResourceBody,
-        /// Hints on who it is for, in MCP's form.
-        annotations: Option<Value>,
-    },
-}
-
-/// The content of an embedded resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ResourceBody {
-    /// Text.
-    Text(String),
-    /// Bytes.
-    Blob(Vec<u8>),
-}
-
-impl Content {
-    /// A block of plain text.
-    pub fn text(text: impl Into<String>) -> Self {
-        Self::Text {
-            text: text.into(),
-            annotations: None,
-        }
-    }
-
-    /// The JSON form MCP gives a content block.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let (mut object, annotations) = match self {
-            Self::Text { text, annotations } => {
-                (json!({"type": "text", "text": text}), annotations)
-            }
-            Self::Image {
-                data,
-                mime_type,
-                annotations,
-            } => (
-                json!({"type": "image", "data": base64(data), "mimeType": mime_type}),
-                annotations,
-            ),
-            Self::Audio {
-                data,
-                mime_type,
-                annotations,
-            } => (
-                json!({"type": "audio", "data": base64(data), "mimeType": mime_type}),
-                annotations,
-            ),
-            Self::ResourceLink {
-                uri,
-                name,
-                description,
-                mime_type,
-                size,
-                annotations,
-            } => (
-                without_nulls(json!({
-                    "type": "resource_link", "uri": uri, "name": name,
-                    "description": description, "mimeType": mime_type, "size": size,
-                })),
-                annotations,
-            ),
-            Self::Resource {
-                uri,
-                mime_type,
-                body,
-                annotations,
-            } => {
-                let (key, value) = match body {
-                    ResourceBody::Text(text) => ("text", text.clone()),
-                    ResourceBody::Blob(bytes) => ("blob", base64(bytes)),
-                };
-                let inner = without_nulls(json!({"uri": uri, "mimeType": mime_type, key: value}));
-                (json!({"type": "resource", "resource": inner}), annotations)
-            }
-        };
-        if let (Some(object), Some(annotations)) = (object.as_object_mut(), annotations) {
-            object.insert("annotations".into(), annotations.clone());
-        }
-        object
-    }
-}
-
-fn base64(data: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.encode(data)
-}
-
-fn without_nulls(mut value: Value) -> Value {
-    if let Some(object) = value.as_object_mut() {
-        object.retain(|_, value| !value.is_null());
-    }
-    value
-}
-
-/// One question for a person.
-#[derive(Debug, Clone, PartialEq)]
-pub struct InputRequest {
-    /// The question, in words.
-    pub message: String,
-    /// A JSON Schema of the answer.
-    pub schema: Value,
-}
-
 /// An error that a tool returned.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolError {
@@ -417,7 +257,7 @@ impl Ended {
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::Complete(_) => None,
-            Self::NeedsInput { .. } => Some(Code::E3213),
+            Self::NeedsInput(_) => Some(Code::E3213),
             Self::Failed(error) => Some(tool_code(error.kind).0),
             Self::Crashed { .. } => Some(Code::E3404),
             Self::Exited { .. } => Some(Code::E3410),
@@ -436,12 +276,10 @@ impl Ended {
     pub fn into_result(self) -> Result<Output, Error> {
         Err(match self {
             Self::Complete(output) => return Ok(output),
-            Self::NeedsInput { requests, .. } => {
-                let questions: Vec<Value> = requests
-                    .iter()
-                    .map(|request| json!({"message": request.message, "schema": request.schema}))
-                    .collect();
-                Error::new(Code::E3213, "the tool asks a person, and nobody can answer here")
+            Self::NeedsInput(needed) => {
+                let questions: Vec<Value> =
+                    needed.requests.iter().map(InputRequest::to_json).collect();
+                Error::new(Code::E3213, "the tool asks something, and nobody can answer here")
                     .hint("Give the answer in the arguments, or call the tool where a person can be asked.")
                     .detail("requests", questions)
             }

@@ -228,6 +228,7 @@ fn exited(
                 return Ended::Complete(Output {
                     structured: Some(structured),
                     content: vec![Content::text(text)],
+                    prompt: None,
                 });
             }
             Ended::Exited {
@@ -268,6 +269,7 @@ fn exited(
                     Ended::Complete(Output {
                         structured: Some(structured),
                         content: vec![Content::text(text)],
+                        prompt: None,
                     })
                 }
                 Parsed::Failed { kind, message } => failed(kind, message),

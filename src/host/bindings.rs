@@ -1,4 +1,6 @@
 //! The host's side of `toolhatch:plugin`, generated from `wit/`. WASI's side is wasmtime-wasi's.
+//!
+//! No plugin has to export all of these: `super::exports` looks which of them are there.
 
 wasmtime::component::bindgen!({
     inline: "
@@ -9,6 +11,9 @@ wasmtime::component::bindgen!({
             import toolhatch:plugin/progress@0.1.0;
             import toolhatch:plugin/exec@0.1.0;
             export toolhatch:plugin/tools@0.1.0;
+            export toolhatch:plugin/prompts@0.1.0;
+            export toolhatch:plugin/resources@0.1.0;
+            export toolhatch:plugin/completions@0.1.0;
         }
     ",
     path: "wit",

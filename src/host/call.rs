@@ -13,7 +13,6 @@ use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi_config::WasiConfigVariables;
 use wasmtime_wasi_http::WasiHttpCtx;
 
-use super::bindings::exports::toolhatch::plugin::tools;
 use super::component::Loaded;
 use super::cpu::CpuTimed;
 use super::guard::{Guard, Socket};
@@ -28,11 +27,10 @@ use super::state::State;
 use super::stdio::Captured;
 use super::typed;
 use super::values::{from_val, to_val};
-use super::{DescribedTool, Host, clocks};
+use super::{Host, clocks, exports, input};
 use crate::error::{Code, Error, Result};
 use crate::exec::{
-    Arguments, Commands, Ended, Entry, EventLimits, EventSink, Job, Mount, Outcome, Services,
-    Stdio, Usage, Veto,
+    Arguments, Commands, Ended, Entry, EventSink, Job, Mount, Outcome, Services, Stdio, Usage, Veto,
 };
 use crate::manifest::limits::Limits;
 use crate::permission::{Kind, Scope, Sensitive};
@@ -46,19 +44,6 @@ pub(super) const HANDLES: usize = 10_000;
 const UNDISTURBED_TICKS: u64 = 4;
 /// Bytes of random numbers for one call of the import.
 const RANDOM: u64 = 1 << 20;
-/// Limits of asking a plugin for its tools: it has nothing to do but to say what it was built with.
-const DESCRIBE: Limits = Limits {
-    timeout: Duration::from_secs(10),
-    memory: 256 << 20,
-    output: 4 << 20,
-    table_elements: 100_000,
-    instances: 64,
-    host_calls: 100_000,
-    fuel: u64::MAX,
-    stdio: 64 << 10,
-    http_bytes: 0,
-};
-
 /// Runs the job to its end.
 pub(super) async fn run(host: &Host, loaded: &Loaded, job: Job) -> Outcome {
     let started = Instant::now();
@@ -96,23 +81,18 @@ pub(super) async fn run(host: &Host, loaded: &Loaded, job: Job) -> Outcome {
 
 async fn guest(host: &Host, loaded: &Loaded, job: Job, meter: Arc<Meter>) -> Ended {
     let limits = job.limits.clone();
-    let context = tools::CallContext {
-        call_id: job.call.to_string(),
-        deadline_ms: u64::try_from(limits.timeout.as_millis()).ok(),
-        answers: Vec::new(),
-        state: None,
-    };
+    let context = input::context(&job);
     let mut store = match store(host, loaded, &job, meter) {
         Ok(store) => store,
         Err(error) => return Ended::NotRun(error),
     };
     let _running = host.loader.engines().guest_running();
     let result = match (&job.entry, job.arguments) {
-        (Entry::Plugin { tool }, Arguments::Json(arguments)) => {
-            plugin(loaded, &mut store, tool, arguments.to_string(), context).await
-        }
         (Entry::Function(function), Arguments::Values(arguments)) => {
             custom(loaded, &mut store, function, arguments).await
+        }
+        (entry, Arguments::Json(arguments)) => {
+            exports::call(loaded, &mut store, entry, &arguments, &context).await
         }
         _ => Err(Error::new(
             Code::E3000,
@@ -134,7 +114,7 @@ async fn guest(host: &Host, loaded: &Loaded, job: Job, meter: Arc<Meter>) -> End
 }
 
 /// Why there is no result: ours to explain, or the guest's.
-enum Failure {
+pub(super) enum Failure {
     Host(Error),
     Guest(wasmtime::Error),
 }
@@ -149,22 +129,6 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Host(error)
     }
-}
-
-async fn plugin(
-    loaded: &Loaded,
-    store: &mut Store<State>,
-    tool: &str,
-    arguments: String,
-    context: tools::CallContext,
-) -> Result<Ended, Failure> {
-    let pre = loaded.plugin.as_ref().ok_or_else(not_a_plugin)?;
-    let exports = pre.instantiate_async(&mut *store).await?;
-    let result = exports
-        .toolhatch_plugin_tools()
-        .call_call_tool(&mut *store, tool, &arguments, &context)
-        .await?;
-    Ok(outcome::of_plugin(result)?)
 }
 
 async fn custom(
@@ -223,76 +187,20 @@ fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
         .into()
 }
 
-fn not_a_plugin() -> Error {
-    Error::new(
-        Code::E3111,
-        "the component does not export toolhatch:plugin/tools",
-    )
-}
-
-/// Asks a plugin for its tools.
-pub(super) async fn describe(host: &Host, loaded: &Loaded) -> Result<Vec<DescribedTool>> {
-    let pre = loaded.plugin.as_ref().ok_or_else(not_a_plugin)?;
-    let events = Arc::new(EventSink::new(EventLimits::default()));
-    let job = Environment {
-        scope: Arc::new(Scope::nothing()),
-        sensitive: Arc::new(Sensitive::default()),
-        mounts: &[],
-        wanted: &[],
-        veto: None,
-        services: None,
-        commands: None,
-        env: &[],
-        config: &[],
-        deterministic: true,
-        limits: &DESCRIBE,
-        events: &events,
-    };
-    let mut store = store_for(host, loaded, &job, Arc::default())?;
-    let _running = host.loader.engines().guest_running();
-    let asking = async {
-        let exports = pre.instantiate_async(&mut store).await?;
-        exports
-            .toolhatch_plugin_tools()
-            .call_list_tools(&mut store)
-            .await
-    };
-    let asked = tokio::time::timeout(DESCRIBE.timeout, asking).await;
-    let ended = match asked {
-        Ok(Ok(tools)) => {
-            return Ok(tools
-                .into_iter()
-                .map(|tool| DescribedTool {
-                    name: tool.name,
-                    description: tool.description,
-                    input_schema: tool.input_schema,
-                    output_schema: tool.output_schema,
-                })
-                .collect());
-        }
-        Ok(Err(error)) => outcome::of_error(&error, &store, &DESCRIBE),
-        Err(_) => Ended::TimedOut(DESCRIBE.timeout),
-    };
-    match ended.into_result() {
-        Err(error) => Err(error.while_doing("asking the plugin for its tools")),
-        Ok(_) => Err(Error::new(Code::E3000, "a failed call has a result")),
-    }
-}
-
 /// What a store is made from.
-struct Environment<'a> {
-    scope: Arc<Scope>,
-    sensitive: Arc<Sensitive>,
-    mounts: &'a [Mount],
-    wanted: &'a [Mount],
-    veto: Option<Arc<dyn Veto>>,
-    services: Option<Arc<dyn Services>>,
-    commands: Option<Arc<dyn Commands>>,
-    env: &'a [(String, String)],
-    config: &'a [(String, String)],
-    deterministic: bool,
-    limits: &'a Limits,
-    events: &'a Arc<EventSink>,
+pub(super) struct Environment<'a> {
+    pub(super) scope: Arc<Scope>,
+    pub(super) sensitive: Arc<Sensitive>,
+    pub(super) mounts: &'a [Mount],
+    pub(super) wanted: &'a [Mount],
+    pub(super) veto: Option<Arc<dyn Veto>>,
+    pub(super) services: Option<Arc<dyn Services>>,
+    pub(super) commands: Option<Arc<dyn Commands>>,
+    pub(super) env: &'a [(String, String)],
+    pub(super) config: &'a [(String, String)],
+    pub(super) deterministic: bool,
+    pub(super) limits: &'a Limits,
+    pub(super) events: &'a Arc<EventSink>,
 }
 
 fn store(host: &Host, loaded: &Loaded, job: &Job, meter: Arc<Meter>) -> Result<Store<State>> {
@@ -313,7 +221,7 @@ fn store(host: &Host, loaded: &Loaded, job: &Job, meter: Arc<Meter>) -> Result<S
     store_for(host, loaded, &environment, meter)
 }
 
-fn store_for(
+pub(super) fn store_for(
     host: &Host,
     loaded: &Loaded,
     environment: &Environment<'_>,

@@ -10,9 +10,9 @@ use tokio::sync::OnceCell;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
-use super::bindings::ToolGuestPre;
 use super::cache::CompiledCache;
 use super::engine::{EngineKind, Engines};
+use super::exports::Exports;
 use super::linker;
 use super::state::State;
 use crate::error::{Code, Error, Result};
@@ -23,8 +23,8 @@ pub struct Loaded {
     /// The engine it belongs to.
     pub kind: EngineKind,
     pub(super) pre: InstancePre<State>,
-    /// Where it exports `toolhatch:plugin/tools`.
-    pub(super) plugin: Option<ToolGuestPre<State>>,
+    /// What it exports of `toolhatch:plugin`, where it is a plugin.
+    pub(super) plugin: Option<Exports>,
 }
 
 /// Filled by the first caller; the others wait for it.
@@ -188,7 +188,7 @@ impl Loader {
             .map_err(|error| linker::explain(component, &error))?;
         Ok(Loaded {
             kind,
-            plugin: ToolGuestPre::new(pre.clone()).ok(),
+            plugin: Exports::of(&pre),
             pre,
         })
     }

@@ -4,10 +4,11 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use super::bindings::toolhatch::plugin::types;
+use super::input;
 use super::state::State;
 use crate::error::{Code, Error, Result};
 use crate::exec::{
-    Content, Ended, Frame, InputRequest, LimitKind, Output, ResourceBody, ToolError, ToolErrorKind,
+    Content, Ended, Frame, LimitKind, Output, ResourceBody, ToolError, ToolErrorKind,
 };
 use crate::manifest::limits::Limits;
 use crate::schema::{self, Function, Returned, Value};
@@ -137,25 +138,14 @@ pub(super) fn of_plugin(
                 .map(|text| json("its structured result", &text))
                 .transpose()?,
             content: output.content.into_iter().map(content).collect(),
+            prompt: None,
         }),
-        Ok(types::Outcome::NeedsInput(needed)) => Ended::NeedsInput {
-            requests: needed
-                .requests
-                .into_iter()
-                .map(|request| {
-                    Ok(InputRequest {
-                        schema: json("the schema of a question", &request.schema)?,
-                        message: request.message,
-                    })
-                })
-                .collect::<Result<_>>()?,
-            state: needed.state,
-        },
+        Ok(types::Outcome::NeedsInput(needed)) => input::needed(needed)?,
         Err(error) => Ended::Failed(tool_error(error)),
     })
 }
 
-fn json(what: &str, text: &str) -> Result<serde_json::Value> {
+pub(super) fn json(what: &str, text: &str) -> Result<serde_json::Value> {
     schema::parse_strict(text).map_err(|error| {
         Error::new(
             Code::E3308,
@@ -165,7 +155,7 @@ fn json(what: &str, text: &str) -> Result<serde_json::Value> {
     })
 }
 
-fn tool_error(error: types::ToolError) -> ToolError {
+pub(super) fn tool_error(error: types::ToolError) -> ToolError {
     let (kind, message) = match error {
         types::ToolError::InvalidArguments(message) => (ToolErrorKind::InvalidArguments, message),
         types::ToolError::NotPermitted(message) => (ToolErrorKind::NotPermitted, message),
@@ -183,7 +173,7 @@ fn tool_error(error: types::ToolError) -> ToolError {
     }
 }
 
-fn annotations(annotations: Option<types::Annotations>) -> Option<serde_json::Value> {
+pub(super) fn annotations(annotations: Option<types::Annotations>) -> Option<serde_json::Value> {
     let annotations = annotations?;
     let mut object = serde_json::Map::new();
     if !annotations.audience.is_empty() {
@@ -206,7 +196,7 @@ fn annotations(annotations: Option<types::Annotations>) -> Option<serde_json::Va
     Some(object.into())
 }
 
-fn content(content: types::Content) -> Content {
+pub(super) fn content(content: types::Content) -> Content {
     match content {
         types::Content::Text(text) => Content::Text {
             text: text.text,
@@ -233,12 +223,16 @@ fn content(content: types::Content) -> Content {
         types::Content::Resource(resource) => Content::Resource {
             uri: resource.uri,
             mime_type: resource.mime_type,
-            body: match resource.body {
-                types::ResourceBody::Text(text) => ResourceBody::Text(text),
-                types::ResourceBody::Blob(bytes) => ResourceBody::Blob(bytes),
-            },
+            body: body(resource.body),
             annotations: annotations(resource.annotations),
         },
+    }
+}
+
+pub(super) fn body(body: types::ResourceBody) -> ResourceBody {
+    match body {
+        types::ResourceBody::Text(text) => ResourceBody::Text(text),
+        types::ResourceBody::Blob(bytes) => ResourceBody::Blob(bytes),
     }
 }
 
@@ -248,6 +242,7 @@ pub(super) fn of_function(function: &Function, value: Option<Value>) -> Ended {
         Returned::Ok(structured) => Ended::Complete(Output {
             content: vec![Content::text(structured.to_string())],
             structured: Some(structured),
+            prompt: None,
         }),
         Returned::Err(value) => Ended::Failed(ToolError {
             kind: ToolErrorKind::Failed,
@@ -267,7 +262,11 @@ pub(super) fn within_output(ended: Ended, limit: u64) -> Ended {
     };
     let structured = output.structured.as_ref().map_or(0, length);
     let content: usize = output.content.iter().map(size).sum();
-    if structured.saturating_add(content) as u64 > limit {
+    let prompt = output.prompt.as_ref().map_or(0, |prompt| {
+        prompt.description.as_ref().map_or(0, String::len) + prompt.roles.len()
+    });
+    let size = structured.saturating_add(content).saturating_add(prompt);
+    if size as u64 > limit {
         return reached(LimitKind::Output, limit);
     }
     ended

@@ -1,21 +1,16 @@
-//! Stages three and four: a place among the running calls, then the executor.
+//! Stage three: a place among the running calls.
 //!
 //! A call passes the rate limit, the breaker of its tool and the queue for a place, in this order; each is given back when
 //! the call ends, however it does.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::commands::CallCommands;
-use super::{Authorised, CommandRules, Recorded};
+use tokio_util::sync::CancellationToken;
+
+use super::{Authorised, Recorded};
 use crate::error::{Code, Error, Result};
-use crate::exec::{
-    Arguments, BoxFuture, Commands, Ended, EventSink, Executor, Job, Outcome, Output,
-    ServiceRequest, Services, ToolErrorKind, Usage,
-};
-use crate::permission::Kind;
-use crate::registry::Tool;
+use crate::exec::{BoxFuture, Output, ServiceRequest, Services};
 use crate::resilience::breaker::{BreakerConfig, Outcome as Health};
 use crate::resilience::breakers::{BreakerGuard, Breakers, MemoryBreakers, Observer, Settings};
 use crate::resilience::clock::{Clock, SystemClock};
@@ -23,7 +18,7 @@ use crate::resilience::idempotency::{Idempotency, IdempotencyConfig};
 use crate::resilience::permits::{Permit, PermitLimits, Permits};
 use crate::resilience::rate_limit::{MemoryRates, Rate, RateStore};
 use crate::resilience::result_cache::{CacheConfig, CacheKey, ResultCache};
-use crate::resilience::retry::{Attempt, RetryPolicy};
+use crate::resilience::retry::RetryPolicy;
 
 /// What stands before the host and port of a service in the key of its breaker. No tool is called so.
 pub const SERVICE: &str = "service:";
@@ -51,7 +46,7 @@ pub struct Admission {
     permits: Permits,
     rates: MemoryRates,
     breakers: Option<Breakers>,
-    retry: RetryPolicy,
+    pub(super) retry: RetryPolicy,
     /// Results of tools that only compute.
     pub(super) results: ResultCache<Arc<Output>>,
     /// Requests that their callers told apart by a key.
@@ -110,6 +105,44 @@ impl Admission {
     }
 }
 
+impl Admission {
+    /// Waits for a place among the running calls.
+    ///
+    /// # Errors
+    /// E3408 where none comes free in time or too many wait, E3703 where the call is cancelled meanwhile.
+    pub(super) async fn place(
+        &self,
+        caller: &str,
+        patience: Duration,
+        cancel: &CancellationToken,
+    ) -> Result<Permit> {
+        let waiting = tokio::time::timeout(patience, self.permits.acquire(caller));
+        let permit = tokio::select! {
+            biased;
+            () = cancel.cancelled() => {
+                return Err(Error::new(Code::E3703, "the call was cancelled while it waited for its turn"));
+            }
+            permit = waiting => permit,
+        };
+        permit.unwrap_or_else(|_| {
+            Err(Error::new(
+                Code::E3408,
+                format!(
+                    "all {} places for running calls were taken",
+                    self.sharing.total
+                ),
+            )
+            .detail("concurrency", self.sharing.total))
+        })
+    }
+
+    /// What asks the breakers of services on behalf of a call.
+    pub(super) fn services(&self) -> Option<Arc<dyn Services>> {
+        let breakers = self.breakers.clone()?;
+        Some(Arc::new(ServiceBreakers(breakers)))
+    }
+}
+
 /// Breakers of the services that tools send requests to.
 #[derive(Debug)]
 struct ServiceBreakers(Breakers);
@@ -139,19 +172,10 @@ impl ServiceRequest for Through {
 /// A call that has its place; dropping it gives the place to the next.
 #[derive(Debug)]
 pub struct Admitted {
-    authorised: Authorised,
-    permit: Permit,
-    breaker: Option<BreakerGuard>,
-}
-
-/// A call that ended.
-#[derive(Debug)]
-pub struct Ran {
-    pub(super) tool: Arc<Tool>,
-    pub(super) outcome: Outcome,
-    pub(super) events: Arc<EventSink>,
-    pub(super) redact: BTreeSet<String>,
-    breaker: Option<BreakerGuard>,
+    pub(super) authorised: Authorised,
+    /// Nothing while somebody is asked: others run meanwhile.
+    pub(super) permit: Option<Permit>,
+    pub(super) breaker: Option<BreakerGuard>,
 }
 
 impl Authorised {
@@ -169,36 +193,20 @@ impl Authorised {
             Some(breakers) => Some(breakers.acquire(&tool).await?),
             None => None,
         };
-        let waiting =
-            tokio::time::timeout(self.plan.limits.timeout, admission.permits.acquire(&caller));
-        let permit = tokio::select! {
-            biased;
-            () = self.request.cancel.cancelled() => {
-                return Err(Error::new(Code::E3703, "the call was cancelled while it waited for its turn"));
-            }
-            permit = waiting => permit,
-        };
-        match permit {
-            Ok(permit) => Ok(Admitted {
-                permit: permit?,
-                authorised: self,
-                breaker,
-            }),
-            Err(_) => Err(Error::new(
-                Code::E3408,
-                format!(
-                    "all {} places for running calls were taken",
-                    admission.sharing.total
-                ),
-            )
-            .detail("concurrency", admission.sharing.total)),
-        }
+        let waiting = admission.place(&caller, self.plan.limits.timeout, &self.request.cancel);
+        Ok(Admitted {
+            permit: Some(waiting.await?),
+            authorised: self,
+            breaker,
+        })
     }
 
     /// What the result of the call can be found under, where its tool only computes.
     pub(super) fn cache_key(&self) -> Option<CacheKey> {
         // What policy leaves out of a result may differ from call to call.
-        (self.tool.pure && self.plan.redact.is_empty()).then(|| {
+        let may_be_known =
+            self.tool.pure && self.plan.redact.is_empty() && self.request.resumed.is_none();
+        may_be_known.then(|| {
             CacheKey::new(
                 &self.source.artifact.digest,
                 &self.tool.id.to_string(),
@@ -206,140 +214,5 @@ impl Authorised {
                 &self.plan.effective.to_string(),
             )
         })
-    }
-}
-
-impl Admitted {
-    /// Runs the call; again where it failed, its tool says that it may work later, and calling it twice does no harm.
-    pub(super) async fn run(
-        self,
-        executor: &Arc<dyn Executor>,
-        admission: &Admission,
-        rules: &CommandRules,
-    ) -> Ran {
-        let Authorised {
-            request,
-            source,
-            tool,
-            arguments,
-            plan,
-            was_kept: _,
-        } = self.authorised;
-        let may_run_commands = plan.effective.kinds().contains(&Kind::Subprocess)
-            && !matches!(arguments, Arguments::Command(_));
-        let services = admission
-            .breakers
-            .clone()
-            .map(|breakers| Arc::new(ServiceBreakers(breakers)) as Arc<dyn Services>);
-        let commands = may_run_commands.then(|| {
-            Arc::new(CallCommands::new(
-                &request,
-                Arc::new(plan.clone()),
-                rules.clone(),
-                Arc::clone(executor),
-                source.artifact.clone(),
-                services.clone(),
-            )) as Arc<dyn Commands>
-        });
-        let redact = plan.redact;
-        let events = Arc::clone(&request.events);
-        let config = source
-            .manifest
-            .as_ref()
-            .map(|manifest| {
-                let pairs = manifest.config.iter();
-                pairs
-                    .map(|(key, value)| (key.clone(), value.clone()))
-                    .collect()
-            })
-            .unwrap_or_default();
-        let mut job = Job {
-            call: request.call,
-            artifact: source.artifact.clone(),
-            entry: tool.entry.clone(),
-            arguments,
-            scope: plan.effective,
-            sensitive: plan.sensitive,
-            mounts: plan.mounts,
-            wanted: plan.wanted,
-            env: plan.environment,
-            config,
-            deterministic: plan.deterministic,
-            limits: plan.limits,
-            cancel: request.cancel,
-            events: request.events,
-            veto: plan.veto,
-            services,
-            commands,
-        };
-        let deadline = Instant::now() + job.limits.timeout;
-        let mut number = 1;
-        let outcome = loop {
-            // A tool that may not be repeated is run once, and nothing of its job has to be kept for later.
-            if !tool.idempotent {
-                break executor.run(job).await;
-            }
-            let outcome = executor.run(job.clone()).await;
-            let left = deadline.saturating_duration_since(Instant::now());
-            let Some(failed) = attempt(&outcome.ended, number) else {
-                break outcome;
-            };
-            let delay = admission
-                .retry
-                .next_delay(&failed, true, Some(left), &mut rand::rng());
-            let Some(delay) = delay else {
-                break outcome;
-            };
-            tokio::select! {
-                () = job.cancel.cancelled() => break outcome,
-                () = tokio::time::sleep(delay) => {}
-            }
-            number += 1;
-            job.limits.timeout = deadline.saturating_duration_since(Instant::now());
-        };
-        drop(self.permit);
-        Ran {
-            tool,
-            outcome,
-            events,
-            redact,
-            breaker: self.breaker,
-        }
-    }
-}
-
-/// A failure that may be repeated: only where the tool itself says so, or where it was never started.
-fn attempt(ended: &Ended, number: u32) -> Option<Attempt> {
-    match ended {
-        Ended::Failed(error) => match error.kind {
-            ToolErrorKind::Retryable(after) => Some(Attempt {
-                number,
-                code: Code::E3401,
-                started: true,
-                retry_after: after.map(Duration::from_millis),
-            }),
-            _ => None,
-        },
-        Ended::NotRun(error) => Some(Attempt {
-            number,
-            code: error.code(),
-            started: false,
-            retry_after: None,
-        }),
-        _ => None,
-    }
-}
-
-impl Ran {
-    /// What the call used.
-    pub(super) fn usage(&self) -> Usage {
-        self.outcome.usage
-    }
-
-    /// Tells the breaker how it went with the tool.
-    pub(super) fn settle(&mut self, code: Option<Code>) {
-        if let Some(breaker) = self.breaker.take() {
-            breaker.settle(Health::of(code));
-        }
     }
 }

@@ -85,7 +85,8 @@ impl Resolved {
     /// answer that is not a plain yes.
     ///
     /// # Errors
-    /// E3206 where a policy forbids it, E3205 where one cannot be evaluated. E3301 where the arguments do not fit; E3105 where the source asks for something that cannot be read; E3213 where an
+    /// E3206 where a policy forbids it, E3205 where one cannot be evaluated. E3301 where the arguments do not fit, E3101 where
+    /// they name a resource or prompt that is not there; E3105 where the source asks for something that cannot be read; E3213 where an
     /// installed plugin needs something, and nobody was ever asked.
     pub(super) fn authorise(
         self,
@@ -101,6 +102,10 @@ impl Resolved {
             request.arguments = Arc::new(coerced);
         }
         let mut arguments = self.tool.check_arguments(&request.arguments)?;
+        self.source
+            .offers
+            .check_call(&self.tool.entry, &request.arguments)
+            .map_err(|error| error.while_doing(format!("calling {}", self.tool.id)))?;
         let wish = Wish::of(&self.tool.entry, &request.arguments, &rules.commands)?;
         let kept = self.kept.as_deref();
         let mut plan = plan(&self.source, &request, kept, rules, wish.as_ref())?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::exec::Approver;
+use crate::exec::{Approver, Respondent};
 
 /// Who makes a call, as far as it is known. None of it is what the caller says in the call itself.
 #[derive(Clone)]
@@ -15,6 +15,8 @@ pub struct Caller {
     pub session: Option<String>,
     /// A person who can be asked while the call waits.
     pub approver: Option<Arc<dyn Approver>>,
+    /// Somebody who can answer what a tool asks while the call waits.
+    pub respondent: Option<Arc<dyn Respondent>>,
 }
 
 impl Caller {
@@ -26,6 +28,7 @@ impl Caller {
             agent: None,
             session: None,
             approver: None,
+            respondent: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::admit::Ran;
+use super::run::Ran;
 use crate::error::{Code, Error, Result};
 use crate::exec::{Content, Ended, Output, ToolErrorKind};
 use crate::permission::Denial;
@@ -65,6 +65,7 @@ fn redacted(output: Output, fields: &BTreeSet<String>) -> Result<Output> {
     Ok(Output {
         structured: Some(structured),
         content: vec![Content::text(text)],
+        prompt: None,
     })
 }
 

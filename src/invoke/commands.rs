@@ -11,7 +11,7 @@ use super::{Plan, Request};
 use crate::error::{Code, Error};
 use crate::exec::{
     Arguments, Artifact, BoxFuture, CommandFailure, Commands, Ended, Entry, EventLimits, EventSink,
-    Executor, FinishedCommand, GuestCommand, Job, LimitKind, Outcome, Services,
+    Executor, FinishedCommand, GuestCommand, Input, Job, LimitKind, Outcome, Services,
 };
 use crate::ids::CallId;
 use crate::permission::{Action, Denial};
@@ -108,6 +108,7 @@ impl CallCommands {
                 artifact: self.artifact.clone(),
                 entry: Entry::Sandbox,
                 arguments: Arguments::Command(Arc::new(spec)),
+                input: Input::default(),
                 scope: Arc::clone(&self.plan.effective),
                 sensitive: Arc::clone(&self.plan.sensitive),
                 mounts: Vec::new(),
@@ -161,7 +162,7 @@ fn ended(
         } => Err(CommandFailure::OutOfMemory),
         Ended::NotRun(error) => Err(refusal(&error)),
         Ended::LimitReached { .. }
-        | Ended::NeedsInput { .. }
+        | Ended::NeedsInput(_)
         | Ended::Failed(_)
         | Ended::Crashed { .. } => Err(CommandFailure::Unavailable(
             "the command could not be followed to its end".to_owned(),

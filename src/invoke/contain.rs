@@ -100,7 +100,12 @@ impl Wish {
         rules: &CommandRules,
     ) -> Result<Option<Self>> {
         match entry {
-            Entry::Plugin { .. } | Entry::Function(_) | Entry::Server { .. } => Ok(None),
+            Entry::Plugin { .. }
+            | Entry::Prompt { .. }
+            | Entry::Resource
+            | Entry::Completion
+            | Entry::Function(_)
+            | Entry::Server { .. } => Ok(None),
             Entry::Container(spec) => Self::filled(spec, arguments).map(Some),
             Entry::Sandbox => Self::asked(arguments, rules).map(Some),
         }

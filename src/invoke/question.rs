@@ -193,8 +193,17 @@ fn of_registry(of: &Provenance, tool: &Tool) -> PolicyTool {
         origin: match tool.entry {
             Entry::Container(_) | Entry::Sandbox => PolicyOrigin::Docker,
             Entry::Server { .. } => PolicyOrigin::Mcp,
-            Entry::Plugin { .. } | Entry::Function(_) if of.is_installed => PolicyOrigin::Wasm,
-            Entry::Plugin { .. } | Entry::Function(_) => PolicyOrigin::File,
+            Entry::Plugin { .. }
+            | Entry::Prompt { .. }
+            | Entry::Resource
+            | Entry::Completion
+            | Entry::Function(_) => {
+                if of.is_installed {
+                    PolicyOrigin::Wasm
+                } else {
+                    PolicyOrigin::File
+                }
+            }
         },
         version: of.version.clone(),
         digest: of.digest,

@@ -16,7 +16,7 @@ use super::scribe::Scribe;
 use super::{Caller, PolicyAnswer, Report, Request, Resolved};
 use crate::audit::{AuditLog, Event, EventType, Webhook};
 use crate::error::{Code, Error, Result};
-use crate::exec::{Effect, Output, Usage};
+use crate::exec::{Effect, InputAnswer, InputRequest, Output, Usage};
 use crate::ids::{CallId, Digest, ToolId};
 use crate::permission::{Denial, Scope};
 use crate::policy::{Decision, Question};
@@ -189,6 +189,29 @@ impl CallRecord {
             event(EventType::ApprovalDecided)
                 .with("approval", id)
                 .with("decision", "used")
+                .with("by", by)
+        })
+    }
+
+    /// The tool asked something: which kinds of questions, and what became of each. Neither questions nor answers are
+    /// recorded; without answers nobody answered.
+    pub(super) fn asked(
+        &self,
+        requests: &[InputRequest],
+        answers: &[InputAnswer],
+        by: &str,
+    ) -> Result<()> {
+        let answered = |index: usize| answers.get(index).map_or("unanswered", InputAnswer::word);
+        let requests: Vec<Value> = requests
+            .iter()
+            .enumerate()
+            .map(|(index, request)| {
+                json!({"name": request.name, "kind": request.ask.kind(), "answer": answered(index)})
+            })
+            .collect();
+        self.append(|event| {
+            event(EventType::InputAnswered)
+                .with("requests", requests)
                 .with("by", by)
         })
     }

@@ -18,7 +18,7 @@ use super::permissions::{PermissionEntry, Permissions};
 use super::problem::Problems;
 use super::size::ByteSize;
 use super::{Manifest, Risk, ToolSpec, schema};
-use crate::ids::{PluginName, is_kebab_case};
+use crate::ids::{PluginName, is_tool_name};
 
 /// Reads every value of a manifest; `document` tells where they stand.
 ///
@@ -170,10 +170,9 @@ impl Reader<'_> {
         let mut tools = Vec::with_capacity(written.len());
         for (index, tool) in written.into_iter().enumerate() {
             let key = |name: &str| format!("tools[{index}].{name}");
-            if tool.name.len() > PluginName::MAX || !is_kebab_case(&tool.name) {
+            if !is_tool_name(&tool.name) {
                 let message = format!(
-                    "expected at most {} lower-case letters, digits and single hyphens, starting with a letter, found {}",
-                    PluginName::MAX,
+                    "expected 1 to 128 letters, digits, `_`, `-` and `.`, found {}",
                     quoted(&tool.name)
                 );
                 self.problem(&key("name"), message);

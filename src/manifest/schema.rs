@@ -73,7 +73,7 @@ pub struct Component {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tool {
-    /// The name of the tool within the plugin: kebab-case.
+    /// The name of the tool within the plugin: 1 to 128 letters, digits, `_`, `-` and `.`, best kebab-case.
     #[schemars(example = &"analyze-code")]
     pub name: String,
     /// One or two sentences for the agent that chooses among tools.

@@ -5,11 +5,13 @@
 //! allowed, is what the calls may do. Nothing that a client or a model says widens it.
 
 mod answer;
+mod ask;
 mod call;
 mod counters;
 mod describe;
 mod http;
 pub mod names;
+mod pages;
 mod running;
 mod search;
 mod shelf;
@@ -17,22 +19,29 @@ mod stdio;
 mod told;
 mod watch;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult, LoggingLevel,
-    PaginatedRequestParams, ServerCapabilities, ServerConfig, SetLevelRequestParams,
-    SubscriptionFilter,
+    CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
+    GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel,
+    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter,
+    UnsubscribeRequestParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
 pub use http::{Door, Listening, serve_http};
+pub use names::Naming;
 pub use shelf::Selection;
 pub use stdio::serve_stdio;
 
+use self::answer::protocol_error;
+use self::ask::Questions;
 use self::counters::Counters;
 use self::running::Running;
 use self::shelf::{Shelf, Shelves};
@@ -65,6 +74,7 @@ pub struct House {
     pipeline: Pipeline,
     running: Running,
     counters: Counters,
+    questions: Questions,
 }
 
 /// An offer, with the tools that there are for it.
@@ -84,6 +94,8 @@ pub struct Server {
     caller: Caller,
     /// From which level on messages of tools are passed on; the place in [`LEVELS`].
     level: Arc<AtomicU8>,
+    /// The resources it wants to hear of.
+    subscribed: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl House {
@@ -97,6 +109,7 @@ impl House {
             app: Arc::clone(app),
             running: Running::new(),
             counters: Counters::default(),
+            questions: Questions::default(),
         }))
     }
 
@@ -138,6 +151,7 @@ impl Server {
             }),
             caller,
             level: Arc::new(AtomicU8::new(2)),
+            subscribed: Arc::default(),
         }
     }
 
@@ -145,8 +159,22 @@ impl Server {
     fn for_client(&self) -> Self {
         Self {
             level: Arc::new(AtomicU8::new(2)),
+            subscribed: Arc::default(),
             ..self.clone()
         }
+    }
+
+    /// What is served now, as it was last looked at.
+    async fn shelf(&self) -> std::result::Result<Arc<Shelf>, ErrorData> {
+        let counter = &self.counter;
+        let shelf = counter.shelves.get(&self.house.app, &counter.viewer).await;
+        shelf.map_err(|error| protocol_error(&error))
+    }
+
+    /// The same, looked at anew.
+    async fn new_shelf(&self) -> std::result::Result<Arc<Shelf>, ErrorData> {
+        let shelf = self.counter.refill(&self.house.app).await;
+        shelf.map_err(|error| protocol_error(&error))
     }
 
     fn level(&self) -> LogLevel {
@@ -167,6 +195,12 @@ impl ServerHandler for Server {
         let mut capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_tool_list_changed()
+            .enable_prompts()
+            .enable_prompts_list_changed()
+            .enable_resources()
+            .enable_resources_list_changed()
+            .enable_resources_subscribe()
+            .enable_completions()
             .build();
         capabilities.logging = Some(rmcp::model::JsonObject::new());
         let implementation = Implementation::new("toolhatch", env!("CARGO_PKG_VERSION"))
@@ -182,8 +216,7 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> std::result::Result<ListToolsResult, ErrorData> {
-        let told = |error| answer::protocol_error(&error);
-        let shelf = self.counter.refill(&self.house.app).await.map_err(told)?;
+        let shelf = self.new_shelf().await?;
         for left_out in &shelf.left_out {
             tracing::warn!("a tool is not served: {left_out}");
         }
@@ -202,6 +235,76 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> std::result::Result<CallToolResponse, ErrorData> {
         self.call(request, context).await
+    }
+
+    async fn list_prompts(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> std::result::Result<ListPromptsResult, ErrorData> {
+        let shelf = self.new_shelf().await?;
+        Ok(ListPromptsResult::with_all_items(shelf.prompts()))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> std::result::Result<GetPromptResponse, ErrorData> {
+        self.prompt(request, context).await
+    }
+
+    async fn list_resources(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> std::result::Result<ListResourcesResult, ErrorData> {
+        let shelf = self.new_shelf().await?;
+        Ok(ListResourcesResult::with_all_items(shelf.resources()))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> std::result::Result<ListResourceTemplatesResult, ErrorData> {
+        let shelf = self.new_shelf().await?;
+        Ok(ListResourceTemplatesResult::with_all_items(
+            shelf.templates(),
+        ))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> std::result::Result<ReadResourceResponse, ErrorData> {
+        self.read(request, context).await
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> std::result::Result<CompleteResult, ErrorData> {
+        self.completion(request, context).await
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> std::result::Result<(), ErrorData> {
+        self.subscribe_to(&request.uri).await
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> std::result::Result<(), ErrorData> {
+        self.unsubscribe_from(&request.uri);
+        Ok(())
     }
 
     fn get_tool(&self, name: &str) -> Option<rmcp::model::Tool> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::lifecycle::{Day, Lifecycle, Stage};
-use super::{Effects, Registry, Tool, Validators};
+use super::{Effects, Offers, Registry, Tool, Validators};
 use crate::error::{Code, Error, Result};
 use crate::exec::Entry;
 use crate::ids::{Digest, PluginName, ToolId};
@@ -33,6 +33,8 @@ pub struct Installed {
     pub lifecycle: Lifecycle,
     /// Its tools, in the order its author gave them.
     pub tools: Vec<Descriptor>,
+    /// What it has besides.
+    pub offers: Offers,
 }
 
 /// The snapshot of one tool, as the component described it when it was installed.
@@ -41,6 +43,9 @@ pub struct Installed {
 pub struct Descriptor {
     /// Its name within the plugin.
     pub name: String,
+    /// What people are shown in place of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// What it does.
     pub description: String,
     /// A JSON Schema of its arguments.
@@ -83,6 +88,7 @@ impl Descriptor {
     pub fn of(tool: &Tool) -> Self {
         Self {
             name: tool.id.tool().to_owned(),
+            title: tool.title.clone(),
             description: tool.description.clone(),
             input_schema: tool.input_schema.clone(),
             output_schema: tool.output_schema.clone(),
@@ -117,6 +123,7 @@ impl Descriptor {
             .unwrap_or(Risk::High);
         Ok(Tool {
             id,
+            title: self.title,
             description: self.description,
             input_schema: self.input_schema,
             output_schema: self.output_schema,
@@ -129,6 +136,20 @@ impl Descriptor {
             effects: self.effects,
             validators: Validators::default(),
         })
+    }
+}
+
+impl Installed {
+    /// Its tools and all else that is called, without reading the plugin.
+    ///
+    /// # Errors
+    /// E3109 where what is kept of it is damaged.
+    pub fn callables(&self) -> Result<Vec<Tool>> {
+        let tools = self.tools.iter().map(|tool| tool.to_tool(&self.name));
+        let mut tools = tools.collect::<Result<Vec<_>>>()?;
+        let parts = self.offers.parts(self.name.as_str(), tools.iter());
+        tools.extend(parts.map_err(|error| damaged(self.name.as_str()).caused_by(error))?);
+        Ok(tools)
     }
 }
 
@@ -172,6 +193,7 @@ fn installed(row: PluginRow) -> Result<Installed> {
                 .map_err(|error| fault(Box::new(error)))?,
             note: row.note.clone(),
         },
+        offers: serde_json::from_str(&row.offers).map_err(|error| fault(Box::new(error)))?,
         description: row.description,
         tools: Vec::new(),
     })
@@ -186,6 +208,8 @@ fn row_of(plugin: &Installed) -> PluginRow {
         size: i64::try_from(plugin.size).unwrap_or(i64::MAX),
         description: plugin.description.clone(),
         tags: serde_json::to_string(&plugin.tags).unwrap_or_default(),
+        // What has texts, numbers and lists can be written.
+        offers: serde_json::to_string(&plugin.offers).unwrap_or_default(),
         stage: life.stage.word().to_owned(),
         deprecated_on: life.deprecated_on.map(|day| day.to_string()),
         sunset_on: life.sunset_on.map(|day| day.to_string()),

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde_json::{Value, json};
 
-use super::{Effects, KnownRequests, Origin, Source, Tool, Validators};
+use super::{Effects, KnownRequests, Offers, Origin, Source, Tool, Validators};
 use crate::error::{Code, Error, Result};
 use crate::exec::{Artifact, Entry};
 use crate::ids::{InvalidId, ToolId};
@@ -107,6 +107,7 @@ pub fn sandbox() -> Result<Arc<Source>> {
 fn build() -> Result<Arc<Source>, InvalidId> {
     let tool = Tool {
         id: ToolId::new(SANDBOX, RUN)?,
+        title: None,
         description: DESCRIPTION.to_owned(),
         input_schema: input_schema(),
         output_schema: Some(output_schema()),
@@ -130,6 +131,8 @@ fn build() -> Result<Arc<Source>, InvalidId> {
         tags: BTreeSet::new(),
         notice: None,
         tools: vec![Arc::new(tool)],
+        offers: Offers::default(),
+        parts: Vec::new(),
         requested: KnownRequests::default(),
     }))
 }

@@ -100,6 +100,14 @@ impl Validator {
         )
     }
 
+    /// Checks an answer to what a tool asked.
+    ///
+    /// # Errors
+    /// [`Code::E3216`], otherwise like [`Self::validate`].
+    pub fn validate_answer(&self, answer: &Json) -> Result<()> {
+        self.check(Code::E3216, "the answer does not fit", answer)
+    }
+
     /// Checks the structured result of a call.
     ///
     /// # Errors

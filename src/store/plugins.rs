@@ -21,6 +21,8 @@ pub struct PluginRow {
     pub description: String,
     /// Its tags, as a JSON array.
     pub tags: String,
+    /// What it has besides tools, as JSON.
+    pub offers: String,
     /// The word for its stage of life.
     pub stage: String,
     /// The day it was deprecated, as `2026-11-21`.
@@ -69,6 +71,7 @@ fn plugin(row: &SqliteRow) -> sqlx::Result<PluginRow> {
         size: row.try_get("size")?,
         description: row.try_get("description")?,
         tags: row.try_get("tags")?,
+        offers: row.try_get("offers")?,
         stage: row.try_get("stage")?,
         deprecated_on: row.try_get("deprecated_on")?,
         sunset_on: row.try_get("sunset_on")?,
@@ -168,8 +171,8 @@ impl Store {
         locked: &[LockRow],
     ) -> sqlx::Result<()> {
         sqlx::query(
-            "INSERT INTO plugin (name, version, digest, size, description, tags, stage, installed_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO plugin (name, version, digest, size, description, tags, offers, stage, installed_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )
         .bind(&row.name)
         .bind(&row.version)
@@ -177,6 +180,7 @@ impl Store {
         .bind(row.size)
         .bind(&row.description)
         .bind(&row.tags)
+        .bind(&row.offers)
         .bind(&row.stage)
         .bind(row.installed_at)
         .execute(&mut **change)

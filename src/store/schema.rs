@@ -5,7 +5,8 @@ use super::fault::fault;
 use crate::error::{Code, Error, Result};
 
 /// Each step leads from the version of its position to the next. A step that was released is never changed.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
 CREATE TABLE plugin (
     name TEXT NOT NULL,
     version TEXT NOT NULL,
@@ -91,7 +92,11 @@ CREATE TABLE audit_head (
     hash TEXT NOT NULL,
     at INTEGER NOT NULL
 ) STRICT;
-"];
+",
+    "
+ALTER TABLE plugin ADD COLUMN offers TEXT NOT NULL DEFAULT '{}';
+",
+];
 
 /// Brings the database to the newest version.
 ///

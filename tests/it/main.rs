@@ -24,6 +24,8 @@ mod support {
 }
 
 #[cfg(test)]
+mod asking;
+#[cfg(test)]
 mod call;
 #[cfg(test)]
 mod containers;
@@ -51,6 +53,8 @@ mod limits;
 mod mcp;
 #[cfg(test)]
 mod network;
+#[cfg(test)]
+mod offers;
 #[cfg(test)]
 mod plugins;
 #[cfg(test)]

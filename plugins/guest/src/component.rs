@@ -23,6 +23,7 @@ pub fn list_tools(tools: &[Tool]) -> Vec<types::ToolInfo> {
         .iter()
         .map(|tool| types::ToolInfo {
             name: tool.name.to_owned(),
+            title: None,
             description: tool.description.to_owned(),
             input_schema: tool.input_schema.to_owned(),
             output_schema: Some(tool.output_schema.to_owned()),

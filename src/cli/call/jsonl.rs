@@ -275,6 +275,7 @@ fn request(app: &App, common: &Common, line: Line, cancel: CancellationToken) ->
         call: CallId::generate(),
         tool: app.tool_ref(&line.tool, line.name.as_deref())?,
         arguments: Arc::new(Value::Object(line.args)),
+        resumed: None,
         caller: Arc::new(Caller {
             agent: common.agent.clone(),
             session: line.session.or_else(|| common.session.clone()),

@@ -46,7 +46,14 @@ fn denials(printer: &Printer, report: &Report) {
 
 /// The result as text: what the tool wrote for people, or else its structured result.
 fn text(output: &Output) -> String {
-    let blocks: Vec<String> = output.content.iter().map(block).collect();
+    let blocks: Vec<String> = if output.prompt.is_some() {
+        let messages = output.messages();
+        messages
+            .map(|(role, content)| format!("{}: {}", role.word(), block(content)))
+            .collect()
+    } else {
+        output.content.iter().map(block).collect()
+    };
     if !blocks.is_empty() {
         return blocks.join("\n");
     }

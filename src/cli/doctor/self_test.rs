@@ -22,7 +22,7 @@ use crate::manifest::{LimitRequest, Limits, Risk, Variables};
 use crate::permission::{Grants, Scope, Sensitive};
 use crate::policy::Policies;
 use crate::policy::question::SessionState;
-use crate::registry::{Effects, KnownRequests, Origin, Source, Tool, Validators};
+use crate::registry::{Effects, KnownRequests, Offers, Origin, Source, Tool, Validators};
 use crate::schema::{input_schema, read_component};
 
 /// The component whose text is in the tests below: `answer` gives 42, `spin` never ends.
@@ -58,6 +58,7 @@ impl Guest {
                 })?;
                 Ok(Arc::new(Tool {
                     id,
+                    title: None,
                     description: function.description(),
                     input_schema: input_schema(&function),
                     output_schema: None,
@@ -81,6 +82,8 @@ impl Guest {
             imports: Vec::new(),
             notice: None,
             tools,
+            offers: Offers::default(),
+            parts: Vec::new(),
             requested: KnownRequests::default(),
         })))
     }
@@ -197,6 +200,7 @@ fn request(tool: &str, timeout: Option<Duration>) -> Request {
             tool: Some(tool.to_owned()),
         },
         arguments: Arc::new(json!({})),
+        resumed: None,
         caller: Arc::new(Caller::of_process()),
         grants: Arc::new(Grants::default()),
         limits: LimitRequest {

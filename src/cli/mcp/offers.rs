@@ -10,7 +10,7 @@ use crate::config::{ProfileConfig, SEARCH_ABOVE};
 use crate::error::{Code, Error, Result};
 use crate::exec::{EventLimits, LogLevel};
 use crate::manifest::LimitRequest;
-use crate::mcp::server::{Offer, Selection};
+use crate::mcp::server::{Naming, Offer, Selection};
 use crate::permission::{Grants, ToolInvokeScope};
 
 /// What was typed, which holds for every client.
@@ -20,6 +20,8 @@ pub(super) struct Typed {
     pub(super) tools: Vec<ToolInvokeScope>,
     pub(super) allow: Vec<String>,
     pub(super) limits: LimitRequest,
+    /// Tools are called by their own names alone.
+    pub(super) no_prefix: bool,
     /// The profile of clients that have none of their own.
     pub(super) profile: Option<String>,
 }
@@ -85,6 +87,11 @@ fn offer(app: &App, typed: &Typed, grants: &Grants, profile: &ProfileConfig) -> 
             // What was typed and what a profile has both hold.
             ids: typed.tools.clone(),
             of_profile: profile.tools.clone(),
+            naming: if typed.no_prefix {
+                Naming::Bare
+            } else {
+                Naming::WithSource
+            },
         },
         grants: Arc::new(grants.and(&of_profile)),
         limits: typed.limits.clone(),

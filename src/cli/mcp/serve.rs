@@ -47,6 +47,9 @@ pub struct Args {
     /// The session the calls belong to: what their tools returned counts in later calls of it.
     #[arg(long, value_name = "ID", env = "TOOLHATCH_SESSION")]
     session: Option<String>,
+    /// Call tools by their own names, without that of their plugin or server in front.
+    #[arg(long)]
+    no_prefix: bool,
     /// Serve this profile of the configuration to clients that have none of their own.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
@@ -80,6 +83,7 @@ impl Args {
                 ..LimitRequest::default()
             },
             profile: self.profile,
+            no_prefix: self.no_prefix,
         };
         let offers = Offers::read(app, &typed)?;
         let caller = Caller {

@@ -16,7 +16,9 @@ use crate::cli::text::cut;
 use crate::dist::Package;
 use crate::error::{Code, Result};
 use crate::host::DescribedTool;
+use crate::ids::is_tool_name;
 use crate::manifest::{Manifest, ToolSpec};
+use crate::registry::Offers;
 use crate::schema::{self, Interface};
 
 /// What every component for our world exports.
@@ -68,14 +70,20 @@ pub(super) async fn examine(app: &App, package: &Package) -> Result<Findings> {
         .as_ref()
         .map_or(&[][..], |manifest| &manifest.tools);
     let seen = match (&described, &interface) {
-        (Some(described), _) => of_plugin(described, specs, &mut findings),
+        (Some(described), _) => {
+            if let Err(error) = described.offers.check() {
+                findings.failed("offers", &error);
+            }
+            of_plugin(&described.tools, specs, &mut findings)
+        }
         (None, Some(interface)) if !is_plugin => of_functions(interface, specs, &mut findings),
         _ => specs.iter().map(of_spec).collect(),
     };
     if let (Some(manifest), Some(interface)) = (&package.manifest, &interface) {
         world(manifest, interface, &mut findings);
     }
-    tools::check(&seen, interface.is_some(), &mut findings);
+    let has_more = described.is_some_and(|described| described.offers != Offers::default());
+    tools::check(&seen, interface.is_some() && !has_more, &mut findings);
     permissions(app, package, interface.as_ref(), &mut findings);
     manifest(package.manifest.as_ref(), &mut findings);
     Ok(findings)
@@ -149,6 +157,13 @@ fn of_plugin(
                 "Give each tool a name of its own.",
             );
             continue;
+        }
+        if !is_tool_name(&tool.name) {
+            findings.error(
+                "tool-name",
+                format!("a tool cannot be named {:?}", cut(&tool.name, LONGEST_NAME)),
+                "Use 1 to 128 letters, digits, `_`, `-` and `.`.",
+            );
         }
         let spec = specs.iter().find(|spec| spec.name == tool.name);
         let own_input = parsed(tool, "input", Some(&tool.input_schema), findings);

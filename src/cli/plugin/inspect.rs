@@ -14,7 +14,7 @@ use crate::dist::Package;
 use crate::error::Result;
 use crate::exec::Entry;
 use crate::manifest::{ByteSize, HumanDuration, LimitRequest, Limits, Manifest};
-use crate::registry::{Source, Tool};
+use crate::registry::{Offers, Source, Tool};
 use crate::schema::{Interface, read_component};
 
 /// Show what a plugin is: its tools, what its component imports and exports, what it asks for and whether it could use it.
@@ -148,6 +148,11 @@ impl Shown<'_> {
             })
             .collect();
         text.push_str(&section("Tools", &lines));
+        if let Some(source) = self.source {
+            for (title, lines) in besides(&source.offers) {
+                text.push_str(&section(title, &lines));
+            }
+        }
         text.push_str(&section("Imports", &self.interface.imports));
         text.push_str(&section("Exports", &self.interface.exports));
         text.push_str(&self.asks.text());
@@ -242,6 +247,7 @@ impl Shown<'_> {
             "digest": self.package.artifact.digest.to_string(),
             "size": self.package.artifact.bytes.len(),
             "tools": tools,
+            "offers": self.source.map(|source| &source.offers),
             "imports": self.interface.imports,
             "exports": self.interface.exports,
             "requests": requests,
@@ -252,16 +258,40 @@ impl Shown<'_> {
     }
 }
 
+/// What a plugin has besides tools, by kind; nothing of a kind that it does not have.
+fn besides(offers: &Offers) -> Vec<(&'static str, Vec<String>)> {
+    let prompts = offers.prompts.iter().flat_map(|prompt| {
+        let description = prompt.description.as_deref().unwrap_or_default();
+        let schema = prompt.input_schema();
+        [
+            signature(&prompt.name, &schema, None),
+            format!("    {}", first_line(description)),
+        ]
+    });
+    let resources = offers
+        .resources
+        .iter()
+        .map(|it| format!("{}  {}", it.uri, it.name));
+    let templates = offers
+        .resource_templates
+        .iter()
+        .map(|it| format!("{}  {}", it.uri_template, it.name));
+    let mut sections: Vec<(&'static str, Vec<String>)> = vec![
+        ("Prompts", prompts.collect()),
+        ("Resources", resources.chain(templates).collect()),
+    ];
+    sections.retain(|(_, lines)| !lines.is_empty());
+    sections
+}
+
 /// A tool on one line: in the notation of WIT where it comes from there.
 fn one_line_of(tool: &Tool) -> String {
     match &tool.entry {
         Entry::Function(function) => function.signature(),
-        Entry::Plugin { .. } | Entry::Container(_) | Entry::Sandbox | Entry::Server { .. } => {
-            signature(
-                tool.id.tool(),
-                &tool.input_schema,
-                tool.output_schema.as_ref(),
-            )
-        }
+        _ => signature(
+            tool.id.tool(),
+            &tool.input_schema,
+            tool.output_schema.as_ref(),
+        ),
     }
 }

@@ -148,6 +148,7 @@ mod tests {
             tags: Vec::new(),
             lifecycle: Lifecycle::new(Stage::Active),
             tools: Vec::new(),
+            offers: crate::registry::Offers::default(),
         }];
         let check = |text: &str| {
             let (name, version) = parse(text).expect("valid");

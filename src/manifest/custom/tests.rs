@@ -141,14 +141,14 @@ fn what_belongs_to_plugins_is_refused_with_its_place() {
         let found = refused(text);
         assert!(found.contains(expected), "{found}");
     }
-    let without = "schema = 1\n[[tools]]\nname = 'x'\n[[tools]]\nname = 'X'";
+    let without = "schema = 1\n[[tools]]\nname = 'x'\n[[tools]]\nname = 'X Y'";
     let found = refused(without);
     assert!(
         found.contains("2:1: tools[0].container: missing: nothing else can run a tool"),
         "{found}"
     );
     assert!(
-        found.contains("tools[1].name: expected at most 64"),
+        found.contains("tools[1].name: expected 1 to 128"),
         "{found}"
     );
 }

@@ -1,26 +1,56 @@
-//! A client's call of a tool, through the pipeline.
+//! What a client calls, through the pipeline: a tool, and alike a prompt, a resource or a completion of a plugin.
 
 use std::sync::Arc;
+use std::sync::Mutex;
 
-use rmcp::model::{CallToolRequestParams, CallToolResponse, ProtocolVersion};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, InputRequiredResult, InputResponses, ProtocolVersion,
+};
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use serde_json::Value;
 
-use super::Server;
 use super::answer::{answer, failed, protocol_error, unknown_tool};
-use super::search;
+use super::ask::{Back, Later, Now, Open, Person, Useless, askable, missing};
 use super::told::{Wanted, level, telling};
+use super::{Server, search};
 use crate::error::Error;
-use crate::ids::CallId;
-use crate::invoke::{Caller, Request};
+use crate::exec::{Approver, Askable, LogLevel, Respondent};
+use crate::ids::{CallId, Digest};
+use crate::invoke::{Caller, Ledger as _, Report, Request, Resumed, ToolRef};
+use crate::schema::canonical;
 
 /// What stands before the name that a client gives itself: nobody else's agents are called so.
 const CLIENT: &str = "mcp/";
 /// The longest name of a client that is kept.
 const LONGEST_CLIENT: usize = 64;
 
+/// What is called.
+pub(super) struct Called {
+    /// The tool, or what is called like one.
+    pub(super) reference: ToolRef,
+    /// What the client knows it by.
+    pub(super) name: String,
+    /// Its arguments.
+    pub(super) arguments: Value,
+    /// What the client answers to questions of an earlier call.
+    pub(super) responses: Option<InputResponses>,
+    /// The handle that it was given for them.
+    pub(super) handle: Option<String>,
+}
+
+/// How a call ended, as far as the protocol goes.
+pub(super) enum CallEnd {
+    /// With a result, or an error of its own.
+    Report(Box<Report>),
+    /// With questions.
+    Asked(InputRequiredResult),
+    /// It cannot be shown to have been: nobody is told of it.
+    Unrecorded(Error),
+}
+
 impl Server {
+    /// A call of a tool.
     pub(super) async fn call(
         &self,
         request: CallToolRequestParams,
@@ -40,34 +70,85 @@ impl Server {
             },
             _ => request,
         };
-        let (app, offer) = (&house.app, &counter.offer);
-        let told = |error| protocol_error(&error);
-        let shelf = counter
-            .shelves
-            .get(app, &counter.viewer)
-            .await
-            .map_err(told)?;
+        let shelf = self.shelf().await?;
         let shelf = match shelf.find(&request.name) {
             Some(_) => shelf,
             // It may have come since.
-            None => counter.refill(app).await.map_err(told)?,
+            None => self.new_shelf().await?,
         };
         let Some(served) = shelf.find(&request.name) else {
             return Err(unknown_tool(&request.name, shelf.nearest(&request.name)));
         };
+        let called = Called {
+            reference: served.reference.clone(),
+            name: served.described.name.to_string(),
+            arguments: Value::Object(request.arguments.unwrap_or_default()),
+            responses: request.input_responses,
+            handle: request.request_state,
+        };
+        let report = match self.run(called, &context).await? {
+            CallEnd::Report(report) => report,
+            CallEnd::Asked(asked) => return Ok(asked.into()),
+            CallEnd::Unrecorded(error) => return Ok(failed(&error).into()),
+        };
+        let mut result = answer(&report);
+        let structured = result.structured_content.as_ref();
+        if is_old(&context) && structured.is_some_and(|it| !it.is_object()) {
+            // There it has to be an object; the text has the same.
+            result.structured_content = None;
+        }
+        Ok(result.into())
+    }
+
+    /// Runs a call to its end, or to its questions.
+    ///
+    /// # Errors
+    /// Where a client comes back with answers to what it was not asked.
+    pub(super) async fn run(
+        &self,
+        called: Called,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<CallEnd, ErrorData> {
+        let (house, offer) = (&self.house, &self.counter.offer);
+        let mut caller = self.caller(context);
+        let bound_to = binding(&caller, &called);
+        let resumed = match &called.handle {
+            None => None,
+            Some(handle) => match self.back(handle, bound_to, &called, &caller).await? {
+                Came::On(resumed) => resumed,
+                Came::Again(asked) => return Ok(CallEnd::Asked(asked)),
+                Came::Failed(error) => return Ok(CallEnd::Unrecorded(error)),
+            },
+        };
+        let person = person(context, &caller);
+        match &person {
+            Some(Person::Now(now)) => {
+                caller.respondent = Some(Arc::clone(now) as Arc<dyn Respondent>);
+                if now.askable.form && caller.approver.is_none() {
+                    caller.approver = Some(Arc::clone(now) as Arc<dyn Approver>);
+                }
+            }
+            Some(Person::Later(later)) => {
+                caller.respondent = Some(Arc::clone(later) as Arc<dyn Respondent>);
+                if later.askable.form && caller.approver.is_none() {
+                    caller.approver = Some(Arc::clone(later) as Arc<dyn Approver>);
+                }
+            }
+            None => {}
+        }
         let wanted = Wanted {
             progress: context.meta.get_progress_token(),
-            log: self.wanted_level(&context),
-            name: served.described.name.to_string(),
+            log: self.wanted_level(context),
+            name: called.name,
         };
         let (events, teller) = telling(offer.events, wanted, context.peer.clone());
-        let arguments = request.arguments.unwrap_or_default();
         let _running = house.running.enter();
         let invoked = house.pipeline.invoke(Request {
             call: CallId::generate(),
-            tool: served.reference.clone(),
-            arguments: Arc::new(Value::Object(arguments)),
-            caller: Arc::new(self.caller(&context)),
+            tool: called.reference,
+            arguments: Arc::new(called.arguments),
+            resumed,
+            caller: Arc::new(caller),
             grants: Arc::clone(&offer.grants),
             limits: offer.limits.clone(),
             idempotency: None,
@@ -76,7 +157,7 @@ impl Server {
             events: Arc::new(events),
         });
         tokio::pin!(invoked);
-        let report = tokio::select! {
+        let mut report = tokio::select! {
             report = &mut invoked => report,
             () = house.running.stopping() => {
                 context.ct.cancel();
@@ -86,20 +167,54 @@ impl Server {
         teller.finish().await;
         house.counters.called(report.error().map(Error::code));
         // Nobody is told of a call that cannot be shown to have been.
-        if let Err(error) = app.recorded().await {
-            return Ok(failed(&error).into());
+        if let Err(error) = house.app.recorded().await {
+            return Ok(CallEnd::Unrecorded(error));
         }
-        let mut result = answer(&report);
-        if is_old(&context)
-            && result
-                .structured_content
-                .as_ref()
-                .is_some_and(|it| !it.is_object())
+        if let Some(Person::Later(later)) = &person {
+            let open = match (report.needs_input.take(), later.take()) {
+                (Some(needed), _) => Some(Open::Questions(needed)),
+                (None, Some(subject)) if report.result.is_err() => Some(Open::Approval(subject)),
+                (None, _) => None,
+            };
+            if let Some(Open::Questions(needed)) = &open
+                && let Some(missing) = missing(needed, later.askable)
+            {
+                return Err(ErrorData::missing_required_client_capability(missing));
+            }
+            if let Some(open) = open {
+                return Ok(CallEnd::Asked(house.questions.ask(open, bound_to)));
+            }
+        }
+        Ok(CallEnd::Report(Box::new(report)))
+    }
+
+    /// Takes up what a client came back with.
+    async fn back(
+        &self,
+        handle: &str,
+        bound_to: Digest,
+        called: &Called,
+        caller: &Caller,
+    ) -> Result<Came, ErrorData> {
+        let house = &self.house;
+        match house
+            .questions
+            .back(handle, bound_to, called.responses.as_ref())
         {
-            // There it has to be an object; the text has the same.
-            result.structured_content = None;
+            Ok(Back::Answers(resumed)) => Ok(Came::On(Some(resumed))),
+            Ok(Back::Decided { id, yes }) => {
+                let by = person_name(caller);
+                match house.app.answer(&id, yes, &by).await {
+                    Ok(()) => Ok(Came::On(None)),
+                    Err(error) => Ok(Came::Failed(error)),
+                }
+            }
+            Err(Useless::Missing(open)) => Ok(Came::Again(house.questions.ask(open, bound_to))),
+            Err(Useless::Unknown) => Err(ErrorData::invalid_params(
+                "the `requestState` is none that was given for this request, or its time is over; make the request again without it",
+                None,
+            )),
         }
-        Ok(result.into())
     }
 
     /// Who makes the call. What a client says of itself is marked as such.
@@ -119,7 +234,7 @@ impl Server {
         caller
     }
 
-    fn wanted_level(&self, context: &RequestContext<RoleServer>) -> Option<crate::exec::LogLevel> {
+    fn wanted_level(&self, context: &RequestContext<RoleServer>) -> Option<LogLevel> {
         if is_old(context) {
             return Some(self.level());
         }
@@ -128,8 +243,58 @@ impl Server {
     }
 }
 
+/// What became of answers.
+enum Came {
+    /// The call goes on, with them where they are for the tool.
+    On(Option<Resumed>),
+    /// Some are missing.
+    Again(InputRequiredResult),
+    /// The answer came too late.
+    Failed(Error),
+}
+
+/// Who can be asked about this call, and how; nobody where a client that would have to be asked now cannot be.
+fn person(context: &RequestContext<RoleServer>, caller: &Caller) -> Option<Person> {
+    let askable = askable(context.client_capabilities().as_ref());
+    let name = person_name(caller);
+    if !is_old(context) {
+        return Some(Person::Later(Arc::new(Later {
+            askable,
+            name,
+            subject: Mutex::default(),
+        })));
+    }
+    (askable != Askable::default()).then(|| {
+        Person::Now(Arc::new(Now {
+            peer: context.peer.clone(),
+            askable,
+            name,
+        }))
+    })
+}
+
+fn person_name(caller: &Caller) -> String {
+    let agent = caller.agent.as_deref().unwrap_or("a client");
+    format!("{} (asked by {agent})", caller.principal)
+}
+
+/// What answers are bound to: who calls what, and with what.
+fn binding(caller: &Caller, called: &Called) -> Digest {
+    let parts = [
+        caller.principal.as_str(),
+        &called.reference.to_string(),
+        &canonical(&called.arguments),
+    ];
+    let lengths = parts.map(|part| (part.len() as u64).to_be_bytes());
+    let pieces = lengths
+        .iter()
+        .zip(&parts)
+        .flat_map(|(length, part)| [length.as_slice(), part.as_bytes()]);
+    Digest::of_pieces(pieces)
+}
+
 /// True for a client of the revisions with a handshake.
-fn is_old(context: &RequestContext<RoleServer>) -> bool {
+pub(super) fn is_old(context: &RequestContext<RoleServer>) -> bool {
     context
         .protocol_version()
         .is_none_or(|version| version.as_str() < ProtocolVersion::V_2026_07_28.as_str())

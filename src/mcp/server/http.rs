@@ -32,6 +32,8 @@ use crate::error::{Code, Error, Result};
 const CONNECTIONS: usize = 4096;
 /// How long a client may take to say who it is: the handshake of TLS, and the head of each request.
 const HEAD: Duration = Duration::from_secs(15);
+/// How long connections may take to end after the last call has.
+const LAST: Duration = Duration::from_secs(1);
 /// After an error of taking a connection, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -138,8 +140,13 @@ pub async fn serve_http(listening: Listening, door: Door, stopped: impl Future<O
     stop.cancel();
     tasks.close();
     door.drain(grace).await;
-    // Streams without an end, which clients listen on, are cut off.
-    drop(tokio::time::timeout(Duration::from_secs(1), tasks.wait()).await);
+    // What was answered last is still on its way.
+    let last = tokio::time::timeout(LAST, tasks.wait()).await;
+    door.end();
+    if last.is_err() {
+        // Streams without an end, which clients listen on, are cut off.
+        drop(tokio::time::timeout(LAST, tasks.wait()).await);
+    }
 }
 
 type Broken = Box<dyn std::error::Error + Send + Sync>;

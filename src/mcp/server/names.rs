@@ -15,13 +15,29 @@ const RESERVED: [&str; 2] = [super::search::SEARCH, super::search::CALL];
 /// How much of a digest tells names apart that would be the same.
 const TAIL: usize = 6;
 
+/// How tools are named.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Naming {
+    /// With their source in front, where they do not begin with it.
+    #[default]
+    WithSource,
+    /// By their own names alone, where no two are the same.
+    Bare,
+}
+
 /// A name for each tool, all of them different: `source_tool`, or the tool's own name where that begins with its source's.
 ///
 /// The answer is the same whatever the order of the tools. A name that would be too long, or that several tools would have,
 /// ends in a few digits of a digest of the id.
 #[must_use]
-pub fn names<'a>(tools: impl IntoIterator<Item = &'a ToolId>) -> BTreeMap<ToolId, String> {
-    let plain: BTreeMap<&ToolId, String> = tools.into_iter().map(|id| (id, plain(id))).collect();
+pub fn names<'a>(
+    tools: impl IntoIterator<Item = &'a ToolId>,
+    naming: Naming,
+) -> BTreeMap<ToolId, String> {
+    let plain: BTreeMap<&ToolId, String> = tools
+        .into_iter()
+        .map(|id| (id, plain(id, naming)))
+        .collect();
     let mut count: HashMap<String, usize> = HashMap::new();
     for name in plain.values() {
         *count.entry(folded(name)).or_default() += 1;
@@ -46,19 +62,23 @@ fn folded(name: &str) -> String {
     name.to_ascii_lowercase().replace('-', "_")
 }
 
-fn plain(id: &ToolId) -> String {
+fn plain(id: &ToolId, naming: Naming) -> String {
     let (source, tool) = (allowed(id.source()), allowed(id.tool()));
     let rest = folded(&tool);
     let begins_alike = rest
         .strip_prefix(&folded(&source))
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
-    let name = if begins_alike {
+    let name = if begins_alike || naming == Naming::Bare {
         tool
     } else {
         format!("{source}_{tool}")
     };
     // What could not be kept is not to be lost: two names that differ in it stay two.
-    if id.source().chars().chain(id.tool().chars()).all(is_kept) {
+    let source = match naming {
+        Naming::WithSource => id.source(),
+        Naming::Bare => "",
+    };
+    if source.chars().chain(id.tool().chars()).all(is_kept) {
         name
     } else {
         marked(id, &name)
@@ -105,7 +125,7 @@ mod tests {
             .iter()
             .map(|(source, tool)| ToolId::new(source, tool).expect("an id"))
             .collect();
-        let names = names(&ids);
+        let names = names(&ids, Naming::WithSource);
         ids.iter().map(|id| names[id].clone()).collect()
     }
 
@@ -156,7 +176,7 @@ mod tests {
                 .iter()
                 .map(|(source, tool)| ToolId::new(source, tool).expect("an id"))
                 .collect();
-            let names = names(&ids);
+            let names = names(&ids, Naming::WithSource);
             prop_assert_eq!(names.len(), ids.len());
             let mut seen: Vec<String> = names.values().map(|name| folded(name)).collect();
             for name in names.values() {
@@ -168,7 +188,7 @@ mod tests {
             prop_assert_eq!(seen.len(), ids.len());
             let mut backwards = ids.clone();
             backwards.reverse();
-            prop_assert_eq!(super::names(&backwards), names);
+            prop_assert_eq!(super::names(&backwards, Naming::WithSource), names);
         }
     }
 }

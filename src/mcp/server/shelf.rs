@@ -1,20 +1,22 @@
 //! The tools that are served, under the names that clients know them by.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rmcp::model::Tool as McpTool;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
 use super::describe::describe;
-use super::names::names;
+use super::names::{Naming, names};
 use crate::app::{App, OfferedTool};
 use crate::error::{Error, Result};
 use crate::ids::{Digest, ToolId};
 use crate::invoke::{Caller, ToolRef};
 use crate::permission::ToolInvokeScope;
-use crate::registry::{Document, ToolSearch};
+use crate::registry::{Document, Offers, ToolSearch};
 
 /// How many tools a search looks at.
 const MOST_FOUND: usize = 200;
@@ -28,6 +30,8 @@ pub struct Selection {
     pub ids: Vec<ToolInvokeScope>,
     /// The same, of the profile.
     pub of_profile: Vec<ToolInvokeScope>,
+    /// What they are called.
+    pub naming: Naming,
 }
 
 impl Selection {
@@ -48,6 +52,27 @@ pub(super) struct Served {
     offered: OfferedTool,
 }
 
+/// What a source has besides tools.
+pub(super) struct Page {
+    of: String,
+    pub(super) offers: Offers,
+    /// How a call names its tools; the tool itself is left out.
+    base: ToolRef,
+}
+
+impl Page {
+    /// How a call names this of it.
+    pub(super) fn reference(&self, tool: &str) -> ToolRef {
+        let mut reference = self.base.clone();
+        match &mut reference {
+            ToolRef::Installed { tool: slot, .. } | ToolRef::File { tool: slot, .. } => {
+                *slot = Some(tool.to_owned());
+            }
+        }
+        reference
+    }
+}
+
 /// The tools of one moment, in the order of their ids.
 #[derive(Default)]
 pub(super) struct Shelf {
@@ -56,6 +81,10 @@ pub(super) struct Shelf {
     by_id: HashMap<ToolId, usize>,
     /// Differs where what clients are told does.
     digest: Option<Digest>,
+    /// What there is besides tools, a page for each source that has any.
+    pages: Vec<Page>,
+    /// The prompts, by the names that clients know them by: the page, and its own name.
+    prompts: BTreeMap<String, (usize, String)>,
     /// Why tools are missing, for people.
     pub(super) left_out: Vec<String>,
     /// What finds them by words, made when it is first needed.
@@ -82,7 +111,10 @@ impl Shelf {
             .filter(|offered| selection.has(&offered.tool.id))
             .collect();
         tools.sort_by(|one, other| one.tool.id.cmp(&other.tool.id));
-        let names = names(tools.iter().map(|offered| &offered.tool.id));
+        let names = names(
+            tools.iter().map(|offered| &offered.tool.id),
+            selection.naming,
+        );
         let mut shelf = Self {
             left_out,
             ..Self::default()
@@ -104,8 +136,86 @@ impl Shelf {
                 offered,
             });
         }
+        shelf.turn_pages(selection.naming)?;
+        for page in &shelf.pages {
+            told.push_str(&serde_json::to_string(&page.offers).unwrap_or_default());
+        }
         shelf.digest = Some(Digest::of(told.as_bytes()));
         Ok(shelf)
+    }
+
+    /// Takes up what the sources of the tools have besides.
+    fn turn_pages(&mut self, naming: Naming) -> Result<()> {
+        let mut ids = Vec::new();
+        for served in &self.served {
+            let place = &served.offered.place;
+            if place.offers == Offers::default()
+                || self.pages.iter().any(|page| page.of == place.name())
+            {
+                continue;
+            }
+            for prompt in &place.offers.prompts {
+                if let Ok(id) = ToolId::new(place.name(), &prompt.name) {
+                    ids.push((id, self.pages.len(), prompt.name.clone()));
+                }
+            }
+            self.pages.push(Page {
+                of: place.name().to_owned(),
+                offers: place.offers.clone(),
+                base: place.reference("")?,
+            });
+        }
+        let names = names(ids.iter().map(|(id, _, _)| id), naming);
+        for (id, page, own) in ids {
+            if let Some(name) = names.get(&id) {
+                self.prompts.insert(name.clone(), (page, own));
+            }
+        }
+        Ok(())
+    }
+
+    /// The page that has this prompt, and the name it has there.
+    pub(super) fn prompt(&self, name: &str) -> Option<(&Page, &str)> {
+        let (page, own) = self.prompts.get(name)?;
+        Some((self.pages.get(*page)?, own))
+    }
+
+    /// The page that this resource is read from: the first that has it.
+    pub(super) fn page_of(&self, uri: &str) -> Option<&Page> {
+        self.pages.iter().find(|page| page.offers.reads(uri))
+    }
+
+    /// The page that has this pattern of resources.
+    pub(super) fn page_of_template(&self, template: &str) -> Option<&Page> {
+        self.pages.iter().find(|page| {
+            let templates = &page.offers.resource_templates;
+            templates.iter().any(|other| other.uri_template == template)
+        })
+    }
+
+    /// All prompts, under the names that clients know them by.
+    pub(super) fn prompts<T: DeserializeOwned>(&self) -> Vec<T> {
+        let told = self.prompts.iter().filter_map(|(name, (page, own))| {
+            let prompt = self.pages.get(*page)?.offers.prompt(own)?;
+            let mut json = serde_json::to_value(prompt).ok()?;
+            json.as_object_mut()?
+                .insert("name".to_owned(), name.as_str().into());
+            serde_json::from_value(json).ok()
+        });
+        told.collect()
+    }
+
+    /// All resources whose URIs are known.
+    pub(super) fn resources<T: DeserializeOwned>(&self) -> Vec<T> {
+        let resources = self.pages.iter().flat_map(|page| &page.offers.resources);
+        resources.filter_map(typed).collect()
+    }
+
+    /// All patterns of resources.
+    pub(super) fn templates<T: DeserializeOwned>(&self) -> Vec<T> {
+        let pages = self.pages.iter();
+        let templates = pages.flat_map(|page| &page.offers.resource_templates);
+        templates.filter_map(typed).collect()
     }
 
     /// All tools.
@@ -166,6 +276,11 @@ impl Shelf {
     pub(super) fn tells_the_same(&self, other: &Self) -> bool {
         self.digest == other.digest
     }
+}
+
+/// What a plugin has is in the form of the protocol already.
+fn typed<T: DeserializeOwned>(info: &impl Serialize) -> Option<T> {
+    serde_json::from_value(serde_json::to_value(info).ok()?).ok()
 }
 
 impl Shelves {

@@ -18,8 +18,10 @@ pub struct Described<'a> {
 pub enum Returned<'a> {
     /// A structured result, if any, and text.
     Complete(Option<&'a [u8]>, &'a [u8]),
-    /// A question.
+    /// A question with its schema.
     NeedsInput(&'a str, &'a str),
+    /// An address to open, with what it is for.
+    NeedsVisit(&'a str, &'a str),
     /// The error of this number, in the order of `tool-error`, with a message.
     Error(u32, &'a str),
     /// A result of a kind that there is not.
@@ -48,6 +50,8 @@ impl Memory {
         let mut records = Vec::new();
         for tool in tools {
             records.extend(self.text(tool.name.as_bytes()));
+            // No title.
+            records.extend([0, 0, 0]);
             records.extend(self.text(b"A tool."));
             records.extend(self.text(tool.input_schema.as_bytes()));
             match tool.output_schema {
@@ -76,9 +80,12 @@ impl Memory {
                 let blocks = u32::from(!text.is_empty());
                 self.words(&[0, 0, 0, is_some, at, length, content, blocks])
             }
-            Returned::NeedsInput(message, schema) => {
-                let mut request = self.text(message.as_bytes()).to_vec();
-                request.extend(self.text(schema.as_bytes()));
+            Returned::NeedsInput(message, other) | Returned::NeedsVisit(message, other) => {
+                // No name, and a form or an address.
+                let kind = u32::from(matches!(returned, Returned::NeedsVisit(..)));
+                let mut request = vec![0, 0, 0, kind];
+                request.extend(self.text(message.as_bytes()));
+                request.extend(self.text(other.as_bytes()));
                 let requests = self.words(&request);
                 self.words(&[0, 0, 1, requests, 1, 0, 0, 0])
             }
@@ -128,7 +135,7 @@ pub fn plugin(
             {on_list}
             (i32.const {tools}))
           (func (export "toolhatch:plugin/tools@0.1.0#call-tool")
-            (param i32 i32 i32 i32 i32 i32 i32 i64 i32 i32 i32 i32 i32) (result i32)
+            (param i32 i32 i32 i32 i32 i32 i32 i64 i32 i32 i32 i32 i32 i32) (result i32)
             {on_call}
             (i32.const {returned})))
         "#

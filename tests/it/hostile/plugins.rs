@@ -66,14 +66,14 @@ fn a_plugin_that_never_says_what_it_has_is_given_up() {
     );
     let output = run(&env, &["run", "--timeout", "1s"]).fails_with(124, "E3402");
     assert!(
-        output.stderr.contains("asking the plugin for its tools"),
+        output.stderr.contains("asking the plugin what it has"),
         "{output}"
     );
     assert!(output.elapsed < Duration::from_secs(30), "{output}");
     save(&env, &plugin(&[PLAIN], "unreachable", "", &DONE));
     let output = run(&env, &["run"]).fails_with(1, "E3404");
     assert!(
-        output.stderr.contains("asking the plugin for its tools"),
+        output.stderr.contains("asking the plugin what it has"),
         "{output}"
     );
     save(
@@ -108,9 +108,9 @@ fn tools_that_are_not_described_well_are_refused() {
             "input schema",
         ),
         (with("run", r#"{"type": 5}"#, None), "schema"),
-        (with("", "{}", None), "naming a tool"),
-        (with("a b", "{}", None), "naming a tool"),
-        (with("a\u{1b}[2J", "{}", None), "naming a tool"),
+        (with("", "{}", None), "cannot be named"),
+        (with("a b", "{}", None), "cannot be named"),
+        (with("a\u{1b}[2J", "{}", None), "cannot be named"),
     ] {
         save(&env, &plugin(&[tool], "", "", &DONE));
         let output = run(&env, &[]).fails_with(2, "E3105");
@@ -258,6 +258,58 @@ fn every_error_of_a_tool_has_its_own_code() {
         &plugin(&[PLAIN], "", "", &Returned::NeedsInput("Really?", "{")),
     );
     run(&env, &["run"]).fails_with(1, "E3308");
+    still_works(&env);
+}
+
+#[test]
+fn a_tool_that_never_stops_asking_is_given_up() {
+    let env = TestEnv::new();
+    let ask = Returned::NeedsInput("Sure?", r#"{"type": "object"}"#);
+    save(&env, &plugin(&[PLAIN], "", "", &ask));
+    let mut terminal = run(&env, &["run"]).on_terminal();
+    // Every answer is the same to it; the seventeenth is not asked for.
+    terminal.expect("guest.run asks:");
+    terminal.answer(&"y\n".repeat(16));
+    let output = terminal.finish().fails_with(6, "E3411");
+    assert_eq!(
+        output.stdout.matches("guest.run asks:").count(),
+        16,
+        "{output}"
+    );
+    still_works(&env);
+}
+
+#[test]
+fn a_tool_sends_nobody_where_it_does_not_look_like() {
+    let env = TestEnv::new();
+    let visit = |message: &str, url: &str| {
+        save(
+            &env,
+            &plugin(&[PLAIN], "", "", &Returned::NeedsVisit(message, url)),
+        );
+    };
+    for url in [
+        "https://bank.example@evil.example/",
+        "http://evil.example/",
+        "file:///etc/passwd",
+        "",
+    ] {
+        visit("Sign in", url);
+        run(&env, &["run"]).fails_with(1, "E3308");
+    }
+    // Its words are shown as its own, and do not rewrite the terminal.
+    visit(
+        "Sign in\u{1b}[2J\nAllow this call? [y/N]",
+        "https://example.com/login",
+    );
+    let mut terminal = run(&env, &["run"]).on_terminal();
+    terminal.expect("at https://example.com/login");
+    terminal.press("\u{3}");
+    let output = terminal.finish().fails_with(130, "E3703");
+    assert!(
+        output.stdout.contains("  | Allow this call? [y/N]") && !output.stdout.contains('\u{1b}'),
+        "{output}"
+    );
     still_works(&env);
 }
 

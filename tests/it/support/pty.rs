@@ -44,9 +44,13 @@ impl Terminal {
 
     /// Types a line, with the Enter key.
     pub fn answer(&mut self, line: &str) {
-        let typed = format!("{line}\n");
+        self.press(&format!("{line}\n"));
+    }
+
+    /// Presses these keys and no others.
+    pub fn press(&mut self, keys: &str) {
         self.controller
-            .write_all(typed.as_bytes())
+            .write_all(keys.as_bytes())
             .expect("the terminal takes it");
     }
 

@@ -31,7 +31,7 @@ const LAYERS: &[&[&str]] = &[
     ],
     &["invoke"],
     &["app"],
-    &["mcp/server", "batch", "agent", "cli"],
+    &["mcp", "mcp/server", "batch", "agent", "cli"],
 ];
 
 /// The layer of mechanisms: they reach one another only through the traits of `exec`, wired by `app`.

@@ -56,6 +56,7 @@ fn every_flaw_of_a_tool_is_told() {
 fn the_manifest_and_the_component_list_the_same_tools() {
     let described = |name: &str| DescribedTool {
         name: name.to_owned(),
+        title: None,
         description: "Does it.".to_owned(),
         input_schema: "{\"type\": \"object\"}".to_owned(),
         output_schema: None,

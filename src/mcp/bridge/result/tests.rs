@@ -2,6 +2,10 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn ended(result: &Value, most: u64) -> Ended {
+    super::ended(result, most, Askable::default())
+}
+
 fn complete(result: &Value) -> Output {
     match ended(result, 1 << 20) {
         Ended::Complete(output) => output,
@@ -124,22 +128,44 @@ fn what_is_no_result_is_an_error() {
 }
 
 #[test]
-fn questions_for_a_person_are_taken_and_others_refused() {
+fn questions_that_can_be_asked_are_and_others_refused() {
     let ask = |method: &str| {
         json!({"resultType": "input_required", "requestState": "s", "inputRequests": {
             "q": {"method": method, "params": {"message": "Sure?", "requestedSchema": {"type": "object"}}},
         }})
     };
-    let Ended::NeedsInput { requests, state } = ended(&ask("elicitation/create"), 1000) else {
+    let Ended::NeedsInput(needed) =
+        super::ended(&ask("elicitation/create"), 1000, Askable::default())
+    else {
         panic!("no question");
     };
-    assert_eq!(requests.len(), 1);
-    let state: Value = serde_json::from_slice(&state.expect("state")).expect("JSON");
-    assert_eq!(state, json!({"keys": ["q"], "state": "s"}));
-    let Ended::Failed(error) = ended(&ask("sampling/createMessage"), 1000) else {
+    assert_eq!(needed.requests.len(), 1);
+    let input = Input {
+        answers: vec![InputAnswer::Accepted(json!({"sure": true}))],
+        state: needed.state,
+        ..Input::default()
+    };
+    let (answers, state) = answers(&input).expect("it asked");
+    assert_eq!(state.as_deref(), Some("s"));
+    assert_eq!(
+        answers["q"],
+        json!({"action": "accept", "content": {"sure": true}})
+    );
+    assert!(super::answers(&Input::default()).is_none());
+
+    let sampling = ask("sampling/createMessage");
+    let Ended::Failed(error) = ended(&sampling, 1000) else {
         panic!("not refused");
     };
     assert!(error.message.contains("sampling/createMessage"));
+    let askable = Askable {
+        sampling: true,
+        ..Askable::default()
+    };
+    assert!(matches!(
+        super::ended(&sampling, 1000, askable),
+        Ended::NeedsInput(_)
+    ));
 }
 
 #[test]

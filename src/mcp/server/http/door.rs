@@ -96,9 +96,13 @@ impl Door {
         self.is_closed.store(true, Ordering::Relaxed);
     }
 
-    /// Ends calls, and then everything.
+    /// Lets calls that run end, for as long as `grace`.
     pub(super) async fn drain(&self, grace: Duration) {
         self.house.drain(grace).await;
+    }
+
+    /// Ends all sessions, with what clients listen on.
+    pub(super) fn end(&self) {
         self.stop.cancel();
     }
 
@@ -190,6 +194,7 @@ impl Door {
                 agent: None,
                 session: None,
                 approver: None,
+                respondent: None,
             },
         };
         let server = (self.serving)(client.profile.as_deref(), caller)?;

@@ -57,6 +57,7 @@ pub(super) fn corpus() -> Vec<Document> {
 pub(super) fn tool(id: &str, description: &str) -> Tool {
     Tool {
         id: id.parse().expect("an id"),
+        title: None,
         description: description.into(),
         input_schema: json!({}),
         output_schema: None,

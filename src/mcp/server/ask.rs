@@ -1,0 +1,436 @@
+//! Asking in the middle of a call: the person behind a client, and the client itself.
+//!
+//! Up to 2025-11-25 a client is asked while the call waits. From 2026-07-28 on the call ends with the questions, and the client
+//! makes it again with the answers. What it has to hand back for that is a random handle: what a tool wants to remember stays
+//! here, and nobody can change it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rmcp::RoleServer;
+use rmcp::model::{
+    ClientCapabilities, ClientResult, InputRequest as McpRequest, InputRequiredResult,
+    InputResponses, ServerRequest,
+};
+use rmcp::service::{Peer, PeerRequestOptions};
+use serde_json::{Value, json};
+
+use crate::exec::{
+    Approver, Ask, Askable, BoxFuture, InputAnswer, InputNeeded, InputRequest, Inquiry, Respondent,
+    Subject,
+};
+use crate::ids::{CallId, Digest};
+use crate::invoke::Resumed;
+
+/// How long questions wait for answers.
+const HOLD: Duration = Duration::from_secs(60 * 60);
+/// How many questions wait at once; the oldest are forgotten.
+const MOST: usize = 1000;
+/// How long a person may take where the call waits.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// The name of the one question of an approval, and of its one field.
+const APPROVAL: &str = "approval";
+
+/// What a client can be asked.
+pub(super) fn askable(client: Option<&ClientCapabilities>) -> Askable {
+    let Some(client) = client else {
+        return Askable::default();
+    };
+    let elicitation = client.elicitation.as_ref();
+    Askable {
+        // A client that says nothing more is one from before there were addresses.
+        form: elicitation.is_some_and(|it| it.form.is_some() || it.url.is_none()),
+        url: elicitation.is_some_and(|it| it.url.is_some()),
+        sampling: client.sampling.is_some(),
+        roots: client.roots.is_some(),
+    }
+}
+
+/// A client that is asked while the call waits.
+pub(super) struct Now {
+    pub(super) peer: Peer<RoleServer>,
+    pub(super) askable: Askable,
+    /// Who it is, as it is written down.
+    pub(super) name: String,
+}
+
+/// A client that is asked when the call has ended.
+pub(super) struct Later {
+    pub(super) askable: Askable,
+    pub(super) name: String,
+    /// What a person would have to approve.
+    pub(super) subject: Mutex<Option<Subject>>,
+}
+
+impl Respondent for Now {
+    fn askable(&self) -> Askable {
+        self.askable
+    }
+
+    fn answer<'a>(&'a self, inquiry: &'a Inquiry) -> BoxFuture<'a, Option<Vec<InputAnswer>>> {
+        Box::pin(async move {
+            let mut answers = Vec::with_capacity(inquiry.requests.len());
+            for request in &inquiry.requests {
+                let wrong = inquiry.wrong.as_deref();
+                let asked = self.ask(&mcp(request, wrong)).await?;
+                answers.push(read(&request.ask, asked));
+            }
+            Some(answers)
+        })
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+impl Now {
+    /// Asks the client; nothing where it does not answer.
+    async fn ask(&self, request: &Value) -> Option<Value> {
+        let request: ServerRequest = serde_json::from_value(request.clone()).ok()?;
+        let options = PeerRequestOptions::with_timeout(PATIENCE);
+        let handle = self.peer.send_cancellable_request(request, options);
+        let answer: ClientResult = handle.await.ok()?.await_response().await.ok()?;
+        serde_json::to_value(answer).ok()
+    }
+}
+
+impl Approver for Now {
+    fn approve<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Option<bool>> {
+        Box::pin(async move {
+            let asked = self.ask(&mcp(&approval(subject), None)).await?;
+            Some(is_yes(&asked))
+        })
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+impl Respondent for Later {
+    fn askable(&self) -> Askable {
+        self.askable
+    }
+
+    fn answer<'a>(&'a self, _inquiry: &'a Inquiry) -> BoxFuture<'a, Option<Vec<InputAnswer>>> {
+        Box::pin(std::future::ready(None))
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+impl Approver for Later {
+    fn approve<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Option<bool>> {
+        let mut slot = self.subject.lock().unwrap_or_else(PoisonError::into_inner);
+        *slot = Some(subject.clone());
+        Box::pin(std::future::ready(None))
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+impl Later {
+    /// What a person would have to approve, where that is what ended the call.
+    pub(super) fn take(&self) -> Option<Subject> {
+        let mut slot = self.subject.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.take()
+    }
+}
+
+/// What waits for a client's answers.
+#[derive(Debug, Clone)]
+pub(super) enum Open {
+    /// A person's approval.
+    Approval(Subject),
+    /// Questions of the tool.
+    Questions(InputNeeded),
+}
+
+/// What a client came back with.
+#[derive(Debug)]
+pub(super) enum Back {
+    /// A person decided on an approval.
+    Decided {
+        /// The id of the question.
+        id: String,
+        /// Their answer.
+        yes: bool,
+    },
+    /// Answers to the questions of a tool.
+    Answers(Resumed),
+}
+
+/// Why a client's answers are of no use.
+#[derive(Debug)]
+pub(super) enum Useless {
+    /// There is no such handle, for this client and this request.
+    Unknown,
+    /// An answer is missing: it is asked again.
+    Missing(Open),
+}
+
+/// What waits for answers, by the handle that clients hand back.
+#[derive(Debug, Default)]
+pub(super) struct Questions {
+    waiting: Mutex<VecDeque<Waiting>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    handle: String,
+    /// Whom it was given to, and for which request: nobody else can use it, and for no other.
+    bound_to: Digest,
+    since: Instant,
+    open: Open,
+}
+
+impl Questions {
+    /// What the client gets in place of a result.
+    pub(super) fn ask(&self, open: Open, bound_to: Digest) -> InputRequiredResult {
+        let requests = match &open {
+            Open::Approval(subject) => vec![approval(subject)],
+            Open::Questions(needed) => needed.requests.clone(),
+        };
+        let requests: BTreeMap<String, McpRequest> = requests
+            .iter()
+            .filter_map(|request| {
+                let asked = serde_json::from_value(mcp(request, None)).ok()?;
+                Some((request.name.clone(), asked))
+            })
+            .collect();
+        // An id of a call has 80 random bits; two of them are nothing that anybody guesses.
+        let handle = format!("{}{}", CallId::generate(), CallId::generate());
+        let mut waiting = self.lock();
+        if waiting.len() >= MOST {
+            waiting.pop_front();
+        }
+        waiting.push_back(Waiting {
+            handle: handle.clone(),
+            bound_to,
+            since: Instant::now(),
+            open,
+        });
+        InputRequiredResult::new(Some(requests), Some(handle))
+    }
+
+    /// What the client came back with. A handle is used once.
+    pub(super) fn back(
+        &self,
+        handle: &str,
+        bound_to: Digest,
+        responses: Option<&InputResponses>,
+    ) -> Result<Back, Useless> {
+        let open = {
+            let mut waiting = self.lock();
+            waiting.retain(|one| one.since.elapsed() < HOLD);
+            let at = waiting
+                .iter()
+                .position(|one| one.handle == handle && one.bound_to == bound_to)
+                .ok_or(Useless::Unknown)?;
+            waiting.remove(at).ok_or(Useless::Unknown)?.open
+        };
+        let response = |name: &str| responses.and_then(|responses| responses.get(name));
+        match open {
+            Open::Approval(subject) => match response(APPROVAL) {
+                Some(response) => Ok(Back::Decided {
+                    yes: is_yes(response),
+                    id: subject.id,
+                }),
+                None => Err(Useless::Missing(Open::Approval(subject))),
+            },
+            Open::Questions(needed) => {
+                let answers: Option<Vec<InputAnswer>> = needed
+                    .requests
+                    .iter()
+                    .map(|request| Some(read(&request.ask, response(&request.name)?.clone())))
+                    .collect();
+                match answers {
+                    Some(answers) => Ok(Back::Answers(Resumed { needed, answers })),
+                    None => Err(Useless::Missing(Open::Questions(needed))),
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a client would have to be able to do to answer, and says that it is not.
+pub(super) fn missing(needed: &InputNeeded, askable: Askable) -> Option<ClientCapabilities> {
+    let mut missing = serde_json::Map::new();
+    for request in &needed.requests {
+        let (name, what, can) = match &request.ask {
+            Ask::Form { .. } => ("elicitation", json!({"form": {}}), askable.form),
+            Ask::Url { .. } => ("elicitation", json!({"url": {}}), askable.url),
+            Ask::Client { method, .. } if method == "roots/list" => {
+                ("roots", json!({}), askable.roots)
+            }
+            Ask::Client { .. } => ("sampling", json!({}), askable.sampling),
+        };
+        if !can {
+            missing.insert(name.to_owned(), what);
+        }
+    }
+    if missing.is_empty() {
+        return None;
+    }
+    serde_json::from_value(Value::Object(missing)).ok()
+}
+
+/// A question as MCP has it: method and parameters.
+fn mcp(request: &InputRequest, wrong: Option<&str>) -> Value {
+    let worded = |message: &str| match wrong {
+        Some(wrong) => format!("{message}\n({wrong})"),
+        None => message.to_owned(),
+    };
+    match &request.ask {
+        Ask::Form { message, schema } => json!({
+            "method": "elicitation/create",
+            "params": {"mode": "form", "message": worded(message), "requestedSchema": schema},
+        }),
+        Ask::Url { message, url } => json!({
+            "method": "elicitation/create",
+            "params": {
+                "mode": "url", "message": worded(message), "url": url, "elicitationId": request.name,
+            },
+        }),
+        Ask::Client { method, params } => json!({"method": method, "params": params}),
+    }
+}
+
+/// What a client's answer to a question is to the tool.
+fn read(ask: &Ask, mut answer: Value) -> InputAnswer {
+    if matches!(ask, Ask::Client { .. }) {
+        return InputAnswer::Accepted(answer);
+    }
+    match answer.get("action").and_then(Value::as_str) {
+        Some("accept") => {
+            let content = answer.get_mut("content").map(Value::take);
+            InputAnswer::Accepted(content.unwrap_or_else(|| json!({})))
+        }
+        Some("decline") => InputAnswer::Declined,
+        _ => InputAnswer::Cancelled,
+    }
+}
+
+/// What a person is asked who is to approve a call.
+fn approval(subject: &Subject) -> InputRequest {
+    let mut message = format!(
+        "{} is to be called, and that takes your approval",
+        subject.tool
+    );
+    if !subject.why.is_empty() {
+        message.push_str(&format!(", because {}", subject.why.join("; ")));
+    }
+    message.push_str(&format!(".\nIt is called with {}", subject.arguments));
+    for may in &subject.may {
+        message.push_str(&format!("\nIt may {may}"));
+    }
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            APPROVAL: {"type": "boolean", "title": "Allow this call?", "default": false},
+        },
+        "required": [APPROVAL],
+    });
+    InputRequest {
+        name: APPROVAL.to_owned(),
+        ask: Ask::Form { message, schema },
+    }
+}
+
+/// Only a clear yes is one.
+fn is_yes(answer: &Value) -> bool {
+    answer.get("action").and_then(Value::as_str) == Some("accept")
+        && answer
+            .pointer(&format!("/content/{APPROVAL}"))
+            .and_then(Value::as_bool)
+            == Some(true)
+}
+
+/// Who can be asked about a call, and how.
+pub(super) enum Person {
+    /// While it waits.
+    Now(Arc<Now>),
+    /// When it has ended.
+    Later(Arc<Later>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn questions() -> InputNeeded {
+        InputNeeded {
+            requests: vec![InputRequest {
+                name: "who".to_owned(),
+                ask: Ask::Form {
+                    message: "Who?".to_owned(),
+                    schema: json!({"type": "object"}),
+                },
+            }],
+            state: Some(b"state".to_vec()),
+        }
+    }
+
+    #[test]
+    fn answers_come_back_once_and_to_the_same_request() {
+        let (mine, other) = (Digest::of(b"mine"), Digest::of(b"other"));
+        let kept = Questions::default();
+        let asked = kept.ask(Open::Questions(questions()), mine);
+        let handle = asked.request_state.expect("a handle");
+        let responses: InputResponses = [(
+            "who".to_owned(),
+            json!({"action": "accept", "content": {"name": "Ada"}}),
+        )]
+        .into();
+        let back = |handle: &str, bound_to| kept.back(handle, bound_to, Some(&responses));
+        assert!(matches!(back(&handle, other), Err(Useless::Unknown)));
+        assert!(matches!(back("guess", mine), Err(Useless::Unknown)));
+        let Ok(Back::Answers(resumed)) = back(&handle, mine) else {
+            panic!("answers");
+        };
+        assert_eq!(resumed.needed, questions());
+        assert_eq!(
+            resumed.answers,
+            [InputAnswer::Accepted(json!({"name": "Ada"}))]
+        );
+        assert!(matches!(back(&handle, mine), Err(Useless::Unknown)));
+    }
+
+    #[test]
+    fn what_is_not_answered_is_asked_again() {
+        let mine = Digest::of(b"mine");
+        let kept = Questions::default();
+        let handle = kept.ask(Open::Questions(questions()), mine).request_state;
+        let back = kept.back(&handle.expect("a handle"), mine, None);
+        let Err(Useless::Missing(open)) = back else {
+            panic!("missing");
+        };
+        assert!(kept.ask(open, mine).request_state.is_some());
+    }
+
+    #[test]
+    fn only_a_clear_yes_approves() {
+        let yes = json!({"action": "accept", "content": {"approval": true}});
+        assert!(is_yes(&yes));
+        for no in [
+            json!({"action": "accept", "content": {"approval": "true"}}),
+            json!({"action": "accept", "content": {}}),
+            json!({"action": "accept"}),
+            json!({"action": "decline", "content": {"approval": true}}),
+            json!({"content": {"approval": true}}),
+            json!(true),
+        ] {
+            assert!(!is_yes(&no), "{no}");
+        }
+    }
+}
