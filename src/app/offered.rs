@@ -39,10 +39,10 @@ pub struct Place {
     file: Option<PathBuf>,
     /// It is part of Toolhatch.
     is_built_in: bool,
-    /// What it has besides tools.
-    pub offers: Offers,
     /// It is a server that somebody else wrote.
     is_server: bool,
+    /// What it has besides tools.
+    pub offers: Offers,
 }
 
 /// What was found.
@@ -79,8 +79,8 @@ impl Place {
                 Origin::File(path) => Some(path.clone()),
             },
             is_built_in: source.origin == Origin::BuiltIn,
-            offers: source.offers.clone(),
             is_server: matches!(source.origin, Origin::Server { .. }),
+            offers: source.offers.clone(),
         }
     }
 
@@ -249,18 +249,6 @@ impl Offered {
         Ok(())
     }
 
-    /// Each place that has more than tools, once.
-    fn places(&self) -> Vec<Arc<Place>> {
-        let mut places: Vec<Arc<Place>> = Vec::new();
-        for offered in &self.tools {
-            let is_known = places.iter().any(|place| place.name == offered.place.name);
-            if !is_known && offered.place.offers != Offers::default() {
-                places.push(Arc::clone(&offered.place));
-            }
-        }
-        places
-    }
-
     /// The tools of the servers, from what is written down of them: side by side where one was never connected to, so that
     /// one that does not answer delays no other.
     async fn add_servers(&mut self, app: &App) {
@@ -279,6 +267,18 @@ impl Offered {
                 Err(error) => self.leave_out(format!("the server {name}"), error),
             }
         }
+    }
+
+    /// Each place that has more than tools, once.
+    fn places(&self) -> Vec<Arc<Place>> {
+        let mut places: Vec<Arc<Place>> = Vec::new();
+        for offered in &self.tools {
+            let is_known = places.iter().any(|place| place.name == offered.place.name);
+            if !is_known && offered.place.offers != Offers::default() {
+                places.push(Arc::clone(&offered.place));
+            }
+        }
+        places
     }
 
     fn leave_out(&mut self, place: impl Into<String>, error: Error) {
@@ -347,8 +347,8 @@ fn add_installed(plugins: Vec<Installed>, offered: &mut Offered) {
                     is_deprecated: plugin.lifecycle.stage == Stage::Deprecated,
                     file: None,
                     is_built_in: false,
-                    offers: plugin.offers.clone(),
                     is_server: false,
+                    offers: plugin.offers.clone(),
                 },
                 tools,
             ),

@@ -163,7 +163,7 @@ pub(super) fn examination(
     let suspicious: Vec<String> = suspicions(examined)
         .into_iter()
         .map(|(tool, finding)| {
-            let of = tool.map_or_else(|| "the server".to_owned(), |tool| tool);
+            let of = tool.unwrap_or_else(|| "the server".to_owned());
             format!("{of}: {} ({:?})", finding.sentence, finding.excerpt)
         })
         .collect();

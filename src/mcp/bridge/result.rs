@@ -1,15 +1,17 @@
 //! The result of a call, read from raw JSON block by block: a block that cannot be read becomes a sentence that says what
 //! was there, and the others stay.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use rmcp::model::InputResponses;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::message::cut;
 use crate::error::{Code, Error};
 use crate::exec::{
-    Ask, Content, Ended, Input, InputAnswer, InputNeeded, InputRequest, LimitKind, Output,
+    Ask, Askable, Content, Ended, Input, InputAnswer, InputNeeded, InputRequest, LimitKind, Output,
     ResourceBody, ToolError, ToolErrorKind,
 };
 
@@ -20,14 +22,15 @@ const MAX_MESSAGE: usize = 16_000;
 /// The most questions to a person in one result.
 const MAX_QUESTIONS: usize = 20;
 
-/// How a call ended whose result is this. `most` is the size that results may have, in bytes.
-pub(super) fn ended(result: &Value, most: u64) -> Ended {
+/// How a call ended whose result is this. `most` is the size that results may have, in bytes; `askable`, what the call can
+/// ask.
+pub(super) fn ended(result: &Value, most: u64, askable: Askable) -> Ended {
     let Value::Object(result) = result else {
         return malformed("the result is not a JSON object");
     };
     match result.get("resultType").and_then(Value::as_str) {
         None | Some("complete") => {}
-        Some("input_required") => return needs_input(result),
+        Some("input_required") => return needs_input(result, askable),
         Some(other) => {
             return malformed(&format!(
                 "the result is of the kind {:?}, which nobody asked for",
@@ -295,8 +298,8 @@ pub(super) fn refused(error: &Value) -> Ended {
     })
 }
 
-/// A result that asks a person first (2026-07-28). What it asks of a model, or of the folders of this machine, is refused.
-fn needs_input(result: &Map<String, Value>) -> Ended {
+/// A result that asks first (2026-07-28), `askable` being what can be asked. All else that it asks for is refused.
+fn needs_input(result: &Map<String, Value>, askable: Askable) -> Ended {
     let asked = match result.get("inputRequests") {
         Some(Value::Object(asked)) if !asked.is_empty() => asked,
         _ => return malformed("it asks for input, and not for which"),
@@ -305,60 +308,100 @@ fn needs_input(result: &Map<String, Value>) -> Ended {
         return malformed(&format!("it asks more than {MAX_QUESTIONS} questions"));
     }
     let mut requests = Vec::new();
-    let mut keys = Vec::new();
-    for (key, request) in asked {
-        let method = request.get("method").and_then(Value::as_str);
-        let params = request.get("params");
-        let message = params.and_then(|params| params.get("message")?.as_str());
-        match (method, message) {
-            (Some("elicitation/create"), Some(message)) => {
-                keys.push(Value::from(key.as_str()));
-                let schema = params.and_then(|params| params.get("requestedSchema"));
-                requests.push(InputRequest {
-                    name: key.clone(),
-                    ask: Ask::Form {
-                        message: cut(message, MAX_MESSAGE),
-                        schema: schema.cloned().unwrap_or_else(|| json!({"type": "object"})),
-                    },
-                });
-            }
-            (method, _) => {
+    for (name, request) in asked {
+        match question(request, askable) {
+            Ok(ask) => requests.push(InputRequest {
+                name: name.clone(),
+                ask,
+            }),
+            Err(what) => {
                 return Ended::Failed(ToolError {
                     kind: ToolErrorKind::Failed,
-                    message: format!(
-                        "it asks for {}, which is not offered here",
-                        cut(method.unwrap_or("something without a name"), 60)
-                    ),
+                    message: format!("it asks for {what}, which is not offered here"),
                     structured: None,
                 });
             }
         }
     }
-    let state = json!({"keys": keys, "state": result.get("requestState")});
+    let waiting = Waiting {
+        names: requests.iter().map(|it| it.name.clone()).collect(),
+        forms: requests
+            .iter()
+            .map(|it| !matches!(it.ask, Ask::Client { .. }))
+            .collect(),
+        state: result
+            .get("requestState")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
+    };
     Ended::NeedsInput(InputNeeded {
         requests,
-        state: Some(state.to_string().into_bytes()),
+        state: serde_json::to_vec(&waiting).ok(),
     })
 }
 
-/// What a server is told when its tool is called again with answers: `inputResponses` and `requestState`.
-pub(super) fn responses(input: &Input) -> Option<(InputResponses, Option<String>)> {
-    let state: Value = serde_json::from_slice(input.state.as_deref()?).ok()?;
-    let keys = state.get("keys")?.as_array()?;
-    let responses = keys
-        .iter()
-        .zip(&input.answers)
-        .filter_map(|(key, answer)| {
-            let response = match answer {
-                InputAnswer::Accepted(content) => json!({"action": "accept", "content": content}),
-                InputAnswer::Declined => json!({"action": "decline"}),
-                InputAnswer::Cancelled => json!({"action": "cancel"}),
-            };
-            Some((key.as_str()?.to_owned(), response))
-        })
-        .collect();
-    let handle = state.get("state").and_then(Value::as_str);
-    Some((responses, handle.map(ToOwned::to_owned)))
+/// One question, as far as it is one that can be asked here. Where nobody can be asked at all, a form is still told.
+fn question(request: &Value, askable: Askable) -> Result<Ask, String> {
+    let method = request
+        .get("method")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let params = request.get("params").cloned().unwrap_or_else(|| json!({}));
+    let text = |key: &str| params.get(key).and_then(Value::as_str).map(str::to_owned);
+    let message = || text("message").map(|message| cut(&message, MAX_MESSAGE));
+    match method {
+        "elicitation/create" => match (message(), text("url")) {
+            (Some(message), Some(url)) => Ok(Ask::Url { message, url }),
+            (Some(message), None) => Ok(Ask::Form {
+                message,
+                schema: params
+                    .get("requestedSchema")
+                    .filter(|schema| schema.is_object())
+                    .cloned()
+                    .unwrap_or_else(|| json!({"type": "object", "properties": {}})),
+            }),
+            (None, _) => Err("a person's answer, and does not say to what".to_owned()),
+        },
+        "sampling/createMessage" if askable.sampling => Ok(Ask::Client {
+            method: method.to_owned(),
+            params,
+        }),
+        "roots/list" if askable.roots => Ok(Ask::Client {
+            method: method.to_owned(),
+            params,
+        }),
+        "" => Err("something without a name".to_owned()),
+        other => Err(cut(other, 60)),
+    }
+}
+
+/// What is remembered of a call that waits for answers.
+#[derive(Debug, Serialize, Deserialize)]
+struct Waiting {
+    /// The names of the questions, in order.
+    names: Vec<String>,
+    /// Which of them are for a person.
+    forms: Vec<bool>,
+    /// What the server wants back.
+    state: Option<String>,
+}
+
+/// The answers to what a server asked, as it wants them, and what it wanted back; nothing where it asked nothing.
+pub(super) fn answers(input: &Input) -> Option<(BTreeMap<String, Value>, Option<String>)> {
+    let waiting: Waiting = serde_json::from_slice(input.state.as_deref()?).ok()?;
+    let named = waiting.names.into_iter().zip(waiting.forms);
+    let answered = named.zip(&input.answers).map(|((name, is_form), answer)| {
+        let answer = match answer {
+            InputAnswer::Accepted(value) if is_form => {
+                json!({"action": "accept", "content": value})
+            }
+            InputAnswer::Accepted(value) => value.clone(),
+            InputAnswer::Declined => json!({"action": "decline"}),
+            InputAnswer::Cancelled => json!({"action": "cancel"}),
+        };
+        (name, answer)
+    });
+    Some((answered.collect(), waiting.state))
 }
 
 #[cfg(test)]

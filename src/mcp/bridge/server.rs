@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex, Semaphore};
 
-use super::connection::{Connection, Failure, Patience, seconds};
+use super::connection::{Call, Connection, Failure, Patience, seconds};
 use super::listing::Listing;
 use super::{Directory, Examination, Reach, Seen, ServerSpec, result};
 use crate::error::{Code, Error, Result};
@@ -311,19 +311,17 @@ impl Server {
             idle: self.spec.timeout.min(left),
             most: left,
         };
-        let events = Some(&job.events);
-        let asked = live.connection.call(
+        let call = Call {
             tool,
             arguments,
-            result::responses(&job.input),
-            patience,
-            events,
-            &job.cancel,
-        );
+            input: &job.input,
+        };
+        let events = Some(&job.events);
+        let asked = live.connection.call(call, patience, events, &job.cancel);
         match asked.await {
             Ok(result) => {
                 usage.bytes_in = result.to_string().len() as u64;
-                result::ended(&result, job.limits.output)
+                result::ended(&result, job.limits.output, job.input.askable)
             }
             Err(Failure::Refused(error)) => result::refused(&error),
             Err(Failure::Cancelled) => Ended::Cancelled,

@@ -678,3 +678,76 @@ async fn no_more_calls_are_made_at_once_than_the_server_is_given() {
     all.await;
     assert_eq!(running.lock().expect("sound").len(), 4);
 }
+
+#[tokio::test]
+async fn a_server_that_asks_is_asked_again_with_the_answers() {
+    let stage = Stage::with(
+        |one| one.era = None,
+        |message| match method(message) {
+            "server/discover" => Some(answer(
+                message,
+                json!({
+                    "resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}},
+                    "ttlMs": 0, "cacheScope": "private",
+                }),
+            )),
+            "tools/list" => Some(answer(message, json!({"tools": [tool("a")]}))),
+            "tools/call" => {
+                let params = &message["params"];
+                let may_ask =
+                    &params["_meta"]["io.modelcontextprotocol/clientCapabilities"]["elicitation"];
+                Some(answer(
+                    message,
+                    match params["inputResponses"]["q"]["content"]["n"].as_i64() {
+                        Some(n) => said(&format!(
+                            "{n} {} {}",
+                            params["requestState"], may_ask["form"]
+                        )),
+                        None => {
+                            json!({"resultType": "input_required", "requestState": "sealed", "inputRequests": {
+                                "q": {"method": "elicitation/create", "params": {"message": "How many?", "requestedSchema": {
+                                    "type": "object", "properties": {"n": {"type": "integer"}},
+                                }}},
+                            }})
+                        }
+                    },
+                ))
+            }
+            _ => Some(Vec::new()),
+        },
+    );
+    let Ended::NeedsInput(needed) = stage.call("a", json!({})).await else {
+        panic!("it did not ask");
+    };
+    let digest = stage
+        .bridge
+        .look(&peer())
+        .await
+        .expect("connected")
+        .listing
+        .tools[0]
+        .digest;
+    let cancel = CancellationToken::new();
+    let again = Job {
+        input: crate::exec::Input {
+            answers: vec![crate::exec::InputAnswer::Accepted(json!({"n": 3}))],
+            state: needed.state,
+            askable: crate::exec::Askable {
+                form: true,
+                ..Default::default()
+            },
+        },
+        ..job(
+            "a",
+            digest,
+            json!({}),
+            cancel,
+            Duration::from_secs(5),
+            &stage.events,
+        )
+    };
+    assert_eq!(
+        text(&stage.bridge.run(again).await.ended),
+        "3 \"sealed\" {}"
+    );
+}

@@ -2,3 +2,4 @@
 
 mod adding;
 mod http;
+mod stdio;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use rmcp::RoleClient;
 use rmcp::model::{
-    CallToolRequest, CallToolRequestParams, ClientRequest, InputResponses, ListToolsRequest,
-    PaginatedRequestParams, RequestId, ServerResult,
+    CallToolRequest, CallToolRequestParams, ClientCapabilities, ClientRequest,
+    ElicitationCapability, ListToolsRequest, PaginatedRequestParams, RequestId, RequestMetaObject,
+    ServerResult,
 };
 use rmcp::service::{PeerRequestOptions, RequestHandle, ServiceError};
 use serde_json::{Map, Value};
@@ -16,11 +17,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::Era;
 use super::super::listing::{Listing, Pages};
+use super::super::result;
 use super::super::tool::LeftOut;
 use super::super::wire::{Reply, Wire};
 use super::{Connection, seconds};
 use crate::error::{Code, Error, Result};
-use crate::exec::EventSink;
+use crate::exec::{Askable, EventSink, Input};
 
 /// How long an answer may take.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +31,28 @@ pub(in crate::mcp::bridge) struct Patience {
     pub(in crate::mcp::bridge) idle: Duration,
     /// In all.
     pub(in crate::mcp::bridge) most: Duration,
+}
+
+/// A call of a tool.
+pub(in crate::mcp::bridge) struct Call<'a> {
+    /// The tool.
+    pub(in crate::mcp::bridge) tool: &'a str,
+    /// Its arguments.
+    pub(in crate::mcp::bridge) arguments: Map<String, Value>,
+    /// The answers to what it asked before, and what it can ask.
+    pub(in crate::mcp::bridge) input: &'a Input,
+}
+
+/// What a call can ask, as the protocol has it.
+fn capabilities(askable: Askable) -> ClientCapabilities {
+    let mut elicitation = ElicitationCapability::new();
+    elicitation.form = askable.form.then(Default::default);
+    elicitation.url = askable.url.then(Default::default);
+    let mut capabilities = ClientCapabilities::default();
+    capabilities.elicitation = (askable.form || askable.url).then_some(elicitation);
+    capabilities.sampling = askable.sampling.then(Default::default);
+    capabilities.roots = askable.roots.then(Default::default);
+    capabilities
 }
 
 /// Why there is no result.
@@ -69,23 +93,29 @@ impl Drop for Pending<'_> {
 }
 
 impl Connection {
-    /// Calls a tool; `again` with answers to what it asked before, and what it wanted to have back with them.
+    /// Calls a tool.
     pub(in crate::mcp::bridge) async fn call(
         &self,
-        tool: &str,
-        arguments: Map<String, Value>,
-        again: Option<(InputResponses, Option<String>)>,
+        call: Call<'_>,
         patience: Patience,
         events: Option<&Arc<EventSink>>,
         cancel: &CancellationToken,
     ) -> std::result::Result<Value, Failure> {
-        let mut params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
-        if let Some((responses, state)) = again {
-            params.input_responses = Some(responses);
+        let mut params =
+            CallToolRequestParams::new(call.tool.to_owned()).with_arguments(call.arguments);
+        if let Some((answers, state)) = result::answers(call.input) {
+            params.input_responses = Some(answers);
             params.request_state = state;
         }
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
-        let (result, _) = self.ask(request, patience, events, cancel).await?;
+        let mut options = PeerRequestOptions::no_options();
+        if self.era == Era::Modern {
+            // What this call can ask; the connection as a whole can ask nothing.
+            let mut meta = RequestMetaObject::default();
+            meta.set_client_capabilities(capabilities(call.input.askable));
+            options = options.with_meta(meta);
+        }
+        let (result, _) = self.ask(request, options, patience, events, cancel).await?;
         Ok(result)
     }
 
@@ -111,7 +141,9 @@ impl Connection {
                 most: until.saturating_duration_since(Instant::now()),
                 ..patience
             };
-            let (page, told) = match self.ask(request, patience, None, &never).await {
+            let options = PeerRequestOptions::no_options();
+            let asked = self.ask(request, options, patience, None, &never).await;
+            let (page, told) = match asked {
                 Ok(page) => page,
                 Err(failure) if is_first => {
                     return Err(self.explain(failure).await.while_doing("listing its tools"));
@@ -178,14 +210,13 @@ impl Connection {
     async fn ask(
         &self,
         request: ClientRequest,
+        options: PeerRequestOptions,
         patience: Patience,
         events: Option<&Arc<EventSink>>,
         cancel: &CancellationToken,
     ) -> std::result::Result<(Value, ServerResult), Failure> {
         let begun = Instant::now();
-        let sending = self
-            .peer
-            .send_cancellable_request(request, PeerRequestOptions::no_options());
+        let sending = self.peer.send_cancellable_request(request, options);
         let handle = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(Failure::Cancelled),

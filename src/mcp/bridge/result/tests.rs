@@ -2,6 +2,10 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn ended(result: &Value, most: u64) -> Ended {
+    super::ended(result, most, Askable::default())
+}
+
 fn complete(result: &Value) -> Output {
     match ended(result, 1 << 20) {
         Ended::Complete(output) => output,
@@ -124,32 +128,44 @@ fn what_is_no_result_is_an_error() {
 }
 
 #[test]
-fn questions_for_a_person_are_taken_and_others_refused() {
+fn questions_that_can_be_asked_are_and_others_refused() {
     let ask = |method: &str| {
         json!({"resultType": "input_required", "requestState": "s", "inputRequests": {
             "q": {"method": method, "params": {"message": "Sure?", "requestedSchema": {"type": "object"}}},
         }})
     };
-    let Ended::NeedsInput(needed) = ended(&ask("elicitation/create"), 1000) else {
+    let Ended::NeedsInput(needed) =
+        super::ended(&ask("elicitation/create"), 1000, Askable::default())
+    else {
         panic!("no question");
     };
     assert_eq!(needed.requests.len(), 1);
-    // It comes back with the answers, under the names of the questions.
     let input = Input {
         answers: vec![InputAnswer::Accepted(json!({"sure": true}))],
         state: needed.state,
         ..Input::default()
     };
-    let (responses, state) = responses(&input).expect("answers");
+    let (answers, state) = answers(&input).expect("it asked");
+    assert_eq!(state.as_deref(), Some("s"));
     assert_eq!(
-        responses["q"],
+        answers["q"],
         json!({"action": "accept", "content": {"sure": true}})
     );
-    assert_eq!(state.as_deref(), Some("s"));
-    let Ended::Failed(error) = ended(&ask("sampling/createMessage"), 1000) else {
+    assert!(super::answers(&Input::default()).is_none());
+
+    let sampling = ask("sampling/createMessage");
+    let Ended::Failed(error) = ended(&sampling, 1000) else {
         panic!("not refused");
     };
     assert!(error.message.contains("sampling/createMessage"));
+    let askable = Askable {
+        sampling: true,
+        ..Askable::default()
+    };
+    assert!(matches!(
+        super::ended(&sampling, 1000, askable),
+        Ended::NeedsInput(_)
+    ));
 }
 
 #[test]
