@@ -484,8 +484,11 @@ fn tool_of(
     };
     Some(Tool {
         id: ToolId::new(name.as_str(), &tool.name).ok()?,
-        title: tool.title,
-        description: tool.description,
+        title: tool.title.clone(),
+        description: match (&tool.title, tool.description.is_empty()) {
+            (Some(title), true) => title.clone(),
+            _ => tool.description,
+        },
         input_schema: tool.input_schema,
         output_schema: tool.output_schema,
         entry: Entry::Server {

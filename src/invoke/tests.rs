@@ -11,7 +11,7 @@ use crate::exec::{
 };
 use crate::manifest::Risk;
 use crate::permission::Grants;
-use crate::registry::{KnownRequests, Offers, Origin, Validators};
+use crate::registry::{Effects, KnownRequests, Offers, Origin, Validators};
 
 /// Catalogue, executor and ledger in one: the tool greets whoever answers, and counts how often it ran.
 struct Greeter {
@@ -35,6 +35,7 @@ impl Greeter {
             risk: Risk::Low,
             untrusted_output: false,
             coerce: false,
+            effects: Effects::UNKNOWN,
             validators: Validators::default(),
         };
         let source = Source {
