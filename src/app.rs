@@ -70,6 +70,8 @@ pub struct App {
     commands: OnceLock<DockerExecutor>,
     bridge: OnceLock<Arc<Bridge>>,
     looking: servers::Looking,
+    /// How long lists wait for a server that was never connected to, where that is not usual.
+    server_patience: OnceLock<std::time::Duration>,
     server_sources: servers::ServerSources,
     /// How many calls the host can run at once, where that is not many.
     slots: OnceLock<u32>,
@@ -120,6 +122,7 @@ impl App {
             commands: OnceLock::new(),
             bridge: OnceLock::new(),
             looking: servers::Looking::default(),
+            server_patience: OnceLock::new(),
             server_sources: servers::ServerSources::default(),
             slots: OnceLock::new(),
             stdout: OnceLock::new(),

@@ -301,6 +301,12 @@ impl App {
         }
     }
 
+    /// Says that lists of this process wait for no server: whoever is told of tools later need not wait for them now.
+    pub fn wait_for_no_server(&self) {
+        // The first one counts.
+        let _ = self.server_patience.set(std::time::Duration::ZERO);
+    }
+
     /// Ends what talks to servers, and waits a moment for their programs to end by themselves.
     pub async fn settle_servers(&self) {
         const A_MOMENT: std::time::Duration = std::time::Duration::from_secs(1);
@@ -390,7 +396,8 @@ impl App {
             drop(looking);
             seen
         });
-        match tokio::time::timeout(A_LITTLE, look).await {
+        let patience = self.server_patience.get().copied().unwrap_or(A_LITTLE);
+        match tokio::time::timeout(patience, look).await {
             Ok(Ok(seen)) => {
                 seen?;
                 self.server_source(name).await

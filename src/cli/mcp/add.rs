@@ -125,6 +125,14 @@ impl Args {
         }
         block_on(async {
             app.may_register(&Caller::of_process(), &name).await?;
+            let plugins = app.registry().await?.plugins().await?;
+            if plugins.iter().any(|plugin| plugin.name == name) {
+                return Err(Error::new(
+                    Code::E3108,
+                    format!("a plugin called {name} is installed: its tools have the same names"),
+                )
+                .hint("Choose another name for the server."));
+            }
             let examined = app.examine_server(&name, &server, false).await?;
             if let Authority::Person(terminal) = &mut authority {
                 terminal.say(&describe::examination(&name, &server, &examined))?;

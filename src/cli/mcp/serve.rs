@@ -85,6 +85,7 @@ impl Args {
             profile: self.profile,
             no_prefix: self.no_prefix,
         };
+        app.wait_for_no_server();
         let offers = Offers::read(app, &typed)?;
         let caller = Caller {
             agent: self.agent,

@@ -1,6 +1,5 @@
-//! Servers for tests: played line by line, or real programs that nothing confines.
+//! Servers for tests, played line by line over streams in memory.
 
-use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -81,52 +80,6 @@ async fn play(
         }
     }
     ended.send_replace(true);
-}
-
-/// Starts a program as it is. For tests alone: nothing confines it.
-pub(super) struct Unconfined;
-
-struct Child(tokio::process::Child);
-
-impl Program for Child {
-    fn ended(&mut self) -> BoxFuture<'_, String> {
-        Box::pin(async move {
-            match self.0.wait().await {
-                Ok(status) => status.to_string(),
-                Err(error) => error.to_string(),
-            }
-        })
-    }
-
-    fn stop(mut self: Box<Self>) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
-            drop(self.0.kill().await);
-        })
-    }
-}
-
-impl Launcher for Unconfined {
-    fn launch(&self, launch: Launch) -> BoxFuture<'_, Result<Launched>> {
-        Box::pin(async move {
-            let (program, arguments) = launch.spec.argv.split_first().expect("a program");
-            let mut child = tokio::process::Command::new(program)
-                .args(arguments)
-                .envs(launch.spec.env.iter().cloned())
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .kill_on_drop(true)
-                .spawn()
-                .expect("started");
-            Ok(Launched {
-                input: Box::new(child.stdin.take().expect("piped")),
-                output: Box::new(child.stdout.take().expect("piped")),
-                errors: Box::new(child.stderr.take().expect("piped")),
-                program: Box::new(Child(child)),
-                posture: "unconfined".to_owned(),
-            })
-        })
-    }
 }
 
 /// One server, called `peer`.
