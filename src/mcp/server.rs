@@ -18,6 +18,7 @@ mod search;
 mod servers;
 mod shelf;
 mod stdio;
+mod tasks;
 mod told;
 mod watch;
 
@@ -27,14 +28,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
-    GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel,
-    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
-    ServerConfig, SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter,
-    UnsubscribeRequestParams,
+    CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,
+    CompleteResult, GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult,
+    Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, LoggingLevel, PaginatedRequestParams, ReadResourceRequestParams,
+    ReadResourceResponse, ServerCapabilities, ServerConfig, SetLevelRequestParams,
+    SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
+use rmcp::task_manager::TaskManager;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
 pub use http::{Door, Listening, serve_http};
@@ -88,6 +90,8 @@ struct Counter {
     viewer: Caller,
     shelves: Shelves,
     changes: Changes,
+    /// The calls that take long, of the clients that know of tasks.
+    tasks: TaskManager,
 }
 
 /// One connection to a client, or one request where there are no connections.
@@ -152,6 +156,7 @@ impl Server {
                 shelves: Shelves::new(offer.selection.clone()),
                 viewer: caller.clone(),
                 changes: Changes::new(),
+                tasks: TaskManager::new(),
                 offer,
             }),
             caller,
@@ -206,6 +211,7 @@ impl ServerHandler for Server {
             .enable_resources_list_changed()
             .enable_resources_subscribe()
             .enable_completions()
+            .enable_tasks()
             .build();
         capabilities.logging = Some(rmcp::model::JsonObject::new());
         let implementation = Implementation::new("toolhatch", env!("CARGO_PKG_VERSION"))
@@ -242,7 +248,7 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> std::result::Result<CallToolResponse, ErrorData> {
-        self.call(request, context).await
+        self.call_or_task(request, context).await
     }
 
     async fn list_prompts(
@@ -313,6 +319,32 @@ impl ServerHandler for Server {
     ) -> std::result::Result<(), ErrorData> {
         self.unsubscribe_from(&request.uri);
         Ok(())
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        _context: RequestContext<RoleServer>,
+    ) -> std::result::Result<GetTaskResult, ErrorData> {
+        let task = self.counter.tasks.get_task(&request.task_id)?;
+        Ok(GetTaskResult::new(task))
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        _context: RequestContext<RoleServer>,
+    ) -> std::result::Result<(), ErrorData> {
+        let responses = request.input_responses;
+        self.counter.tasks.update_task(&request.task_id, responses)
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        _context: RequestContext<RoleServer>,
+    ) -> std::result::Result<(), ErrorData> {
+        self.counter.tasks.cancel_task(&request.task_id)
     }
 
     fn get_tool(&self, name: &str) -> Option<rmcp::model::Tool> {

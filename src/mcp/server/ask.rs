@@ -16,6 +16,7 @@ use rmcp::model::{
 use rmcp::service::{Peer, PeerRequestOptions};
 use serde_json::{Value, json};
 
+use super::tasks::Slot;
 use crate::exec::{
     Approver, Ask, Askable, BoxFuture, InputAnswer, InputNeeded, InputRequest, Inquiry, Respondent,
     Subject,
@@ -61,6 +62,8 @@ pub(super) struct Later {
     pub(super) name: String,
     /// What a person would have to approve.
     pub(super) subject: Mutex<Option<Subject>>,
+    /// The task that the call may have become: then it is asked through that, while the call waits.
+    pub(super) slot: Option<Arc<Slot>>,
 }
 
 impl Respondent for Now {
@@ -114,8 +117,19 @@ impl Respondent for Later {
         self.askable
     }
 
-    fn answer<'a>(&'a self, _inquiry: &'a Inquiry) -> BoxFuture<'a, Option<Vec<InputAnswer>>> {
-        Box::pin(std::future::ready(None))
+    fn answer<'a>(&'a self, inquiry: &'a Inquiry) -> BoxFuture<'a, Option<Vec<InputAnswer>>> {
+        Box::pin(async move {
+            let slot = self.slot.as_ref().filter(|slot| slot.is_task())?;
+            let mut answers = Vec::with_capacity(inquiry.requests.len());
+            for request in &inquiry.requests {
+                // A task knows each question by a key of its own.
+                let key = format!("{}-{}", request.name, CallId::generate());
+                let wrong = inquiry.wrong.as_deref();
+                let answer = slot.ask(&key, mcp(request, wrong)).await?;
+                answers.push(read(&request.ask, answer));
+            }
+            Some(answers)
+        })
     }
 
     fn name(&self) -> String {
@@ -125,9 +139,16 @@ impl Respondent for Later {
 
 impl Approver for Later {
     fn approve<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Option<bool>> {
-        let mut slot = self.subject.lock().unwrap_or_else(PoisonError::into_inner);
-        *slot = Some(subject.clone());
-        Box::pin(std::future::ready(None))
+        Box::pin(async move {
+            if let Some(slot) = self.slot.as_ref().filter(|slot| slot.is_task()) {
+                let key = format!("{APPROVAL}-{}", subject.id);
+                let answer = slot.ask(&key, mcp(&approval(subject), None)).await?;
+                return Some(is_yes(&answer));
+            }
+            let mut kept = self.subject.lock().unwrap_or_else(PoisonError::into_inner);
+            *kept = Some(subject.clone());
+            None
+        })
     }
 
     fn name(&self) -> String {

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::answer::{answer, failed, unknown_tool};
 use super::ask::{Back, Later, Now, Open, Person, Useless, askable, missing};
+use super::tasks::Slot;
 use super::told::{Wanted, level, telling};
 use super::{Server, search, servers};
 use crate::error::Error;
@@ -55,6 +56,7 @@ impl Server {
         &self,
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
+        slot: Option<Arc<Slot>>,
     ) -> Result<CallToolResponse, ErrorData> {
         let request = match &*request.name {
             search::SEARCH => {
@@ -88,7 +90,7 @@ impl Server {
             responses: request.input_responses,
             handle: request.request_state,
         };
-        let report = match self.run(called, &context).await? {
+        let report = match self.run(called, &context, slot).await? {
             CallEnd::Report(report) => report,
             CallEnd::Asked(asked) => return Ok(asked.into()),
             CallEnd::Unrecorded(error) => return Ok(failed(&error).into()),
@@ -112,6 +114,7 @@ impl Server {
         &self,
         called: Called,
         context: &RequestContext<RoleServer>,
+        slot: Option<Arc<Slot>>,
     ) -> Result<CallEnd, ErrorData> {
         let (house, offer) = (&self.house, &self.counter.offer);
         let mut caller = self.caller(context);
@@ -124,7 +127,10 @@ impl Server {
                 Came::Failed(error) => return Ok(CallEnd::Unrecorded(error)),
             },
         };
-        let person = person(context, &caller);
+        let cancel = slot
+            .as_ref()
+            .map_or_else(|| context.ct.clone(), |slot| slot.cancel.clone());
+        let person = person(context, &caller, slot);
         match &person {
             Some(Person::Now(now)) => {
                 caller.respondent = Some(Arc::clone(now) as Arc<dyn Respondent>);
@@ -157,14 +163,14 @@ impl Server {
             limits: offer.limits.clone(),
             idempotency: None,
             deterministic: false,
-            cancel: context.ct.clone(),
+            cancel: cancel.clone(),
             events: Arc::new(events),
         });
         tokio::pin!(invoked);
         let mut report = tokio::select! {
             report = &mut invoked => report,
             () = house.running.stopping() => {
-                context.ct.cancel();
+                cancel.cancel();
                 invoked.await
             }
         };
@@ -258,7 +264,11 @@ enum Came {
 }
 
 /// Who can be asked about this call, and how; nobody where a client that would have to be asked now cannot be.
-fn person(context: &RequestContext<RoleServer>, caller: &Caller) -> Option<Person> {
+fn person(
+    context: &RequestContext<RoleServer>,
+    caller: &Caller,
+    slot: Option<Arc<Slot>>,
+) -> Option<Person> {
     let askable = askable(context.client_capabilities().as_ref());
     let name = person_name(caller);
     if !is_old(context) {
@@ -266,6 +276,7 @@ fn person(context: &RequestContext<RoleServer>, caller: &Caller) -> Option<Perso
             askable,
             name,
             subject: Mutex::default(),
+            slot,
         })));
     }
     (askable != Askable::default()).then(|| {

@@ -36,7 +36,7 @@ impl Server {
             responses: request.input_responses,
             handle: request.request_state,
         };
-        let report = match self.run(called, &context).await? {
+        let report = match self.run(called, &context, None).await? {
             CallEnd::Report(report) => report,
             CallEnd::Asked(asked) => return Ok(asked.into()),
             CallEnd::Unrecorded(error) => return Err(protocol_error(&error)),
@@ -70,7 +70,7 @@ impl Server {
             responses: request.input_responses.clone(),
             handle: request.request_state.clone(),
         };
-        let report = match self.run(called, &context).await? {
+        let report = match self.run(called, &context, None).await? {
             CallEnd::Report(report) => report,
             CallEnd::Asked(asked) => return Ok(asked.into()),
             CallEnd::Unrecorded(error) => return Err(protocol_error(&error)),
@@ -139,7 +139,7 @@ impl Server {
             responses: None,
             handle: None,
         };
-        let report = match self.run(called, &context).await? {
+        let report = match self.run(called, &context, None).await? {
             CallEnd::Report(report) => report,
             CallEnd::Asked(_) => return Ok(CompleteResult::default()),
             CallEnd::Unrecorded(error) => return Err(protocol_error(&error)),

@@ -121,3 +121,45 @@ fn a_long_result_is_cut_and_the_whole_of_it_can_be_read() {
     let none = client.request("resources/read", json!({"uri": other}));
     assert!(none["error"]["code"].is_number(), "{none}");
 }
+
+#[test]
+fn a_call_that_takes_long_becomes_a_task_for_a_client_that_knows_of_tasks() {
+    let env = TestEnv::new();
+    let probe = probe::file();
+    let run = || serve(&env, &[&*probe.to_string_lossy()]);
+    let able = json!({"extensions": {"io.modelcontextprotocol/tasks": {}}});
+    let call = |ms: u64| json!({"name": "probe_sleep", "arguments": {"milliseconds": ms}});
+    let mut client = McpClient::start_able(run(), Era::Stateless, able);
+    let soon = client.request("tools/call", call(10));
+    assert_eq!(soon["result"]["resultType"], "complete", "{soon}");
+    let status = |client: &mut McpClient, id: &Value| {
+        client.request("tasks/get", json!({"taskId": id}))["result"].clone()
+    };
+    let wait_for = |client: &mut McpClient, id: &Value, wanted: &str| loop {
+        let task = status(client, id);
+        match task["status"].as_str() {
+            Some("working") => std::thread::sleep(std::time::Duration::from_millis(20)),
+            other => {
+                assert_eq!(other, Some(wanted), "{task}");
+                return task;
+            }
+        }
+    };
+    let long = client.request("tools/call", call(3000));
+    assert_eq!(long["result"]["resultType"], "task", "{long}");
+    let done = wait_for(&mut client, &long["result"]["taskId"], "completed");
+    assert_eq!(done["result"]["isError"], false, "{done}");
+    // It is ended as well as any other.
+    let longer = client.request("tools/call", call(50_000));
+    let id = longer["result"]["taskId"].clone();
+    client.request("tasks/cancel", json!({"taskId": id}));
+    wait_for(&mut client, &id, "cancelled");
+    let calls = env.run(["calls", "list", "--json"]).ok();
+    assert!(calls.stdout.contains("E3703"), "{calls}");
+    let unknown = status(&mut client, &json!("none"));
+    assert!(unknown.is_null(), "{unknown}");
+    // Whoever does not know of tasks waits.
+    let mut plain = McpClient::start(run(), Era::Stateless);
+    let waited = plain.request("tools/call", call(2500));
+    assert_eq!(waited["result"]["resultType"], "complete", "{waited}");
+}
