@@ -28,20 +28,40 @@ use crate::web::{Client, Options};
 /// How much longer than without a sign of life a call may take in all.
 const IN_ALL: u32 = 10;
 
-/// The sources of servers, each as of one state of what is pinned.
+/// The sources of servers, and all that is pinned, each as of one state of that.
 #[derive(Debug, Default)]
-pub(super) struct ServerSources(Mutex<BTreeMap<PluginName, (Stamp, Arc<Source>)>>);
+pub(super) struct ServerSources(Mutex<Sources>);
+
+#[derive(Debug, Default)]
+struct Sources {
+    lock: Option<(Stamp, Arc<Lock>)>,
+    servers: BTreeMap<PluginName, (Stamp, Arc<Source>)>,
+}
 
 impl ServerSources {
+    fn inner(&self) -> std::sync::MutexGuard<'_, Sources> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn get(&self, name: &PluginName, stamp: Stamp) -> Option<Arc<Source>> {
-        let sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (known, source) = sources.get(name)?;
+        let inner = self.inner();
+        let (known, source) = inner.servers.get(name)?;
         (*known == stamp).then(|| Arc::clone(source))
     }
 
     fn put(&self, name: &PluginName, stamp: Stamp, source: &Arc<Source>) {
-        let mut sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sources.insert(name.clone(), (stamp, Arc::clone(source)));
+        let entry = (stamp, Arc::clone(source));
+        self.inner().servers.insert(name.clone(), entry);
+    }
+
+    fn lock(&self, stamp: Stamp) -> Option<Arc<Lock>> {
+        let inner = self.inner();
+        let (known, lock) = inner.lock.as_ref()?;
+        (*known == stamp).then(|| Arc::clone(lock))
+    }
+
+    fn put_lock(&self, stamp: Stamp, lock: &Arc<Lock>) {
+        self.inner().lock = Some((stamp, Arc::clone(lock)));
     }
 }
 
@@ -284,7 +304,16 @@ impl App {
     /// # Errors
     /// E3109 where what is pinned is damaged.
     pub fn known_server(&self, name: &PluginName) -> Result<Option<KnownServer>> {
-        KnownServer::read(&self.paths.home, name)
+        let stamp = Stamp::of(&self.paths.home);
+        let lock = match self.server_sources.lock(stamp) {
+            Some(lock) => lock,
+            None => {
+                let lock = Arc::new(Lock::read(&self.paths.home)?);
+                self.server_sources.put_lock(stamp, &lock);
+                lock
+            }
+        };
+        Ok(KnownServer::of(&self.paths.home, name, &lock))
     }
 
     /// Takes note of what a server shows of itself, and gives what differs from what a person agreed to.
