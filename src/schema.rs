@@ -27,6 +27,7 @@ mod canonical;
 pub mod coerce;
 pub mod component;
 pub mod convert;
+mod dialect;
 pub mod docs;
 pub mod json_schema;
 pub mod lenient;
@@ -41,6 +42,7 @@ pub use component::{Interface, read_component};
 pub use convert::{
     ConvertError, Returned, arguments_from_json, from_json, result_to_json, to_json,
 };
+pub use dialect::as_2020_12;
 pub use docs::{Docs, write_package_docs};
 pub use json_schema::{input_schema, of_type, output_schema};
 pub use lenient::lenient;

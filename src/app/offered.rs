@@ -124,6 +124,12 @@ impl Place {
         })
     }
 
+    /// True where it is a server that somebody else wrote.
+    #[must_use]
+    pub fn is_server(&self) -> bool {
+        self.is_server
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -11,9 +11,11 @@ mod counters;
 mod describe;
 mod http;
 pub mod names;
+mod overflow;
 mod pages;
 mod running;
 mod search;
+mod servers;
 mod shelf;
 mod stdio;
 mod told;
@@ -43,6 +45,7 @@ pub use stdio::serve_stdio;
 use self::answer::protocol_error;
 use self::ask::Questions;
 use self::counters::Counters;
+use self::overflow::Overflow;
 use self::running::Running;
 use self::shelf::{Shelf, Shelves};
 use self::watch::Changes;
@@ -75,6 +78,7 @@ pub struct House {
     running: Running,
     counters: Counters,
     questions: Questions,
+    overflow: Overflow,
 }
 
 /// An offer, with the tools that there are for it.
@@ -110,6 +114,7 @@ impl House {
             running: Running::new(),
             counters: Counters::default(),
             questions: Questions::default(),
+            overflow: Overflow::default(),
         }))
     }
 
@@ -221,11 +226,14 @@ impl ServerHandler for Server {
             tracing::warn!("a tool is not served: {left_out}");
         }
         let described = shelf.served().iter().map(|served| served.described.clone());
-        let tools = if shelf.served().len() > self.counter.offer.search_above {
+        let mut tools: Vec<_> = if shelf.served().len() > self.counter.offer.search_above {
             search::described()
         } else {
             described.collect()
         };
+        if shelf.of_servers().next().is_some() {
+            tools.push(servers::described());
+        }
         Ok(ListToolsResult::with_all_items(tools))
     }
 

@@ -10,10 +10,10 @@ use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use serde_json::Value;
 
-use super::answer::{answer, failed, protocol_error, unknown_tool};
+use super::answer::{answer, failed, unknown_tool};
 use super::ask::{Back, Later, Now, Open, Person, Useless, askable, missing};
 use super::told::{Wanted, level, telling};
-use super::{Server, search};
+use super::{Server, search, servers};
 use crate::error::Error;
 use crate::exec::{Approver, Askable, LogLevel, Respondent};
 use crate::ids::{CallId, Digest};
@@ -56,13 +56,15 @@ impl Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let (house, counter) = (&self.house, &self.counter);
         let request = match &*request.name {
             search::SEARCH => {
-                let shelf = counter.shelves.get(&house.app, &counter.viewer).await;
-                let shelf = shelf.map_err(|error| protocol_error(&error))?;
+                let shelf = self.shelf().await?;
                 let found = search::search(&shelf, request.arguments.as_ref()).await?;
                 return Ok(found.into());
+            }
+            servers::LIST => {
+                let shelf = self.shelf().await?;
+                return Ok(servers::list(&shelf, request.arguments.as_ref()).into());
             }
             search::CALL => match search::meant(request) {
                 Ok(meant) => meant,
@@ -92,6 +94,8 @@ impl Server {
             CallEnd::Unrecorded(error) => return Ok(failed(&error).into()),
         };
         let mut result = answer(&report);
+        let overflow = &self.house.overflow;
+        overflow.cut(&mut result, report.call, &self.caller.principal);
         let structured = result.structured_content.as_ref();
         if is_old(&context) && structured.is_some_and(|it| !it.is_object()) {
             // There it has to be an object; the text has the same.

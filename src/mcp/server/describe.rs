@@ -6,6 +6,7 @@ use rmcp::model::{JsonObject, Tool as McpTool, ToolAnnotations};
 use serde_json::Value;
 
 use crate::registry::Tool;
+use crate::schema::as_2020_12;
 
 /// The tool under this name. Annotations follow from what its source may be granted, never from what it says of itself.
 pub(super) fn describe(name: &str, tool: &Tool) -> McpTool {
@@ -20,6 +21,9 @@ pub(super) fn describe(name: &str, tool: &Tool) -> McpTool {
         .filter(|schema| has_fields(schema))
     {
         described = described.with_raw_output_schema(object(schema));
+    }
+    if let Some(title) = &tool.title {
+        described = described.with_title(title.clone());
     }
     let effects = tool.effects;
     described.annotate(
@@ -36,9 +40,12 @@ pub(super) fn has_fields(schema: &Value) -> bool {
     schema.get("type").and_then(Value::as_str) == Some("object")
 }
 
-/// Arguments are an object, and clients want to read that.
+/// Arguments are an object, and clients want to read that; and they know one dialect.
 fn object(schema: &Value) -> Arc<JsonObject> {
-    let mut schema = schema.as_object().cloned().unwrap_or_default();
+    let mut schema = match as_2020_12(schema) {
+        Value::Object(schema) => schema,
+        _ => JsonObject::new(),
+    };
     if !schema.contains_key("type") {
         schema.insert("type".to_owned(), "object".into());
     }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::Server;
 use super::answer::protocol_error;
 use super::call::{CallEnd, Called};
+use super::overflow::Overflow;
 use crate::error::{Code, Error};
 use crate::invoke::Report;
 use crate::registry::{COMPLETION, PROMPT, RESOURCE};
@@ -51,6 +52,9 @@ impl Server {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
+        if Overflow::is_one(&request.uri) {
+            return self.read_whole(&request.uri);
+        }
         let shelf = self.shelf().await?;
         let not_found = || {
             let data = json!({"uri": cut(&request.uri)});
@@ -80,6 +84,20 @@ impl Server {
             .filter_map(|block| block.to_json().get_mut("resource").map(Value::take))
             .collect();
         let mut result: ReadResourceResult = typed(json!({"contents": contents}))?;
+        result.result_type = Some(ResultType::COMPLETE);
+        Ok(result.into())
+    }
+
+    /// The whole of a result that was cut.
+    fn read_whole(&self, uri: &str) -> Result<ReadResourceResponse, ErrorData> {
+        let whole = self.house.overflow.read(uri, &self.caller.principal);
+        let Some(text) = whole else {
+            let data = json!({"uri": cut(uri)});
+            let message = "there is no such output any more; make the call again";
+            return Err(ErrorData::resource_not_found(message, Some(data)));
+        };
+        let contents = json!({"contents": [{"uri": uri, "mimeType": "text/plain", "text": text}]});
+        let mut result: ReadResourceResult = typed(contents)?;
         result.result_type = Some(ResultType::COMPLETE);
         Ok(result.into())
     }

@@ -223,6 +223,12 @@ impl Shelf {
         &self.served
     }
 
+    /// The tools of other servers, each with the name of its server.
+    pub(super) fn of_servers(&self) -> impl Iterator<Item = (&str, &McpTool)> {
+        let of_servers = self.served.iter().filter(|it| it.offered.place.is_server());
+        of_servers.map(|served| (served.offered.place.name(), &served.described))
+    }
+
     /// The tool that a client means: by the name it was told, or by its id.
     pub(super) fn find(&self, name: &str) -> Option<&Served> {
         let by_id = || self.by_id.get(&name.parse::<ToolId>().ok()?);

@@ -139,7 +139,8 @@ fn a_memory_bomb_costs_the_process_its_limit_and_little_more() {
     if cfg!(target_os = "linux") {
         let peak = peak.expect("the process was there");
         assert!(
-            (256 << 20..(256 + 64) << 20).contains(&peak),
+            // The process itself has some tens of them; the binary of the tests is not optimised, and large.
+            (256 << 20..(256 + 96) << 20).contains(&peak),
             "{} MiB\n{output}",
             peak >> 20
         );

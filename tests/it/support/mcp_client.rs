@@ -32,6 +32,7 @@ pub struct McpClient {
     input: Option<ChildStdin>,
     lines: Receiver<String>,
     era: Era,
+    capabilities: Value,
     next: u64,
     /// What came besides answers, in order.
     pub notifications: Vec<Value>,
@@ -40,9 +41,15 @@ pub struct McpClient {
 impl McpClient {
     /// Starts the server and, where there is a handshake, shakes hands.
     pub fn start(run: Run, era: Era) -> Self {
+        Self::start_able(run, era, json!({}))
+    }
+
+    /// The same for a client with these capabilities.
+    pub fn start_able(run: Run, era: Era, capabilities: Value) -> Self {
         let mut client = Self::start_silent(run, era);
+        client.capabilities = capabilities.clone();
         if era == Era::Handshake {
-            let answer = client.request("initialize", handshake("2025-11-25", json!({})));
+            let answer = client.request("initialize", handshake("2025-11-25", capabilities));
             assert!(answer["result"].is_object(), "{answer}");
             client.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
         }
@@ -67,6 +74,7 @@ impl McpClient {
             child,
             lines,
             era,
+            capabilities: json!({}),
             next: 0,
             notifications: Vec::new(),
         }
@@ -96,7 +104,7 @@ impl McpClient {
             let meta = meta.as_object_mut().expect("an object");
             let key = |name: &str| format!("io.modelcontextprotocol/{name}");
             meta.insert(key("protocolVersion"), "2026-07-28".into());
-            meta.insert(key("clientCapabilities"), json!({}));
+            meta.insert(key("clientCapabilities"), self.capabilities.clone());
             meta.insert(key("clientInfo"), json!({"name": "tests", "version": "1"}));
         }
         let id = self.next;

@@ -144,7 +144,6 @@ mod tests {
             "http://app.example.com",
             "https://app.example.com.evil.com",
             "null",
-            "http://localhost",
             "http://localhost:3001",
         ] {
             assert!(objects("localhost", Some(origin)), "{origin}");
