@@ -2,225 +2,35 @@
 //! itself to a source of tools.
 
 mod adding;
+mod directory;
 mod known;
 mod launch;
+mod sources;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-
+pub use directory::ServerDirectory;
 pub use known::KnownServer;
 use known::Stamp;
+pub(super) use sources::{Looking, ServerSources};
 
 use super::App;
-use crate::config::{Environment, McpConfig, McpPlace, McpServerConfig, Paths};
+use crate::config::{McpConfig, McpPlace, McpServerConfig};
 use crate::error::{Code, Error, Result};
-use crate::exec::{Artifact, BoxFuture, Entry, Executor};
+use crate::exec::{Artifact, Entry, Executor};
 use crate::ids::{PluginName, ToolId};
 use crate::invoke::ToolRef;
 use crate::manifest::{LimitRequest, Risk};
-use crate::mcp::bridge::{Bridge, Directory, Era, Reach, Seen, ServerSpec, ServerTool};
-use crate::pins::{Drift, Lock, SeenServer, Verdict};
+use crate::mcp::bridge::{Bridge, Seen, ServerTool};
+use crate::pins::{Drift, Lock};
 use crate::registry::{Effects, KnownRequests, Offers, Origin, Source, Tool, Validators};
-use crate::web::{Client, Options};
 
 /// How much longer than without a sign of life a call may take in all.
 const IN_ALL: u32 = 10;
 
-/// The sources of servers, each as of one state of what is pinned.
-#[derive(Debug, Default)]
-pub(super) struct ServerSources(Mutex<BTreeMap<PluginName, (Stamp, Arc<Source>)>>);
-
-impl ServerSources {
-    fn get(&self, name: &PluginName, stamp: Stamp) -> Option<Arc<Source>> {
-        let sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (known, source) = sources.get(name)?;
-        (*known == stamp).then(|| Arc::clone(source))
-    }
-
-    fn put(&self, name: &PluginName, stamp: Stamp, source: &Arc<Source>) {
-        let mut sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sources.insert(name.clone(), (stamp, Arc::clone(source)));
-    }
-}
-
 /// How long a list waits for a server that was never connected to.
 const A_LITTLE: std::time::Duration = std::time::Duration::from_secs(3);
-
-/// The servers that are being connected to for the first time.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Looking(Arc<Mutex<BTreeSet<PluginName>>>);
-
-/// One of them, until this is dropped.
-struct LookingAt {
-    all: Looking,
-    name: PluginName,
-}
-
-impl Looking {
-    /// Nothing where somebody does already.
-    fn begin(&self, name: &PluginName) -> Option<LookingAt> {
-        let is_new = self.lock().insert(name.clone());
-        is_new.then(|| LookingAt {
-            all: self.clone(),
-            name: name.clone(),
-        })
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<PluginName>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for LookingAt {
-    fn drop(&mut self) {
-        self.all.lock().remove(&self.name);
-    }
-}
-
-/// What is needed to talk to servers; it outlives any call.
-pub struct ServerDirectory {
-    servers: BTreeMap<PluginName, McpServerConfig>,
-    environment: Environment,
-    paths: Paths,
-    rules: launch::LaunchRules,
-    /// What servers show of themselves is written down.
-    keeps: bool,
-    shown: Mutex<BTreeMap<PluginName, Shown>>,
-}
-
-impl ServerDirectory {
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<PluginName, Shown>> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn config(&self, name: &PluginName) -> Result<&McpServerConfig> {
-        self.servers.get(name).ok_or_else(|| {
-            Error::new(Code::E3101, format!("there is no server {name}"))
-                .hint("`toolhatch mcp list` shows the servers there are.")
-        })
-    }
-
-    fn reach(&self, name: &PluginName, server: &McpServerConfig) -> Result<Reach> {
-        let texts = server.texts(&self.environment)?;
-        match &server.place {
-            McpPlace::Program { run, .. } => Ok(Reach::Program {
-                launch: Box::new(self.rules.launch(name, server, texts, &self.paths)?),
-                launcher: self.rules.launcher(*run),
-            }),
-            McpPlace::Service {
-                url,
-                plain_http,
-                proxy,
-                ca_file,
-                ..
-            } => {
-                let mut options = Options::of_service(
-                    server.start_timeout,
-                    *plain_http,
-                    *proxy,
-                    ca_file.as_deref(),
-                )?;
-                // Streams stay open; every request has its own end in time.
-                options.timeout = std::time::Duration::MAX;
-                let mut headers = HeaderMap::new();
-                for (key, text) in texts {
-                    let unusable = || {
-                        Error::new(
-                            Code::E3004,
-                            format!("the header {key} has characters that no header can have"),
-                        )
-                    };
-                    let mut value = HeaderValue::from_str(&text).map_err(|_| unusable())?;
-                    value.set_sensitive(true);
-                    let key = HeaderName::try_from(key.as_str()).map_err(|_| unusable())?;
-                    headers.insert(key, value);
-                }
-                Ok(Reach::Service {
-                    url: url.clone(),
-                    headers,
-                    client: Arc::new(Client::new(options)),
-                })
-            }
-        }
-    }
-}
-
-impl Directory for ServerDirectory {
-    fn spec(&self, name: &PluginName) -> Result<ServerSpec> {
-        let server = self.config(name)?;
-        if self.keeps {
-            // What is not what a person agreed to is not even started.
-            known::check_identity(&self.paths.home, name, server)
-                .map_err(|error| error.while_doing(format!("using the server {name}")))?;
-        }
-        let reach = self.reach(name, server);
-        Ok(ServerSpec {
-            name: name.clone(),
-            reach: reach.map_err(|error| error.while_doing(format!("the server {name}")))?,
-            protocol: server.protocol,
-            timeout: server.timeout,
-            start_timeout: server.start_timeout,
-            connections: server.connections as usize,
-            concurrency: server.concurrency as usize,
-            max_message: usize::try_from(server.max_message).unwrap_or(usize::MAX),
-        })
-    }
-
-    fn era(&self, name: &PluginName) -> Option<Era> {
-        known::era(&self.paths.home, name).filter(|_| self.keeps)
-    }
-
-    fn seen<'a>(&'a self, name: &'a PluginName, seen: &'a Seen) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move {
-            let server = self.config(name)?;
-            if !self.keeps {
-                return Ok(());
-            }
-            let shown = known::shown(server, seen)?;
-            let drift = known::note(&self.paths.home, name, &shown, seen)?;
-            if !drift.is_empty() {
-                let summary = drift.summary().join("; ");
-                tracing::warn!(server = %name, summary, "a server differs from what was agreed to");
-            }
-            self.lock().insert(name.clone(), Shown::new(shown));
-            Ok(())
-        })
-    }
-
-    fn check(&self, name: &PluginName, tool: &str) -> Result<()> {
-        let now = Stamp::of(&self.paths.home);
-        let mut shown = self.lock();
-        let Some(shown) = shown.get_mut(name) else {
-            return Ok(());
-        };
-        // A person can accept something at any time.
-        if shown.judged.as_ref().is_none_or(|(stamp, _)| *stamp != now) {
-            let lock = Lock::read(&self.paths.home)?;
-            shown.judged = Some((now, lock.verdicts(name.as_str(), &shown.server)));
-        }
-        match &shown.judged {
-            Some((_, verdicts)) => known::check(name, tool, verdicts),
-            None => Ok(()),
-        }
-    }
-}
-
-/// A server as it showed itself last, and what of it may be used.
-struct Shown {
-    server: SeenServer,
-    judged: Option<(Stamp, BTreeMap<String, Verdict>)>,
-}
-
-impl Shown {
-    fn new(server: SeenServer) -> Self {
-        Self {
-            server,
-            judged: None,
-        }
-    }
-}
 
 impl App {
     /// What knows the servers.
@@ -236,14 +46,13 @@ impl App {
     /// # Errors
     /// Those of what starts programs.
     fn directory_of(&self, mcp: &McpConfig, keeps: bool) -> Result<Arc<ServerDirectory>> {
-        Ok(Arc::new(ServerDirectory {
-            servers: mcp.servers.clone(),
-            environment: self.environment.clone(),
-            paths: self.paths.clone(),
-            rules: self.launch_rules()?,
+        Ok(Arc::new(ServerDirectory::new(
+            mcp,
+            &self.environment,
+            &self.paths,
+            self.launch_rules()?,
             keeps,
-            shown: Mutex::default(),
-        }))
+        )))
     }
 
     /// What talks to servers, made when it is first needed; it connects to nothing before a tool is called.
@@ -284,7 +93,16 @@ impl App {
     /// # Errors
     /// E3109 where what is pinned is damaged.
     pub fn known_server(&self, name: &PluginName) -> Result<Option<KnownServer>> {
-        KnownServer::read(&self.paths.home, name)
+        let stamp = Stamp::of(&self.paths.home);
+        let lock = match self.server_sources.lock(stamp) {
+            Some(lock) => lock,
+            None => {
+                let lock = Arc::new(Lock::read(&self.paths.home)?);
+                self.server_sources.put_lock(stamp, &lock);
+                lock
+            }
+        };
+        Ok(KnownServer::of(&self.paths.home, name, &lock))
     }
 
     /// Takes note of what a server shows of itself, and gives what differs from what a person agreed to.

@@ -34,19 +34,13 @@ pub struct KnownServer {
 
 impl KnownServer {
     /// What is known of a server; nothing where nothing is pinned of it.
-    ///
-    /// # Errors
-    /// E3109 where what is pinned is damaged.
-    pub(super) fn read(home: &Path, name: &PluginName) -> Result<Option<Self>> {
-        let Some(pinned) = Lock::read(home)?.server(name.as_str()).cloned() else {
-            return Ok(None);
-        };
+    pub(super) fn of(home: &Path, name: &PluginName, lock: &Lock) -> Option<Self> {
         let last = Remembered::read(home, name);
-        Ok(Some(Self {
-            pinned,
+        Some(Self {
+            pinned: lock.server(name.as_str())?.clone(),
             era: last.as_ref().map(|last| last.era),
             protocol: last.map(|last| last.protocol),
-        }))
+        })
     }
 
     /// The tools that a person agreed to and that were there when it was last seen, in the form they agreed to.

@@ -227,3 +227,43 @@ fn a_person_accepts_what_has_changed() {
     let tools = env.run(["tools", "list"]).ok();
     assert!(tools.stdout.contains("and more"), "{tools}");
 }
+
+#[test]
+fn a_command_is_added_with_what_it_may_do() {
+    if !works() {
+        return;
+    }
+    let env = TestEnv::new();
+    env.write("notes/a.txt", b"n0te");
+    let script = server(r#"text "$TOKEN""#);
+    let words = [
+        "mcp",
+        "add",
+        "shell",
+        "--env",
+        "TOKEN=t0ken",
+        "--timeout",
+        "20s",
+        "--",
+        "/bin/sh",
+        "-c",
+        &script,
+    ];
+    let mut terminal = env.run(words).on_terminal();
+    terminal.expect("It may do nothing on this machine but compute.");
+    terminal.answer("y");
+    terminal.expect("Add shell with 1 tool?");
+    terminal.answer("y");
+    terminal.finish().ok();
+    let called = env.run(["call", "shell.a"]).ok();
+    assert_eq!(called.stdout.trim(), "t0ken");
+    let file = env.user_config().with_file_name("mcp").join("shell.toml");
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(&file).expect("written").permissions(),
+    );
+    assert_eq!(mode & 0o777, 0o600);
+    // A damaged file is told, and not passed over.
+    env.write(&file, b"command = 5\n");
+    let failed = env.run(["mcp", "list"]).fails_with(2, "E3004");
+    assert!(failed.stderr.contains("shell.toml"), "{failed}");
+}
