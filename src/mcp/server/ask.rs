@@ -193,7 +193,7 @@ pub(super) enum Useless {
     /// There is no such handle, for this client and this request.
     Unknown,
     /// An answer is missing: it is asked again.
-    Missing(Open),
+    Missing(Box<Open>),
 }
 
 /// What waits for answers, by the handle that clients hand back.
@@ -263,7 +263,7 @@ impl Questions {
                     yes: is_yes(response),
                     id: subject.id,
                 }),
-                None => Err(Useless::Missing(Open::Approval(subject))),
+                None => Err(Useless::Missing(Box::new(Open::Approval(subject)))),
             },
             Open::Questions(needed) => {
                 let answers: Option<Vec<InputAnswer>> = needed
@@ -273,7 +273,7 @@ impl Questions {
                     .collect();
                 match answers {
                     Some(answers) => Ok(Back::Answers(Resumed { needed, answers })),
-                    None => Err(Useless::Missing(Open::Questions(needed))),
+                    None => Err(Useless::Missing(Box::new(Open::Questions(needed)))),
                 }
             }
         }
@@ -436,7 +436,7 @@ mod tests {
         let Err(Useless::Missing(open)) = back else {
             panic!("missing");
         };
-        assert!(kept.ask(open, mine).request_state.is_some());
+        assert!(kept.ask(*open, mine).request_state.is_some());
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl Server {
             }
             search::CALL => match search::meant(request) {
                 Ok(meant) => meant,
-                Err(wrong) => return Ok(wrong.into()),
+                Err(wrong) => return Ok(search::wrong(wrong).into()),
             },
             _ => request,
         };
@@ -219,7 +219,7 @@ impl Server {
                     Err(error) => Ok(Came::Failed(error)),
                 }
             }
-            Err(Useless::Missing(open)) => Ok(Came::Again(house.questions.ask(open, bound_to))),
+            Err(Useless::Missing(open)) => Ok(Came::Again(house.questions.ask(*open, bound_to))),
             Err(Useless::Unknown) => Err(ErrorData::invalid_params(
                 "the `requestState` is none that was given for this request, or its time is over; make the request again without it",
                 None,

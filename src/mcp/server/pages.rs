@@ -8,7 +8,7 @@ use rmcp::model::{
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Server;
 use super::answer::protocol_error;
@@ -108,11 +108,14 @@ impl Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         let shelf = self.shelf().await?;
-        let mut of = serde_json::to_value(&request.r#ref).unwrap_or_default();
+        let mut of = match serde_json::to_value(&request.r#ref) {
+            Ok(Value::Object(of)) => of,
+            _ => Map::new(),
+        };
         let page = match &request.r#ref {
             Reference::Prompt(prompt) => match shelf.prompt(&prompt.name) {
                 Some((page, own)) => {
-                    of["name"] = own.into();
+                    of.insert("name".to_owned(), own.into());
                     Some(page)
                 }
                 None => None,
@@ -125,13 +128,12 @@ impl Server {
             return Ok(CompleteResult::default());
         };
         let argument = &request.argument;
-        let mut arguments = json!({
+        let known = request.context.and_then(|context| context.arguments);
+        let arguments = json!({
             "ref": of,
             "argument": {"name": argument.name, "value": argument.value},
+            "context": {"arguments": known.unwrap_or_default()},
         });
-        if let Some(known) = request.context.and_then(|context| context.arguments) {
-            arguments["context"] = json!({"arguments": known});
-        }
         let called = Called {
             reference: page.reference(COMPLETION),
             name: COMPLETION.to_owned(),

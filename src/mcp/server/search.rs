@@ -91,9 +91,9 @@ pub(super) async fn search(
 ) -> Result<CallToolResult, ErrorData> {
     let argument = |name: &str| arguments.and_then(|arguments| arguments.get(name));
     let Some(query) = argument("query").and_then(Value::as_str) else {
-        return Ok(CallToolResult::error(vec![ContentBlock::text(
-            "E3301: `query` is missing: say in a few words what the tool is to do",
-        )]));
+        return Ok(wrong(
+            "`query` is missing: say in a few words what the tool is to do",
+        ));
     };
     let limit = argument("limit")
         .and_then(Value::as_u64)
@@ -121,26 +121,25 @@ pub(super) async fn search(
     Ok(result)
 }
 
-/// The call that is meant.
-pub(super) fn meant(
-    request: CallToolRequestParams,
-) -> Result<CallToolRequestParams, CallToolResult> {
+/// What a model is told that got the arguments of one of the two wrong.
+pub(super) fn wrong(what: &str) -> CallToolResult {
+    CallToolResult::error(vec![ContentBlock::text(format!("E3301: {what}"))])
+}
+
+/// The call that is meant; else what is wrong with it.
+pub(super) fn meant(request: CallToolRequestParams) -> Result<CallToolRequestParams, &'static str> {
     let mut arguments = request.arguments.unwrap_or_default();
     let name = match arguments.remove("name") {
         Some(Value::String(name)) => name,
         _ => {
-            return Err(CallToolResult::error(vec![ContentBlock::text(
-                "E3301: `name` is missing: `search_tools` gives the names of tools",
-            )]));
+            return Err("`name` is missing: `search_tools` gives the names of tools");
         }
     };
     let inner = match arguments.remove("arguments") {
         None | Some(Value::Null) => JsonObject::new(),
         Some(Value::Object(inner)) => inner,
         Some(_) => {
-            return Err(CallToolResult::error(vec![ContentBlock::text(
-                "E3301: `arguments` is not an object: give what the tool's `input_schema` says",
-            )]));
+            return Err("`arguments` is not an object: give what the tool's `input_schema` says");
         }
     };
     let mut meant = CallToolRequestParams::new(name).with_arguments(inner);
