@@ -96,9 +96,14 @@ impl Watched {
 
     /// How it ended, where it ends soon.
     async fn last_words(&mut self) -> Option<String> {
-        let ended = self.ended.wait_for(Option::is_some);
-        let ended = tokio::time::timeout(LAST_WORDS, ended).await.ok()?.ok()?;
-        ended.clone()
+        let how = {
+            let ended = self.ended.wait_for(Option::is_some);
+            let ended = tokio::time::timeout(LAST_WORDS, ended).await.ok()?.ok()?;
+            ended.clone()
+        };
+        // That it has ended is often known before what it wrote last was read.
+        drop(tokio::time::timeout(LAST_WORDS, self.tail.ended()).await);
+        how
     }
 }
 

@@ -9,6 +9,7 @@ use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
 use rmcp::transport::Transport;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::framing::{Frame, Framer};
 use super::message;
@@ -25,6 +26,7 @@ const KEPT: usize = 16 << 10;
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     text: Mutex<VecDeque<u8>>,
+    ended: CancellationToken,
 }
 
 impl Tail {
@@ -37,6 +39,12 @@ impl Tail {
             let surplus = text.len().saturating_sub(KEPT);
             text.drain(..surplus);
         }
+        self.ended.cancel();
+    }
+
+    /// Waits until all of it was read.
+    pub(super) async fn ended(&self) {
+        self.ended.cancelled().await;
     }
 
     /// The last lines, at most so many.
