@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::App;
+use crate::audit::{Event, EventType};
 use crate::error::{Code, Error, Result};
 use crate::exec::BoxFuture;
 use crate::invoke::{Approval, Asked, Ledger};
@@ -101,5 +102,31 @@ impl Ledger for App {
                 )
             })
         })
+    }
+}
+
+impl App {
+    /// A person decides on a call that waits for an answer, or that is made again when it has one. Nothing where it cannot be
+    /// answered any more.
+    ///
+    /// # Errors
+    /// Those of the store and of the audit log, without which nothing is decided.
+    pub async fn decide_approval(
+        &self,
+        id: &str,
+        yes: bool,
+        by: &str,
+    ) -> Result<Option<ApprovalRow>> {
+        let registry = self.registry().await?;
+        let recorded = |decided: &ApprovalRow| {
+            let event = Event::new(EventType::ApprovalDecided)
+                .subject(&decided.tool)
+                .with("approval", id)
+                .with("decision", if yes { "allowed" } else { "denied" })
+                .with("by", by);
+            self.record(event)
+        };
+        let store = registry.store();
+        store.decide_approval(id, yes, by, recorded).await
     }
 }

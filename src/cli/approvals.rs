@@ -10,7 +10,6 @@ use super::output::CommandOutput;
 use super::table::{Fit, table};
 use super::text::{field, moment};
 use crate::app::App;
-use crate::audit::{Event, EventType};
 use crate::error::{Code, Error, Result};
 use crate::store::{ApprovalRow, now_ms};
 
@@ -185,19 +184,7 @@ async fn found(app: &App, id: &str) -> Result<ApprovalRow> {
 
 async fn answer(app: &App, id: &str, yes: bool, by: &str) -> Result<CommandOutput> {
     let row = found(app, id).await?;
-    let registry = app.registry().await?;
-    let word = if yes { "allowed" } else { "denied" };
-    let recorded = |decided: &ApprovalRow| {
-        app.record(
-            Event::new(EventType::ApprovalDecided)
-                .subject(&decided.tool)
-                .with("approval", id)
-                .with("decision", word)
-                .with("by", by),
-        )
-    };
-    let answered = registry.store().decide_approval(id, yes, by, recorded);
-    let Some(decided) = answered.await? else {
+    let Some(decided) = app.decide_approval(id, yes, by).await? else {
         return Err(Error::new(
             Code::E3215,
             format!("{id} cannot be answered any more: it is {}", state(&row)),

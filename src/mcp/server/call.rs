@@ -15,10 +15,10 @@ use super::ask::{Back, Later, Now, Open, Person, Useless, askable, missing};
 use super::tasks::Slot;
 use super::told::{Wanted, level, telling};
 use super::{Server, search, servers};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::exec::{Approver, Askable, LogLevel, Respondent};
 use crate::ids::{CallId, Digest};
-use crate::invoke::{Caller, Ledger as _, Report, Request, Resumed, ToolRef};
+use crate::invoke::{Caller, Report, Request, Resumed, ToolRef};
 use crate::schema::canonical;
 
 /// What stands before the name that a client gives itself: nobody else's agents are called so.
@@ -214,8 +214,12 @@ impl Server {
             Ok(Back::Answers(resumed)) => Ok(Came::On(Some(resumed))),
             Ok(Back::Decided { id, yes }) => {
                 let by = person_name(caller);
-                match house.app.answer(&id, yes, &by).await {
-                    Ok(()) => Ok(Came::On(None)),
+                match house.app.decide_approval(&id, yes, &by).await {
+                    Ok(Some(_)) => Ok(Came::On(None)),
+                    Ok(None) => Ok(Came::Failed(Error::new(
+                        Code::E3215,
+                        format!("the question {id} was answered elsewhere, or has expired"),
+                    ))),
                     Err(error) => Ok(Came::Failed(error)),
                 }
             }

@@ -93,6 +93,8 @@ fn a_call_that_takes_approval_is_made_when_the_person_says_yes_and_not_else() {
             }
             let told = env.run(["approvals", "list", "--all", "--json"]).output();
             assert!(told.stdout.contains("asked by mcp/tests"), "{told}");
+            let log = env.run(["audit", "query", "--json"]).ok();
+            assert!(log.stdout.contains("approval_decided"), "{log}");
         }
     }
 }
