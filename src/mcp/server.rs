@@ -10,6 +10,7 @@ mod call;
 mod counters;
 mod describe;
 mod http;
+mod load;
 pub mod names;
 mod overflow;
 mod pages;
@@ -239,6 +240,9 @@ impl ServerHandler for Server {
         };
         if shelf.of_servers().next().is_some() {
             tools.push(servers::described());
+        }
+        if self.may_load() {
+            tools.push(load::described());
         }
         Ok(ListToolsResult::with_all_items(tools))
     }

@@ -14,7 +14,7 @@ use super::answer::{answer, failed, unknown_tool};
 use super::ask::{Back, Later, Now, Open, Person, Useless, askable, missing};
 use super::tasks::Slot;
 use super::told::{Wanted, level, telling};
-use super::{Server, search, servers};
+use super::{Server, load, search, servers};
 use crate::error::{Code, Error};
 use crate::exec::{Approver, Askable, LogLevel, Respondent};
 use crate::ids::{CallId, Digest};
@@ -68,6 +68,7 @@ impl Server {
                 let shelf = self.shelf().await?;
                 return Ok(servers::list(&shelf, request.arguments.as_ref()).into());
             }
+            load::LOAD if self.may_load() => return self.load(request, context).await,
             search::CALL => match search::meant(request) {
                 Ok(meant) => meant,
                 Err(wrong) => return Ok(search::wrong(wrong).into()),
@@ -224,15 +225,12 @@ impl Server {
                 }
             }
             Err(Useless::Missing(open)) => Ok(Came::Again(house.questions.ask(*open, bound_to))),
-            Err(Useless::Unknown) => Err(ErrorData::invalid_params(
-                "the `requestState` is none that was given for this request, or its time is over; make the request again without it",
-                None,
-            )),
+            Err(Useless::Unknown) => Err(useless()),
         }
     }
 
     /// Who makes the call. What a client says of itself is marked as such.
-    fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
+    pub(super) fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
         let mut caller = self.caller.clone();
         if caller.agent.is_none() {
             caller.agent = context.client_info().map(|client| {
@@ -268,7 +266,7 @@ enum Came {
 }
 
 /// Who can be asked about this call, and how; nobody where a client that would have to be asked now cannot be.
-fn person(
+pub(super) fn person(
     context: &RequestContext<RoleServer>,
     caller: &Caller,
     slot: Option<Arc<Slot>>,
@@ -292,7 +290,14 @@ fn person(
     })
 }
 
-fn person_name(caller: &Caller) -> String {
+/// What a client is told that comes back with what it was not given.
+pub(super) fn useless() -> ErrorData {
+    let message = "the `requestState` is none that was given for this request, or its time is over; make the request again \
+                   without it";
+    ErrorData::invalid_params(message, None)
+}
+
+pub(super) fn person_name(caller: &Caller) -> String {
     let agent = caller.agent.as_deref().unwrap_or("a client");
     format!("{} (asked by {agent})", caller.principal)
 }

@@ -11,10 +11,11 @@ use crate::ids::{Digest, ToolId};
 /// The longest name. What clients put in front has room beside it.
 pub const LONGEST: usize = 48;
 /// Names that stand for no tool of a source.
-const RESERVED: [&str; 3] = [
+const RESERVED: [&str; 4] = [
     super::search::SEARCH,
     super::search::CALL,
     super::servers::LIST,
+    super::load::LOAD,
 ];
 /// How much of a digest tells names apart that would be the same.
 const TAIL: usize = 6;

@@ -35,6 +35,11 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// True where nothing was chosen, so that all there is belongs to it.
+    pub(super) fn is_everything(&self) -> bool {
+        self.files.is_empty() && self.ids.is_empty() && self.of_profile.is_empty()
+    }
+
     fn has(&self, id: &ToolId) -> bool {
         [&self.ids, &self.of_profile]
             .into_iter()

@@ -163,3 +163,48 @@ fn what_a_tool_asks_goes_to_the_person_and_the_answer_to_the_tool() {
         assert!(text(&result).contains("ada"), "{result}");
     }
 }
+
+#[test]
+fn a_plugin_is_installed_where_the_person_says_so() {
+    let file = root().join("plugins/dist/analyze-code.wasm");
+    let call = json!({"name": "load_plugin", "arguments": {"path": file}});
+    for (answer, is_made) in [(yes(), true), (json!({"action": "decline"}), false)] {
+        for era in Era::BOTH {
+            let env = TestEnv::new();
+            let run = env.run(["mcp", "serve"]);
+            let mut client = McpClient::start_able(run, era, json!({"elicitation": {}}));
+            assert_eq!(client.tools(), ["sandbox_run", "load_plugin"]);
+            let (asked, result) = if era == Era::Handshake {
+                let id = client.begin("tools/call", call.clone());
+                answer_now(&mut client, id, &answer)
+            } else {
+                let (asked, result) = answer_later(&mut client, call.clone(), &answer);
+                (asked, result["result"].clone())
+            };
+            let message = asked["message"].as_str().expect("a question");
+            assert!(
+                message.contains("analyze-code") && message.contains("read"),
+                "{asked}"
+            );
+            assert_eq!(result["isError"], !is_made, "{result}");
+            assert_eq!(client.tools().contains(&"analyze-code".to_owned()), is_made);
+            let log = env.run(["audit", "query", "--json"]).ok();
+            assert!(log.stdout.contains("approval_decided"), "{log}");
+            // Nothing is granted by it.
+            if is_made {
+                let tried = client.call("analyze-code", json!({"path": "."}));
+                assert_eq!(tried["isError"], true, "{tried}");
+            }
+        }
+    }
+    // Where nobody can be asked, and where tools were chosen, there is no such way.
+    let env = TestEnv::new();
+    let mut client = McpClient::start(env.run(["mcp", "serve"]), Era::Stateless);
+    let result = client.request("tools/call", call.clone())["result"].clone();
+    assert_eq!(result["_meta"], Value::Null, "{result}");
+    assert!(text(&result).contains("plugin install"), "{result}");
+    let chosen = env.run(["mcp", "serve", "--tools", "sandbox.run"]);
+    let mut client = McpClient::start(chosen, Era::Stateless);
+    let refused = client.request("tools/call", call);
+    assert_eq!(refused["error"]["code"], -32602, "{refused}");
+}

@@ -127,7 +127,7 @@ fn what_is_installed_is_served_and_a_client_is_told_when_it_changes() {
     for era in Era::BOTH {
         let env = TestEnv::new();
         let mut client = McpClient::start(serve(&env, &[]), era);
-        assert_eq!(client.tools(), ["sandbox_run"]);
+        assert_eq!(client.tools(), ["sandbox_run", "load_plugin"]);
         if era == Era::Stateless {
             client.begin(
                 "subscriptions/listen",
