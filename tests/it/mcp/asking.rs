@@ -166,7 +166,7 @@ fn what_a_tool_asks_goes_to_the_person_and_the_answer_to_the_tool() {
 
 #[test]
 fn a_plugin_is_installed_where_the_person_says_so() {
-    let file = root().join("plugins/dist/analyze-code.wasm");
+    let file = root().join("plugins/dist/files.wasm");
     let call = json!({"name": "load_plugin", "arguments": {"path": file}});
     for (answer, is_made) in [(yes(), true), (json!({"action": "decline"}), false)] {
         for era in Era::BOTH {
@@ -183,17 +183,17 @@ fn a_plugin_is_installed_where_the_person_says_so() {
             };
             let message = asked["message"].as_str().expect("a question");
             assert!(
-                message.contains("analyze-code") && message.contains("read"),
+                message.contains("install files") && message.contains("read"),
                 "{asked}"
             );
             assert_eq!(result["isError"], !is_made, "{result}");
-            assert_eq!(client.tools().contains(&"analyze-code".to_owned()), is_made);
+            assert_eq!(client.tools().contains(&TOOL.to_owned()), is_made);
             let log = env.run(["audit", "query", "--json"]).ok();
             assert!(log.stdout.contains("approval_decided"), "{log}");
             // Nothing is granted by it.
             if is_made {
-                let tried = client.call("analyze-code", json!({"path": "."}));
-                assert_eq!(tried["isError"], true, "{tried}");
+                let tried = client.call(TOOL, json!({"path": "."}));
+                assert_eq!(tried["_meta"]["toolhatch/error"], "E3213", "{tried}");
             }
         }
     }
