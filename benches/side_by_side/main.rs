@@ -14,6 +14,7 @@
 
 mod containers;
 mod gate;
+mod mcp;
 mod processes;
 mod raw;
 
@@ -87,6 +88,9 @@ fn main() {
     }
     if wanted("containers") {
         runtime.block_on(containers::rows(home.path()));
+    }
+    if wanted("mcp") {
+        runtime.block_on(mcp::rows(home.path()));
     }
     if wanted("gate") {
         runtime.block_on(gate::rows(home.path()));
