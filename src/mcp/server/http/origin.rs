@@ -147,7 +147,7 @@ mod tests {
             "http://localhost",
             "http://localhost:3001",
         ] {
-            assert!(objects("localhost", Some(origin)), "{origin}");
+            assert!(objects("localhost:9", Some(origin)), "{origin}");
         }
     }
 }
