@@ -2,4 +2,6 @@
 
 mod bridge;
 mod http;
+mod oauth;
+mod principals;
 mod stdio;
