@@ -56,7 +56,6 @@ fn calls_at_once_are_counted_for_each_client() {
         assert!(refused.to_string().contains("E3408"), "{refused}");
         let other = call(&served, "b", echo(1));
         assert_eq!(other["result"]["isError"], false, "{other}");
-        assert!(answered.try_recv().is_err(), "the others were over already");
         for _ in 0..2 {
             let slept = answered.recv().expect("an answer");
             assert_eq!(slept["result"]["isError"], false, "{slept}");
