@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::env::TestEnv;
 use crate::support::http::{Response, Server};
+use crate::support::mcp_client::handshake;
 use crate::support::mcp_http::{Answer, ECHO, Served, hex, probing};
 use crate::support::source::root;
 
@@ -313,6 +314,39 @@ fn without_keys_nobody_is_let_in_and_with_them_later_they_are() {
         list(&served, &Key::new("b").sign(&issuer.claims(json!({})))).status,
         503
     );
+}
+
+#[test]
+fn a_session_belongs_to_its_subject_and_there_is_room_for_many() {
+    let env = TestEnv::new();
+    let key = Key::new("a");
+    let issuer = Issuer::start(Some(vec![key.jwk()]));
+    let served = issuer.trusting(&env);
+    let bearer = |sub: &str| {
+        let token = key.sign(&issuer.claims(json!({"sub": sub})));
+        format!("Bearer {token}")
+    };
+    let hello = json!({
+        "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": handshake("2025-11-25", json!({})),
+    });
+    let (ada, eve) = (bearer("ada"), bearer("eve"));
+    let answer = served.post(&[("authorization", &*ada)], &hello);
+    let session = answer.header("mcp-session-id").expect("a session");
+    let session = session.to_owned();
+    let ping = json!({"jsonrpc": "2.0", "id": 2, "method": "ping"});
+    let with = |token: &str| {
+        let headers = [("authorization", token), ("mcp-session-id", &*session)];
+        served.post(&headers, &ping).status
+    };
+    assert_eq!(with(&eve), 404);
+    // More than there are places for: those who have nothing open make room, and who has a session keeps it.
+    for number in 0..1100 {
+        let token = bearer(&format!("agent-{number}"));
+        let answer = served.send("DELETE /mcp", &[("authorization", &*token)], b"");
+        assert_eq!(answer.status / 100, 4, "{number}: {answer:?}");
+    }
+    assert_eq!(with(&ada), 200);
+    assert_eq!(with(&eve), 404);
 }
 
 #[test]
