@@ -10,6 +10,7 @@ mod serve;
 mod show;
 mod streams;
 mod test;
+mod token;
 
 use std::sync::Arc;
 
@@ -41,6 +42,7 @@ enum Command {
     Test(test::Args),
     Remove(remove::Args),
     Serve(serve::Args),
+    Token(token::Args),
 }
 
 impl Args {
@@ -53,7 +55,8 @@ impl Args {
             | Command::List(_)
             | Command::Show(_)
             | Command::Test(_)
-            | Command::Remove(_) => false,
+            | Command::Remove(_)
+            | Command::Token(_) => false,
         }
     }
 
@@ -67,6 +70,7 @@ impl Args {
             Command::Test(args) => args.run(app),
             Command::Remove(args) => args.run(app),
             Command::Serve(args) => args.run(app, printer),
+            Command::Token(args) => args.run(app),
         }
     }
 }

@@ -14,6 +14,7 @@ mod support {
     pub mod http;
     pub mod left_out;
     pub mod mcp_client;
+    pub mod mcp_http;
     pub mod mcp_peer;
     pub mod namespace;
     pub mod probe;

@@ -3,5 +3,7 @@
 mod asking;
 mod bridge;
 mod http;
+mod oauth;
+mod principals;
 mod serving;
 mod stdio;

@@ -104,7 +104,8 @@ fn offer(app: &App, typed: &Typed, grants: &Grants, profile: &ProfileConfig) -> 
     })
 }
 
-fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a String> + Clone) -> Error {
+/// There is no profile of this name.
+pub(super) fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a String> + Clone) -> Error {
     let error = Error::new(Code::E3004, format!("there is no profile {name:?}"));
     match nearest(name, known.map(String::as_str)) {
         Some(near) => error.hint(format!("Did you mean `{near}`?")),

@@ -133,7 +133,7 @@ fn http(
             let offer = offers.of(profile)?;
             Some(Server::new(&serving_house, offer, caller))
         };
-        let door = Door::new(&house, config, caller, Box::new(serving));
+        let door = Door::new(&house, config, caller, Box::new(serving))?;
         let listening = Listening::on(address, &config.http, door.is_guarded()).await?;
         printer.note(&format!("Serving tools at {}", listening.url()));
         serve_http(listening, door, listen_for_interrupt()).await;

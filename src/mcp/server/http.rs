@@ -4,6 +4,7 @@
 
 mod client;
 mod door;
+mod oauth;
 mod origin;
 mod tls;
 

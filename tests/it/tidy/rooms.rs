@@ -9,6 +9,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("bollard", &["src/exec/docker"]),
     ("docker_credential", &["src/exec/docker"]),
     ("rmcp", &["src/mcp"]),
+    ("jsonwebtoken", &["src/mcp/server/http/oauth"]),
     ("sqlx", &["src/store"]),
     ("cedar_policy", &["src/policy"]),
     ("reqwest", &["src/web"]),

@@ -20,9 +20,16 @@ pub(super) struct Client {
 pub(super) enum Stranger {
     /// It shows no token.
     Silent,
-    /// Its token is not a known one.
-    Unknown,
+    /// Its token is not a known one; the text says why, in characters that a header may have between quotes.
+    Unknown(&'static str),
+    /// Its token is good for less than what is served.
+    Insufficient,
+    /// Whether its token is good cannot be found out now.
+    Unready,
 }
+
+/// What is wrong with a token about which there is nothing more to say.
+pub(super) const STRANGE: &str = "this is no token that is known";
 
 /// A client that is known by a token.
 #[derive(Debug, Clone)]
@@ -51,12 +58,13 @@ pub(super) fn shown(headers: &HeaderMap) -> Result<&str, Stranger> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(Stranger::Silent)?;
     if values.next().is_some() {
-        return Err(Stranger::Unknown);
+        return Err(Stranger::Unknown("there is more than one token"));
     }
-    let text = value.to_str().map_err(|_| Stranger::Unknown)?;
-    let (scheme, token) = text.split_once(' ').ok_or(Stranger::Unknown)?;
+    let strange = || Stranger::Unknown("this is no bearer token");
+    let text = value.to_str().map_err(|_| strange())?;
+    let (scheme, token) = text.split_once(' ').ok_or_else(strange)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Stranger::Unknown);
+        return Err(strange());
     }
     Ok(token.trim())
 }

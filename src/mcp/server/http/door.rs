@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -16,9 +16,11 @@ use rmcp::transport::streamable_http_server::session::local::LocalSessionManager
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio_util::sync::CancellationToken;
 
-use super::client::{Bearer, Client, Stranger, known, shown};
+use super::client::{Bearer, Client, STRANGE, Stranger, known, shown};
+use super::oauth::ResourceServer;
 use super::origin::Known;
 use crate::config::ServeConfig;
+use crate::error::Result;
 use crate::invoke::Caller;
 use crate::mcp::server::{House, Server};
 
@@ -42,6 +44,7 @@ pub struct Door {
     house: Arc<House>,
     known: Known,
     bearers: Vec<Bearer>,
+    resource: Option<ResourceServer>,
     config: ServeConfig,
     serving: Box<Serving>,
     /// What whoever is let in without a token is; nothing where everybody has to show one.
@@ -60,29 +63,34 @@ struct Open {
 
 impl Door {
     /// A door for these clients. `anybody` is who they are where none has to show a token.
-    #[must_use]
+    ///
+    /// # Errors
+    /// E3004 where an authorization server is configured and what is said of it does not suffice.
     pub fn new(
         house: &Arc<House>,
         config: &ServeConfig,
         anybody: Caller,
         serving: Box<Serving>,
-    ) -> Self {
+    ) -> Result<Self> {
+        let resource = ResourceServer::of(&config.oauth)?;
+        let is_guarded = !config.tokens.is_empty() || resource.is_some();
         let bearers: Vec<Bearer> = config
             .tokens
             .iter()
             .map(|(name, token)| Bearer::of(name, token))
             .collect();
-        Self {
+        Ok(Self {
             house: Arc::clone(house),
             known: Known::of(&config.http),
-            anybody: (!is_guarded(config)).then_some(anybody),
+            anybody: (!is_guarded).then_some(anybody),
             bearers,
+            resource,
             config: config.clone(),
             serving,
             services: Mutex::default(),
             stop: CancellationToken::new(),
             is_closed: AtomicBool::new(false),
-        }
+        })
     }
 
     /// True where clients have to say who they are.
@@ -120,7 +128,7 @@ impl Door {
                 plain(StatusCode::SERVICE_UNAVAILABLE, "ending")
             }
             "/readyz" => plain(StatusCode::OK, "ready"),
-            PATH | "/metrics" => match self.client(request.headers()) {
+            PATH | "/metrics" => match self.client(request.headers()).await {
                 Ok(client) if request.uri().path() == PATH => self.serve(client, request).await,
                 Ok(_) => metrics(&self.house),
                 Err(stranger) => {
@@ -128,14 +136,19 @@ impl Door {
                     self.challenge(stranger)
                 }
             },
-            _ => plain(
-                StatusCode::NOT_FOUND,
-                "there is nothing here; the tools are at /mcp",
-            ),
+            path => match &self.resource {
+                Some(resource) if resource.is_metadata(path) => {
+                    metadata(resource, request.method())
+                }
+                _ => plain(
+                    StatusCode::NOT_FOUND,
+                    "there is nothing here; the tools are at /mcp",
+                ),
+            },
         }
     }
 
-    fn client(&self, headers: &HeaderMap) -> Result<Client, Stranger> {
+    async fn client(&self, headers: &HeaderMap) -> std::result::Result<Client, Stranger> {
         if let Some(anybody) = &self.anybody {
             return Ok(Client {
                 principal: anybody.principal.clone(),
@@ -143,19 +156,46 @@ impl Door {
             });
         }
         let token = shown(headers)?;
-        known(token, &self.bearers)
-            .cloned()
-            .ok_or(Stranger::Unknown)
+        if let Some(client) = known(token, &self.bearers) {
+            return Ok(client.clone());
+        }
+        match &self.resource {
+            Some(resource) => resource.client(token).await,
+            None => Err(Stranger::Unknown(STRANGE)),
+        }
     }
 
     /// RFC 6750 §3: a client that shows nothing is told nothing of what is wrong with it.
     fn challenge(&self, stranger: Stranger) -> Answer {
-        let text = match stranger {
-            Stranger::Silent => "Bearer".to_owned(),
-            Stranger::Unknown => "Bearer error=\"invalid_token\"".to_owned(),
+        let (status, error, text) = match stranger {
+            Stranger::Silent => (StatusCode::UNAUTHORIZED, None, "a bearer token is needed"),
+            Stranger::Unknown(why) => (StatusCode::UNAUTHORIZED, Some("invalid_token"), why),
+            Stranger::Insufficient => (
+                StatusCode::FORBIDDEN,
+                Some("insufficient_scope"),
+                "the token does not have all the scopes that are needed",
+            ),
+            Stranger::Unready => {
+                let text = "the keys of the authorization server cannot be had now";
+                let mut answer = plain(StatusCode::SERVICE_UNAVAILABLE, text);
+                let wait = HeaderValue::from_static("5");
+                answer.headers_mut().insert(RETRY_AFTER, wait);
+                return answer;
+            }
         };
-        let mut answer = plain(StatusCode::UNAUTHORIZED, "a bearer token is needed");
-        if let Ok(value) = HeaderValue::from_str(&text) {
+        let mut parameters = Vec::new();
+        if let Some(error) = error {
+            parameters.push(("error", error.to_owned()));
+            parameters.push(("error_description", text.to_owned()));
+        }
+        parameters.extend(self.resource.iter().flat_map(ResourceServer::challenge));
+        let parameters: Vec<String> = parameters
+            .into_iter()
+            .map(|(name, value)| format!("{name}=\"{value}\""))
+            .collect();
+        let challenge = format!("Bearer {}", parameters.join(", "));
+        let mut answer = plain(status, text);
+        if let Ok(value) = HeaderValue::from_str(challenge.trim_end()) {
             answer.headers_mut().insert(WWW_AUTHENTICATE, value);
         }
         answer
@@ -183,6 +223,10 @@ impl Door {
         let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(open) = services.get(&client) {
             return Some(open.clone());
+        }
+        if services.len() >= CLIENTS {
+            // Whoever has no session loses nothing: what is open for them is opened again.
+            services.retain(|_, open| open.has_sessions());
         }
         if services.len() >= CLIENTS {
             return None;
@@ -219,9 +263,24 @@ impl Door {
     }
 }
 
-/// True where clients have to say who they are.
-fn is_guarded(config: &ServeConfig) -> bool {
-    !config.tokens.is_empty() || config.oauth.issuer.is_some()
+impl Open {
+    fn has_sessions(&self) -> bool {
+        // One that is being changed right now is in use.
+        let sessions = self.sessions.sessions.try_read();
+        sessions.map_or(true, |sessions| !sessions.is_empty())
+    }
+}
+
+/// What clients read before they have a token.
+fn metadata(resource: &ResourceServer, method: &Method) -> Answer {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return plain(StatusCode::METHOD_NOT_ALLOWED, "this can only be read");
+    }
+    let mut answer = plain(StatusCode::OK, resource.metadata().to_string());
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=300"));
+    answer
 }
 
 fn metrics(house: &House) -> Answer {

@@ -146,7 +146,7 @@ mod tests {
             "null",
             "http://localhost:3001",
         ] {
-            assert!(objects("localhost", Some(origin)), "{origin}");
+            assert!(objects("localhost:9", Some(origin)), "{origin}");
         }
     }
 }
