@@ -57,6 +57,13 @@ impl Listening {
         is_guarded: bool,
     ) -> Result<Self> {
         let acceptor = tls::acceptor(config)?;
+        if config.behind_proxy && !is_guarded {
+            return Err(Error::new(
+                Code::E3004,
+                format!("listening on {address}: everybody who can reach what is in front of it could call the tools"),
+            )
+            .hint("Make a token with `toolhatch mcp token NAME`, or name an authorization server in [serve.oauth]."));
+        }
         if !address.ip().is_loopback() {
             let refused =
                 |why: &str| Error::new(Code::E3004, format!("listening on {address}: {why}"));

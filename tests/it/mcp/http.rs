@@ -206,6 +206,10 @@ fn an_address_of_the_network_takes_tokens_and_tls() {
     env.write(env.user_config(), token.as_bytes());
     let output = serve(&env).fails_with(2, "E3004");
     assert!(output.stderr.contains("in clear"), "{output}");
+    let proxied = "[serve.http]\nbehind_proxy = true\n";
+    env.write(env.user_config(), proxied.as_bytes());
+    let open = env.run(["mcp", "serve", "--http", "127.0.0.1:0"]).output();
+    open.fails_with(2, "E3004");
     let half = format!("{token}[serve.http]\ncertificate = \"/none\"\n");
     env.write(env.user_config(), half.as_bytes());
     serve(&env).fails_with(2, "E3004");

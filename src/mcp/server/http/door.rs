@@ -30,6 +30,8 @@ pub(super) const PATH: &str = "/mcp";
 const CLIENTS: usize = 1024;
 /// How many sessions a client may have. Those that nothing is asked of end after a while.
 const SESSIONS: usize = 256;
+/// The first revision of the protocol that has no sessions.
+const WITHOUT_SESSIONS: &[u8] = b"2026-07-28";
 /// How long a session may be silent.
 const SILENCE: Duration = Duration::from_secs(30 * 60);
 
@@ -208,8 +210,10 @@ impl Door {
                 "there are too many clients",
             );
         };
-        // Only a request without a session can begin one.
-        let may_begin = !request.headers().contains_key("mcp-session-id");
+        // Only a request without a session can begin one, and only of a revision that has any.
+        let version = request.headers().get("mcp-protocol-version");
+        let may_begin = !request.headers().contains_key("mcp-session-id")
+            && version.is_none_or(|version| version.as_bytes() < WITHOUT_SESSIONS);
         if may_begin && open.sessions.sessions.read().await.len() >= SESSIONS {
             return plain(
                 StatusCode::TOO_MANY_REQUESTS,
