@@ -156,7 +156,12 @@ impl Args {
             "failed": errors.collect::<Value>(),
             "servers": candidates.iter().map(Candidate::json).collect::<Value>(),
         });
-        CommandOutput::new(text.trim_start_matches('\n'), json)
+        let mut output = CommandOutput::new(text.trim_start_matches('\n'), json);
+        // Of the usual places it is enough to tell; a file that was named had to be read.
+        if let Some((_, error)) = gathered.failed.first().filter(|_| !self.files.is_empty()) {
+            output.exit = error.exit();
+        }
+        output
     }
 }
 

@@ -42,7 +42,7 @@ fn own(server: &mut ForeignServer, entry: &Value, with_secrets: bool) {
     }
     if let Some(variable) = text("bearer_token_env_var") {
         let why = format!("was `Bearer` and the variable {variable} there");
-        headers.from_variable("Authorization", &why);
+        headers.refer("Authorization", &why);
     }
     server.keep(headers);
     if let Some(tools) = entry.get("enabled_tools").and_then(texts) {

@@ -68,13 +68,13 @@ fn server(name: &str, entry: &Value, with_secrets: bool) -> ForeignServer {
         if let Some(name) = of("name") {
             match of("value") {
                 Some(value) => variables.take(name, value),
-                None => variables.from_variable(name, "is set elsewhere there"),
+                None => variables.refer(name, "is set elsewhere there"),
             }
         }
     }
     for secret in named("secrets") {
         if let Some(variable) = secret.get("env").and_then(Value::as_str) {
-            variables.from_variable(variable, "is a secret that Docker keeps");
+            variables.refer(variable, "is a secret that Docker keeps");
         }
     }
     server.keep(variables);

@@ -130,7 +130,7 @@ impl<'a> Texts<'a> {
                 self.notes.push(note);
             }
             Reference::None => {
-                self.from_variable(
+                self.refer(
                     name,
                     "may be a secret, which stands in that file: its value is not copied",
                 );
@@ -147,17 +147,17 @@ impl<'a> Texts<'a> {
                 }
             }
             Reference::Input(input) => {
-                self.from_variable(name, &format!("was asked of you there (`{input}`)"));
+                self.refer(name, &format!("was asked of you there (`{input}`)"));
             }
             Reference::Within => {
                 let why = "is put together from a variable there, which is not done here";
-                self.from_variable(name, why);
+                self.refer(name, why);
             }
         }
     }
 
     /// A text that the other program keeps, and that a variable has to hold here.
-    pub(super) fn from_variable(&mut self, name: &str, why: &str) {
+    pub(super) fn refer(&mut self, name: &str, why: &str) {
         let variable = if self.headers {
             let server = self
                 .server

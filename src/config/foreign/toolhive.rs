@@ -46,7 +46,7 @@ pub(super) fn servers(tree: &Value, with_secrets: bool) -> Servers {
     for secret in tree.get("secrets").and_then(texts).unwrap_or_default() {
         let variable = secret.split_once(",target=").map(|(_, variable)| variable);
         let variable = variable.unwrap_or(&secret);
-        variables.from_variable(variable, "is a secret that ToolHive keeps");
+        variables.refer(variable, "is a secret that ToolHive keeps");
     }
     server.keep(variables);
     if transport != "stdio" {

@@ -103,6 +103,22 @@ fn only_a_person_imports_and_a_file_that_is_none_is_told() {
         .run(["mcp", "import", "big.json"])
         .fails_with(2, "E3004");
     assert!(failed.stderr.contains("big.json:1:20"), "{failed}");
+    // Beside others it does not spoil them, and is told all the same.
+    env.write(
+        "good.json",
+        b"{\"mcpServers\": {\"a\": {\"command\": \"b\"}}}",
+    );
+    let both = env.run([
+        "mcp",
+        "import",
+        "big.json",
+        "good.json",
+        "--dry-run",
+        "--json",
+    ]);
+    let both = both.output();
+    assert_eq!(both.json()["servers"][0]["name"], "a", "{both}");
+    assert_eq!(both.code, Some(2), "{both}");
     // Where there is nothing to add, nobody has to be there.
     env.write("empty.json", b"{\"mcpServers\": {}}");
     env.run(["mcp", "import", "empty.json"]).ok();
