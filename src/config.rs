@@ -14,6 +14,7 @@ mod docker;
 mod entries;
 pub mod env_vars;
 mod execution;
+mod foreign;
 mod mcp;
 mod merge;
 mod origin;
@@ -44,6 +45,10 @@ pub use docker::{
 pub use entries::ConfigEntry;
 pub use env_vars::{ARCHITECTURE, Environment};
 pub use execution::{ExecutionConfig, InvalidHostKey, SshConfig, SshHostKey};
+pub use foreign::{
+    ForeignFile, ForeignPlace, ForeignProgram, ForeignServer, MAX_FOREIGN_BYTES, foreign_places,
+    kebab_case, masked,
+};
 pub use mcp::{McpConfig, McpPlace, McpServerConfig, McpText, NamePattern};
 pub use origin::Origin;
 pub use paths::{Paths, workspace_root};

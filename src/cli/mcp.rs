@@ -3,6 +3,7 @@
 mod accept;
 mod add;
 mod describe;
+mod import;
 mod list;
 mod offers;
 mod remove;
@@ -37,6 +38,7 @@ pub struct Args {
 enum Command {
     Accept(accept::Args),
     Add(add::Args),
+    Import(import::Args),
     List(list::Args),
     Show(show::Args),
     Test(test::Args),
@@ -52,6 +54,7 @@ impl Args {
             Command::Serve(_) => true,
             Command::Accept(_)
             | Command::Add(_)
+            | Command::Import(_)
             | Command::List(_)
             | Command::Show(_)
             | Command::Test(_)
@@ -65,6 +68,7 @@ impl Args {
         match self.command {
             Command::Accept(args) => args.run(app),
             Command::Add(args) => args.run(app),
+            Command::Import(args) => args.run(app),
             Command::List(args) => args.run(app),
             Command::Show(args) => args.run(app),
             Command::Test(args) => args.run(app),

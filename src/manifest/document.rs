@@ -23,6 +23,9 @@ pub const MAX_BYTES: usize = 1 << 20;
 /// The largest YAML text that is read, in bytes: its parser needs time that grows with the square of the nesting.
 pub const MAX_YAML_BYTES: usize = 64 << 10;
 
+/// The largest YAML text that is read where it hardly nests, in bytes.
+const MAX_LONG_YAML_BYTES: usize = 4 << 20;
+
 /// How deep tables and arrays may nest, below a `[header]` and within one.
 const MAX_DEPTH: usize = 64;
 
@@ -108,6 +111,10 @@ impl Document {
         if too_large(text, MAX_YAML_BYTES, &mut problems) {
             return Err(problems);
         }
+        Self::parsed_yaml(text, problems)
+    }
+
+    fn parsed_yaml(text: &str, mut problems: Problems) -> Result<Self, Problems> {
         match yaml_serde::from_str::<yaml_serde::Value>(text) {
             Ok(value) => {
                 let root = from_yaml_value(value, 0, "", &mut problems);
@@ -122,6 +129,27 @@ impl Document {
                 Err(problems)
             }
         }
+    }
+
+    /// Reads YAML that is longer than people write, as [`Document::from_yaml`] does: catalogs that programs make. Instead, it
+    /// may hardly nest.
+    ///
+    /// # Errors
+    /// Those of [`Document::from_yaml`], and text that nests deep or may do so.
+    pub fn from_long_yaml(text: &str) -> Result<Self, Problems> {
+        let mut problems = Problems::new();
+        if text.len() <= MAX_YAML_BYTES {
+            return Self::from_yaml(text);
+        }
+        if too_large(text, MAX_LONG_YAML_BYTES, &mut problems) {
+            return Err(problems);
+        }
+        if let Some(line) = nesting_line(text) {
+            let at = Some(Position { line, column: 1 });
+            problems.add(at, "", "nested too deep for so long a text");
+            return Err(problems);
+        }
+        Self::parsed_yaml(text, problems)
     }
 
     /// A tree without places.
@@ -271,6 +299,26 @@ fn too_large(text: &str, max: usize, problems: &mut Problems) -> bool {
     let message = format!("it has {} bytes; at most {max} are read", text.len());
     problems.add(None, "", message);
     true
+}
+
+/// The line from which on a YAML text may nest deep, by brackets that are open or by what stands before the first word of a
+/// line. Brackets within texts count too.
+fn nesting_line(text: &str) -> Option<usize> {
+    let mut open = 0_usize;
+    for (index, line) in text.lines().enumerate() {
+        let before = line.len() - line.trim_start_matches([' ', '\t', '-', '?', ':']).len();
+        for byte in line.bytes() {
+            match byte {
+                b'[' | b'{' => open += 1,
+                b']' | b'}' => open = open.saturating_sub(1),
+                _ => {}
+            }
+        }
+        if open > MAX_DEPTH || before > 4 * MAX_DEPTH {
+            return Some(index + 1);
+        }
+    }
+    None
 }
 
 fn note_places(node: &Node, path: &str, places: &mut HashMap<String, Position>) {

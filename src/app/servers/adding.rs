@@ -1,7 +1,7 @@
 //! Adding servers and taking them away: a file of its own for each, below the folder of the user's configuration.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::{App, known};
@@ -79,18 +79,41 @@ impl App {
         seen: &Seen,
         by: (&str, &str),
     ) -> Result<PathBuf> {
+        let event = added(name, server, by).with("tools", seen.listing.tools.len());
+        let path = self.write_server(name, written, event)?;
+        let shown = known::shown(server, seen)?;
+        known::note(&self.paths.home, name, &shown, seen)?;
+        Ok(path)
+    }
+
+    /// Keeps a server that stood in a file of another program. It is not connected to now, and pinned when it first is, as
+    /// one is that a person declares.
+    ///
+    /// # Errors
+    /// Those of [`App::add_server`].
+    pub fn import_server(
+        &self,
+        name: &PluginName,
+        written: &McpServer,
+        server: &McpServerConfig,
+        from: &Path,
+        by: (&str, &str),
+    ) -> Result<PathBuf> {
+        let event = added(name, server, by).with("from", from.to_string_lossy());
+        self.write_server(name, written, event)
+    }
+
+    /// Writes a declaration into a file of its own, and forgets what was known of a server of this name.
+    fn write_server(
+        &self,
+        name: &PluginName,
+        written: &McpServer,
+        event: Event,
+    ) -> Result<PathBuf> {
         let path = self.server_file(name)?;
         let text = toml::to_string(written).map_err(|error| {
             Error::new(Code::E3000, format!("writing down the server {name}")).caused_by(error)
         })?;
-        let (who, how) = by;
-        let event = Event::new(EventType::ServerAdded)
-            .subject(name.as_str())
-            .with("place", server.place.shown())
-            .with("allow", server.allow.clone())
-            .with("tools", seen.listing.tools.len())
-            .with("by", who)
-            .with("how", how);
         self.record(event)?;
         let folder = path.parent().map(PathBuf::from).unwrap_or_default();
         fsx::create_private_dir(&folder)?;
@@ -98,8 +121,6 @@ impl App {
         fsx::write_atomic(&path, text.as_bytes(), 0o600)?;
         // A person agrees to it as it is.
         self.forget_server(name)?;
-        let shown = known::shown(server, seen)?;
-        known::note(&self.paths.home, name, &shown, seen)?;
         Ok(path)
     }
 
@@ -176,4 +197,15 @@ impl App {
             self.record(event)
         })
     }
+}
+
+/// What is recorded of a server that somebody adds: who, and how they decided.
+fn added(name: &PluginName, server: &McpServerConfig, by: (&str, &str)) -> Event {
+    let (who, how) = by;
+    Event::new(EventType::ServerAdded)
+        .subject(name.as_str())
+        .with("place", server.place.shown())
+        .with("allow", server.allow.clone())
+        .with("by", who)
+        .with("how", how)
 }

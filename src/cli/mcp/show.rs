@@ -84,6 +84,10 @@ impl Args {
             .as_ref()
             .map(crate::app::KnownServer::pending)
             .unwrap_or_default();
+        if !drift.is_empty() {
+            text.push_str("\n\n");
+            text.push_str(&drift.diff());
+        }
         text.push_str(&describe::drift(name, &drift));
         let tools: Vec<Value> = tools
             .iter()
