@@ -286,7 +286,7 @@ impl Connection {
                 legacy_version: Some(ProtocolVersion::V_2025_11_25),
             },
         };
-        let routes = Arc::new(Routes::default());
+        let routes = Arc::clone(&wire.routes);
         let listener = Listener::new(Arc::clone(&routes));
         let running = listener
             .serve_with_lifecycle(transport, lifecycle)

@@ -12,7 +12,7 @@ use rmcp::model::{
     ClientCapabilities, ClientConfig, CreateMessageRequestParams, CreateMessageResult,
     ElicitRequestParams, ElicitResult, ElicitationAction, ErrorCode, Implementation,
     ListRootsResult, LoggingLevel, LoggingMessageNotificationParam, ProgressNotificationParam,
-    ProgressToken, ProtocolVersion,
+    ProgressToken, ProtocolVersion, ServerJsonRpcMessage, ServerNotification,
 };
 use rmcp::service::{NotificationContext, RequestContext};
 use serde_json::Value;
@@ -75,6 +75,45 @@ impl Routes {
             (1, Some(route)) => Some(Arc::clone(&route.events)),
             _ => None,
         }
+    }
+
+    /// Passes on what is told of a call; gives back what is something else.
+    pub(super) fn take_in(&self, told: ServerJsonRpcMessage) -> Option<ServerJsonRpcMessage> {
+        let ServerJsonRpcMessage::Notification(notification) = &told else {
+            return Some(told);
+        };
+        match &notification.notification {
+            ServerNotification::ProgressNotification(told) => self.progress(&told.params),
+            ServerNotification::LoggingMessageNotification(told) => self.message(&told.params),
+            _ => return Some(told),
+        }
+        None
+    }
+
+    fn progress(&self, told: &ProgressNotificationParam) {
+        let route = self.lock().get(&told.progress_token).cloned();
+        if let Some(Route { events, beat }) = route {
+            beat.notify_one();
+            let message = told.message.as_deref().map(|text| cut(text, MESSAGE));
+            events.progress(told.progress, told.total, message.as_deref());
+        }
+    }
+
+    fn message(&self, told: &LoggingMessageNotificationParam) {
+        let level = match told.level {
+            LoggingLevel::Debug => LogLevel::Debug,
+            LoggingLevel::Info | LoggingLevel::Notice => LogLevel::Info,
+            LoggingLevel::Warning => LogLevel::Warn,
+            LoggingLevel::Error
+            | LoggingLevel::Critical
+            | LoggingLevel::Alert
+            | LoggingLevel::Emergency => LogLevel::Error,
+        };
+        let text = match &told.data {
+            Value::String(text) => cut(text, MESSAGE),
+            data => cut(&data.to_string(), MESSAGE),
+        };
+        self.say(level, &text);
     }
 
     fn say(&self, level: LogLevel, text: &str) {
@@ -156,40 +195,6 @@ impl ClientHandler for Listener {
         );
         self.routes.say(LogLevel::Warn, &text);
         Ok(ElicitResult::new(ElicitationAction::Decline))
-    }
-
-    async fn on_progress(
-        &self,
-        told: ProgressNotificationParam,
-        _context: NotificationContext<RoleClient>,
-    ) {
-        let route = self.routes.lock().get(&told.progress_token).cloned();
-        if let Some(Route { events, beat }) = route {
-            beat.notify_one();
-            let message = told.message.as_deref().map(|text| cut(text, MESSAGE));
-            events.progress(told.progress, told.total, message.as_deref());
-        }
-    }
-
-    async fn on_logging_message(
-        &self,
-        told: LoggingMessageNotificationParam,
-        _context: NotificationContext<RoleClient>,
-    ) {
-        let level = match told.level {
-            LoggingLevel::Debug => LogLevel::Debug,
-            LoggingLevel::Info | LoggingLevel::Notice => LogLevel::Info,
-            LoggingLevel::Warning => LogLevel::Warn,
-            LoggingLevel::Error
-            | LoggingLevel::Critical
-            | LoggingLevel::Alert
-            | LoggingLevel::Emergency => LogLevel::Error,
-        };
-        let text = match &told.data {
-            Value::String(text) => cut(text, MESSAGE),
-            data => cut(&data.to_string(), MESSAGE),
-        };
-        self.routes.say(level, &text);
     }
 
     async fn on_tool_list_changed(&self, _context: NotificationContext<RoleClient>) {

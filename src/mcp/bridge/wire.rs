@@ -4,7 +4,7 @@
 //! themselves are taken from here.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rmcp::model::{
     ClientJsonRpcMessage, ClientRequest, CustomResult, ErrorCode, ErrorData, ListToolsResult,
@@ -12,6 +12,7 @@ use rmcp::model::{
 };
 use serde_json::{Map, Value, json};
 
+use super::handler::Routes;
 use super::message::{Incoming, cut, id_in};
 use crate::error::{Code, Error};
 
@@ -73,6 +74,9 @@ struct Underway {
 #[derive(Debug, Default)]
 pub(super) struct Wire {
     underway: Mutex<Underway>,
+    /// Where what is told during a call goes. Told here, in the order it came: the library tells it on tasks of their own,
+    /// which may come too late for a call that has its answer.
+    pub(super) routes: Arc<Routes>,
 }
 
 impl Wire {
@@ -122,7 +126,11 @@ impl Wire {
         let mut underway = self.lock();
         match incoming {
             Incoming::Answer { id, outcome } => underway.answer(id, outcome),
-            Incoming::Told(message) => underway.told(message),
+            Incoming::Told(message) => {
+                let told = underway.told(message)?;
+                drop(underway);
+                self.routes.take_in(told)
+            }
             Incoming::Broken { id, why } => underway.broken(id, why),
             Incoming::Noise => {
                 let noise = &mut underway.noise;
