@@ -2,4 +2,5 @@
 
 mod bridge;
 mod http;
+mod peers;
 mod stdio;
