@@ -63,14 +63,14 @@ fn the_inspector_finds_no_fault_and_calls_a_plugin() {
             let words: Vec<&str> = call
                 .iter()
                 .copied()
-                .chain(["--tool-arg", "path=src"])
+                .chain(["--tool-args-json", "{\"path\": \"src\"}"])
                 .collect();
             let result = inspect(&peers, &env, era, &words, target).ok().json()["result"].clone();
             assert_eq!(result["structuredContent"]["score"], 100, "{result}");
             let words: Vec<&str> = call
                 .iter()
                 .copied()
-                .chain(["--tool-arg", "path=/etc"])
+                .chain(["--tool-args-json", "{\"path\": \"/etc\"}"])
                 .collect();
             let refused = inspect(&peers, &env, era, &words, target);
             assert_eq!(
