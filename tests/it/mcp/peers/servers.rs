@@ -28,8 +28,8 @@ const SERVERS: [(&str, usize, &str); 7] = [
 ];
 
 /// A machine where all of them are declared, each with no more than it needs. They may read and write the folder `granted`.
-pub(super) struct Machine {
-    pub(super) env: TestEnv,
+struct Machine {
+    env: TestEnv,
     /// The folder, as they are told of it.
     granted: String,
 }
