@@ -19,7 +19,7 @@ use crate::support::process::Running;
 use crate::support::source::root;
 
 /// A server that listens, and where.
-pub(super) struct Served {
+struct Served {
     running: Running,
     address: SocketAddr,
 }
@@ -33,7 +33,7 @@ struct Answer {
 }
 
 impl Served {
-    pub(super) fn start(env: &TestEnv, words: &[&str]) -> Self {
+    fn start(env: &TestEnv, words: &[&str]) -> Self {
         let mut all = vec!["mcp", "serve", "--http", "127.0.0.1:0"];
         all.extend(words);
         let running = env.run(all).start();
@@ -45,10 +45,6 @@ impl Served {
             address: address.parse().expect("an address"),
             running,
         }
-    }
-
-    pub(super) fn url(&self) -> String {
-        format!("http://{}/mcp", self.address)
     }
 
     /// Sends a request by HTTP/1.0, whose answers end with the connection.

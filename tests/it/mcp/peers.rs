@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::support::env::TestEnv;
 use crate::support::left_out::leave_out;
-use crate::support::process::Run;
+use crate::support::process::{Run, Running};
 use crate::support::source::root;
 
 /// The folder that `scripts/mcp-peers` installed them in.
@@ -69,6 +69,29 @@ impl Peers {
     fn run(&self, env: &TestEnv, script: &str, words: &[&str]) -> Run {
         let words = std::iter::once(script).chain(words.iter().copied());
         env.program(self.node(), words).timeout(PATIENCE)
+    }
+}
+
+/// Our server over HTTP.
+struct Served {
+    /// Ends with it.
+    _running: Running,
+    url: String,
+}
+
+impl Served {
+    fn start(env: &TestEnv, words: &[&str]) -> Self {
+        let mut all = vec!["mcp", "serve", "--http", "127.0.0.1:0"];
+        all.extend(words);
+        let running = env.run(all).timeout(PATIENCE).start();
+        running.wait_for("/mcp");
+        let shown = running.shown();
+        let mut words = shown.split_whitespace();
+        let url = words.find(|word| word.starts_with("http://"));
+        Self {
+            url: url.expect("a URL").to_owned(),
+            _running: running,
+        }
     }
 }
 

@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use super::{PATIENCE, Peers, dist, fixture, places, with_source};
-use crate::mcp::http::Served;
+use super::{PATIENCE, Peers, Served, dist, fixture, places, with_source};
 use crate::support::env::TestEnv;
 use crate::support::process::Output;
 
@@ -40,7 +39,7 @@ fn the_inspector_finds_no_fault_and_calls_a_plugin() {
     serve.extend(files.iter().map(String::as_str));
     serve.extend(["--allow", "file_read=src"]);
     let served = Served::start(&env, &serve[2..]);
-    let url = served.url();
+    let url = served.url.clone();
     let mut started = vec![BINARY];
     started.extend(&serve);
     let called = [url.as_str(), "--transport", "http"];
@@ -91,7 +90,7 @@ fn drives(environment: &str, script: &str, protocol: &str) {
     let files = ["analyze-code.wasm", "conformance.wasm"].map(dist);
     let serve = [&*files[0], &files[1], "--allow", "file_read=src"];
     let served = Served::start(&env, &serve);
-    let url = served.url();
+    let url = served.url.clone();
     let python = peers.path(format!("{environment}/bin/python"));
     let script = fixture(script);
     let mut started = vec![BINARY, "mcp", "serve"];

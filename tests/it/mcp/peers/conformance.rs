@@ -5,8 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Peers, dist};
-use crate::mcp::http::Served;
+use super::{Peers, Served, dist};
 use crate::support::env::TestEnv;
 
 const SUITE: &str = "@modelcontextprotocol/conformance/dist/index.js";
@@ -50,7 +49,7 @@ fn passes(revision: &str, required: usize) {
     assert_eq!(scenarios.len(), required, "{listed}");
 
     let served = Served::start(&env, &[&dist("conformance.wasm"), "--no-prefix"]);
-    let url = served.url();
+    let url = served.url.clone();
     let words = [
         "server",
         "--url",
