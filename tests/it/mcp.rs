@@ -4,6 +4,7 @@ mod asking;
 mod bridge;
 mod http;
 mod oauth;
+mod peers;
 mod principals;
 mod serving;
 mod stdio;

@@ -27,6 +27,8 @@ pub(super) const TEMPORARY: &str = "/tmp";
 /// So many processes of the same user may begin elsewhere before a program that goes on running cannot start one any more:
 /// the kernel counts them all.
 const OTHERS: u64 = 1024;
+/// What node 24 reserves for code before anything runs. The kernel counts it as memory that can be written to, touched or not.
+const RESERVED: u64 = 512 << 20;
 /// Billionths of a processor.
 const NANOS: u64 = 1_000_000_000;
 
@@ -229,7 +231,7 @@ impl Limits {
         let resources = &spec.resources;
         Self {
             address_space: None,
-            data: Some(resources.memory),
+            data: Some(resources.memory.saturating_add(RESERVED)),
             processes: resources.pids.saturating_add(OTHERS),
             files: resources.nofile,
             file_size: resources.disk.limit(),

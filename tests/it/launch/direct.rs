@@ -90,7 +90,7 @@ async fn it_has_what_it_was_given() {
     let (printed, _) = machine
         .told("ulimit -t; ulimit -v; ulimit -d; ulimit -c")
         .await;
-    assert_eq!(printed, "unlimited\nunlimited\n524288\n0\n");
+    assert_eq!(printed, "unlimited\nunlimited\n1048576\n0\n");
 }
 
 #[tokio::test]

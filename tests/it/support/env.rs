@@ -62,7 +62,15 @@ impl TestEnv {
     where
         I: IntoIterator<Item: AsRef<std::ffi::OsStr>>,
     {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_toolhatch"));
+        self.program(env!("CARGO_BIN_EXE_toolhatch"), arguments)
+    }
+
+    /// Another program, in the same place.
+    pub fn program<I>(&self, program: impl AsRef<std::ffi::OsStr>, arguments: I) -> Run
+    where
+        I: IntoIterator<Item: AsRef<std::ffi::OsStr>>,
+    {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .current_dir(self.path(""))
