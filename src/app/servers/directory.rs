@@ -144,10 +144,13 @@ impl Directory for ServerDirectory {
     }
 
     fn check(&self, name: &PluginName, tool: &str) -> Result<()> {
+        if !self.keeps {
+            return Ok(());
+        }
         let now = Stamp::of(&self.paths.home);
         let mut shown = self.lock();
         let Some(shown) = shown.get_mut(name) else {
-            return Ok(());
+            return Err(known::unknown(name, tool));
         };
         // A person can accept something at any time.
         if shown.judged.as_ref().is_none_or(|(stamp, _)| *stamp != now) {
@@ -156,7 +159,7 @@ impl Directory for ServerDirectory {
         }
         match &shown.judged {
             Some((_, verdicts)) => known::check(name, tool, verdicts),
-            None => Ok(()),
+            None => Err(known::unknown(name, tool)),
         }
     }
 }

@@ -208,18 +208,24 @@ pub(super) fn check_identity(
     ))
 }
 
-/// Fails where a tool is put aside.
+/// Fails where a tool is put aside, or where it is not known what it is.
 pub(super) fn check(
     name: &PluginName,
     tool: &str,
     verdicts: &BTreeMap<String, Verdict>,
 ) -> Result<()> {
     match verdicts.get(tool) {
-        None | Some(Verdict::Usable) => Ok(()),
+        Some(Verdict::Usable) => Ok(()),
+        None => Err(unknown(name, tool)),
         Some(Verdict::Quarantined(reason)) => {
             Err(put_aside(name, &reason.to_string()).while_doing(format!("calling {name}.{tool}")))
         }
     }
+}
+
+/// A tool that was not compared with what was agreed to.
+pub(super) fn unknown(name: &PluginName, tool: &str) -> Error {
+    put_aside(name, "nobody has agreed to it").while_doing(format!("calling {name}.{tool}"))
 }
 
 fn put_aside(name: &PluginName, why: &str) -> Error {
