@@ -160,6 +160,16 @@ impl Seen {
         for bind in &places.binds {
             let seen = self.mounts.iter().find(|seen| seen.path == bind.container);
             let place = &bind.container;
+            if seen.is_some_and(|seen| seen.ino.is_none()) {
+                expect(
+                    false,
+                    format!(
+                        "user {user} does not get to {place}: the folders above it, which are the image's where it has them, have \
+                         to be open to that user"
+                    ),
+                );
+                continue;
+            }
             let is_same = match laid.over(bind) {
                 None if let Some(copied) = laid.copies.get(place) => {
                     seen.is_some_and(|seen| seen.overlay.is_some()) && self.has_all(copied)

@@ -1,11 +1,19 @@
 //! A machine of its own for each test: folders, configuration, environment.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
 
 use super::process::Run;
+
+/// True where every user gets to it, and not below somebody's home only its owner.
+pub fn is_open(folder: &Path) -> bool {
+    let folder = folder.canonicalize().expect("it is there");
+    let mode = |folder: &Path| folder.metadata().expect("it is there").permissions().mode();
+    folder.ancestors().all(|above| mode(above) & 1 != 0)
+}
 
 /// A user with an empty home, in the workspace of an empty project. Everything goes away with it.
 ///

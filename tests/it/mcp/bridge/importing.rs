@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::env::TestEnv;
+use crate::support::env::{TestEnv, is_open};
 use crate::support::mcp_peer::{McpPeer, tool};
 use crate::support::namespace::works;
 
@@ -170,6 +170,10 @@ fn an_imported_program_is_allowed_what_a_person_says_and_nothing_else() {
         return;
     }
     let env = TestEnv::new();
+    if rustix::process::geteuid().is_root() && !is_open(&env.path("")) {
+        // Below root's home nobody else gets to the file.
+        env.write(env.user_config(), b"[docker]\nallow_root = true\n");
+    }
     let secret = env
         .write("../home/open.txt", b"n0te")
         .canonicalize()

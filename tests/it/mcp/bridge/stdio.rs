@@ -52,7 +52,7 @@ fn env(calls: &str, more: &str) -> Option<TestEnv> {
 #[test]
 fn a_program_answers_and_can_do_nothing_else() {
     let calls = r#"
-      home=$(cat /etc/hostname /root/.profile "$HOME/../../home/secret" 2>&1 | tr -d '"\n' | head -c 200)
+      home=$(cat /etc/hostname /etc/shadow "$HOME/../../home/secret" 2>&1 | tr -d '"\n' | head -c 200)
       text "TOKEN=$TOKEN USER=$USER $home""#;
     let Some(env) = env(calls, "env = { TOKEN = { env = \"PEER_TOKEN\" } }\n") else {
         return;

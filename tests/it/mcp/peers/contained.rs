@@ -2,7 +2,7 @@
 
 use super::{PATIENCE, Peers};
 use crate::support::docker::{Docker, name};
-use crate::support::env::TestEnv;
+use crate::support::env::{TestEnv, is_open};
 
 /// On everything that belongs to Toolhatch; the volume with the runner stays.
 const OURS: &str = "toolhatch.call";
@@ -13,8 +13,14 @@ fn a_server_runs_in_a_container_and_nothing_is_left_of_it() {
     let Some(docker) = Docker::get() else { return };
     let env = TestEnv::new();
     let folder = peers.path("python");
+    // Below somebody's home nobody else gets to it.
+    let as_root = if is_open(&peers.folder) {
+        ""
+    } else {
+        "allow_root = true\n"
+    };
     let declared = format!(
-        "[mcp.servers.time]\nrun = \"container\"\nimage = \"{}\"\n\
+        "{as_root}[mcp.servers.time]\nrun = \"container\"\nimage = \"{}\"\n\
          command = [\"{folder}/bin/python\", \"-m\", \"mcp_server_time\"]\nallow = [\"file_read={folder}\"]\n",
         name("python:1")
     );

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{PATIENCE, Peers};
 use crate::direct::is_enforced;
-use crate::support::env::TestEnv;
+use crate::support::env::{TestEnv, is_open};
 use crate::support::http::{Response, Server};
 use crate::support::left_out::leave_out;
 use crate::support::process::Run;
@@ -146,14 +146,6 @@ impl Machine {
 
 fn open(folder: &Path, mode: u32) {
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode)).expect("ours");
-}
-
-/// True where every user gets to it.
-fn is_open(folder: &Path) -> bool {
-    let folder = folder.canonicalize().expect("it is there");
-    folder
-        .ancestors()
-        .all(|above| above.metadata().expect("it is there").permissions().mode() & 1 != 0)
 }
 
 /// The text of a result's first block.
