@@ -24,17 +24,16 @@ mod told;
 mod watch;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,
     CompleteResult, GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult,
     Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, LoggingLevel, PaginatedRequestParams, ReadResourceRequestParams,
-    ReadResourceResponse, ServerCapabilities, ServerConfig, SetLevelRequestParams,
-    SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams, UpdateTaskParams,
+    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+    ServerCapabilities, ServerConfig, SetLevelRequestParams, SubscribeRequestParams,
+    SubscriptionFilter, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::task_manager::TaskManager;
@@ -75,7 +74,7 @@ pub struct Offer {
 }
 
 /// What everything that is served has in common.
-pub struct House {
+pub struct Core {
     app: Arc<App>,
     pipeline: Pipeline,
     running: Running,
@@ -85,7 +84,7 @@ pub struct House {
 }
 
 /// An offer, with the tools that there are for it.
-struct Counter {
+struct Offering {
     offer: Offer,
     /// Who the tools are shown to.
     viewer: Caller,
@@ -98,17 +97,17 @@ struct Counter {
 /// One connection to a client, or one request where there are no connections.
 #[derive(Clone)]
 pub struct Server {
-    house: Arc<House>,
-    counter: Arc<Counter>,
+    core: Arc<Core>,
+    offering: Arc<Offering>,
     caller: Caller,
-    /// From which level on messages of tools are passed on; the place in [`LEVELS`].
-    level: Arc<AtomicU8>,
+    /// From which level on messages of tools are passed on.
+    level: Arc<Mutex<LogLevel>>,
     /// The resources it wants to hear of.
     subscribed: Arc<Mutex<BTreeSet<String>>>,
 }
 
-impl House {
-    /// A house for this process.
+impl Core {
+    /// The one for this process.
     ///
     /// # Errors
     /// Those of [`App::pipeline`].
@@ -129,20 +128,14 @@ impl House {
     }
 }
 
-impl Counter {
+impl Offering {
     async fn refill(&self, app: &App) -> Result<Arc<Shelf>> {
         self.shelves.refill(app, &self.viewer).await
     }
 }
 
-/// The levels that a client can set, by number.
-const LEVELS: [LogLevel; 5] = [
-    LogLevel::Trace,
-    LogLevel::Debug,
-    LogLevel::Info,
-    LogLevel::Warn,
-    LogLevel::Error,
-];
+/// The level until a client sets one.
+const FIRST_LEVEL: LogLevel = LogLevel::Info;
 
 const INSTRUCTIONS: &str = "Each tool runs in a sandbox and can do no more than a person granted it. A call that is \
      refused says what is missing: a person can grant it, you cannot. Do not try to work around a refusal.";
@@ -150,10 +143,10 @@ const INSTRUCTIONS: &str = "Each tool runs in a sandbox and can do no more than 
 impl Server {
     /// What serves this to clients who are this caller.
     #[must_use]
-    pub fn new(house: &Arc<House>, offer: Offer, caller: Caller) -> Self {
+    pub fn new(core: &Arc<Core>, offer: Offer, caller: Caller) -> Self {
         Self {
-            house: Arc::clone(house),
-            counter: Arc::new(Counter {
+            core: Arc::clone(core),
+            offering: Arc::new(Offering {
                 shelves: Shelves::new(offer.selection.clone()),
                 viewer: caller.clone(),
                 changes: Changes::new(),
@@ -161,7 +154,7 @@ impl Server {
                 offer,
             }),
             caller,
-            level: Arc::new(AtomicU8::new(2)),
+            level: Arc::new(Mutex::new(FIRST_LEVEL)),
             subscribed: Arc::default(),
         }
     }
@@ -169,7 +162,7 @@ impl Server {
     /// The same for a client of its own, who sets a level of its own.
     fn for_client(&self) -> Self {
         Self {
-            level: Arc::new(AtomicU8::new(2)),
+            level: Arc::new(Mutex::new(FIRST_LEVEL)),
             subscribed: Arc::default(),
             ..self.clone()
         }
@@ -177,27 +170,19 @@ impl Server {
 
     /// What is served now, as it was last looked at.
     async fn shelf(&self) -> std::result::Result<Arc<Shelf>, ErrorData> {
-        let counter = &self.counter;
-        let shelf = counter.shelves.get(&self.house.app, &counter.viewer).await;
+        let offering = &self.offering;
+        let shelf = offering.shelves.get(&self.core.app, &offering.viewer).await;
         shelf.map_err(|error| protocol_error(&error))
     }
 
     /// The same, looked at anew.
     async fn new_shelf(&self) -> std::result::Result<Arc<Shelf>, ErrorData> {
-        let shelf = self.counter.refill(&self.house.app).await;
+        let shelf = self.offering.refill(&self.core.app).await;
         shelf.map_err(|error| protocol_error(&error))
     }
 
     fn level(&self) -> LogLevel {
-        let number = usize::from(self.level.load(Ordering::Relaxed));
-        LEVELS.get(number).copied().unwrap_or(LogLevel::Info)
-    }
-
-    fn set_level_of(&self, level: LoggingLevel) {
-        let level = told::level(level);
-        let number = LEVELS.iter().position(|other| *other == level);
-        let number = number.and_then(|number| u8::try_from(number).ok());
-        self.level.store(number.unwrap_or(2), Ordering::Relaxed);
+        *self.level.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -233,7 +218,7 @@ impl ServerHandler for Server {
             tracing::warn!("a tool is not served: {left_out}");
         }
         let described = shelf.served().iter().map(|served| served.described.clone());
-        let mut tools: Vec<_> = if shelf.served().len() > self.counter.offer.search_above {
+        let mut tools: Vec<_> = if shelf.served().len() > self.offering.offer.search_above {
             search::described()
         } else {
             described.collect()
@@ -330,7 +315,7 @@ impl ServerHandler for Server {
         request: GetTaskParams,
         _context: RequestContext<RoleServer>,
     ) -> std::result::Result<GetTaskResult, ErrorData> {
-        let task = self.counter.tasks.get_task(&request.task_id)?;
+        let task = self.offering.tasks.get_task(&request.task_id)?;
         Ok(GetTaskResult::new(task))
     }
 
@@ -340,7 +325,7 @@ impl ServerHandler for Server {
         _context: RequestContext<RoleServer>,
     ) -> std::result::Result<(), ErrorData> {
         let responses = request.input_responses;
-        self.counter.tasks.update_task(&request.task_id, responses)
+        self.offering.tasks.update_task(&request.task_id, responses)
     }
 
     async fn cancel_task(
@@ -348,11 +333,11 @@ impl ServerHandler for Server {
         request: CancelTaskParams,
         _context: RequestContext<RoleServer>,
     ) -> std::result::Result<(), ErrorData> {
-        self.counter.tasks.cancel_task(&request.task_id)
+        self.offering.tasks.cancel_task(&request.task_id)
     }
 
     fn get_tool(&self, name: &str) -> Option<rmcp::model::Tool> {
-        let shelf = self.counter.shelves.known()?;
+        let shelf = self.offering.shelves.known()?;
         Some(shelf.find(name)?.described.clone())
     }
 
@@ -377,7 +362,7 @@ impl ServerHandler for Server {
         request: SetLevelRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> std::result::Result<(), ErrorData> {
-        self.set_level_of(request.level);
+        *self.level.lock().unwrap_or_else(PoisonError::into_inner) = told::level(request.level);
         Ok(())
     }
 }

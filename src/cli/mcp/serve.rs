@@ -13,7 +13,7 @@ use crate::cli::output::{CommandOutput, Printer};
 use crate::error::{Code, Error, Result};
 use crate::invoke::Caller;
 use crate::manifest::{ByteSize, HumanDuration, LimitRequest};
-use crate::mcp::server::{Door, House, Listening, Server, serve_http, serve_stdio};
+use crate::mcp::server::{Core, Door, Listening, Server, serve_http, serve_stdio};
 use crate::permission::ToolInvokeScope;
 
 /// Serve tools to agents, over standard input and output or over HTTP.
@@ -104,10 +104,10 @@ fn stdio(app: &Arc<App>, offers: &Offers, caller: Caller) -> Result<()> {
     let streams = streams::take()?;
     block_on(async {
         let (input, output) = streams::open(streams);
-        let house = House::new(app)?;
+        let core = Core::new(app)?;
         let served = match offers.of(None) {
             Some(offer) => {
-                let server = Server::new(&house, offer, caller);
+                let server = Server::new(&core, offer, caller);
                 serve_stdio(server, input, output, listen_for_interrupt()).await
             }
             None => Ok(()),
@@ -127,13 +127,13 @@ fn http(
 ) -> Result<()> {
     let config = &app.config.serve;
     block_on(async {
-        let house = House::new(app)?;
-        let serving_house = Arc::clone(&house);
+        let core = Core::new(app)?;
+        let serving_core = Arc::clone(&core);
         let serving = move |profile: Option<&str>, caller: Caller| {
             let offer = offers.of(profile)?;
-            Some(Server::new(&serving_house, offer, caller))
+            Some(Server::new(&serving_core, offer, caller))
         };
-        let door = Door::new(&house, config, caller, Box::new(serving))?;
+        let door = Door::new(&core, config, caller, Box::new(serving))?;
         let listening = Listening::on(address, &config.http, door.is_guarded()).await?;
         printer.note(&format!("Serving tools at {}", listening.url()));
         serve_http(listening, door, listen_for_interrupt()).await;

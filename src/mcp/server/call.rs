@@ -97,7 +97,7 @@ impl Server {
             CallEnd::Unrecorded(error) => return Ok(failed(&error).into()),
         };
         let mut result = answer(&report);
-        let overflow = &self.house.overflow;
+        let overflow = &self.core.overflow;
         overflow.cut(&mut result, report.call, &self.caller.principal);
         let structured = result.structured_content.as_ref();
         if is_old(&context) && structured.is_some_and(|it| !it.is_object()) {
@@ -117,7 +117,7 @@ impl Server {
         context: &RequestContext<RoleServer>,
         slot: Option<Arc<Slot>>,
     ) -> Result<CallEnd, ErrorData> {
-        let (house, offer) = (&self.house, &self.counter.offer);
+        let (core, offer) = (&self.core, &self.offering.offer);
         let mut caller = self.caller(context);
         let bound_to = binding(&caller, &called);
         let resumed = match &called.handle {
@@ -153,8 +153,8 @@ impl Server {
             name: called.name,
         };
         let (events, teller) = telling(offer.events, wanted, context.peer.clone());
-        let _running = house.running.enter();
-        let invoked = house.pipeline.invoke(Request {
+        let _running = core.running.enter();
+        let invoked = core.pipeline.invoke(Request {
             call: CallId::generate(),
             tool: called.reference,
             arguments: Arc::new(called.arguments),
@@ -170,15 +170,15 @@ impl Server {
         tokio::pin!(invoked);
         let mut report = tokio::select! {
             report = &mut invoked => report,
-            () = house.running.stopping() => {
+            () = core.running.stopping() => {
                 cancel.cancel();
                 invoked.await
             }
         };
         teller.finish().await;
-        house.counters.called(report.error().map(Error::code));
+        core.counters.called(report.error().map(Error::code));
         // Nobody is told of a call that cannot be shown to have been.
-        if let Err(error) = house.app.recorded().await {
+        if let Err(error) = core.app.recorded().await {
             return Ok(CallEnd::Unrecorded(error));
         }
         if let Some(Person::Later(later)) = &person {
@@ -193,7 +193,7 @@ impl Server {
                 return Err(ErrorData::missing_required_client_capability(missing));
             }
             if let Some(open) = open {
-                return Ok(CallEnd::Asked(house.questions.ask(open, bound_to)));
+                return Ok(CallEnd::Asked(core.questions.ask(open, bound_to)));
             }
         }
         Ok(CallEnd::Report(Box::new(report)))
@@ -207,15 +207,15 @@ impl Server {
         called: &Called,
         caller: &Caller,
     ) -> Result<Came, ErrorData> {
-        let house = &self.house;
-        match house
+        let core = &self.core;
+        match core
             .questions
             .back(handle, bound_to, called.responses.as_ref())
         {
             Ok(Back::Answers(resumed)) => Ok(Came::On(Some(resumed))),
             Ok(Back::Decided { id, yes }) => {
                 let by = person_name(caller);
-                match house.app.decide_approval(&id, yes, &by).await {
+                match core.app.decide_approval(&id, yes, &by).await {
                     Ok(Some(_)) => Ok(Came::On(None)),
                     Ok(None) => Ok(Came::Failed(Error::new(
                         Code::E3215,
@@ -224,7 +224,7 @@ impl Server {
                     Err(error) => Ok(Came::Failed(error)),
                 }
             }
-            Err(Useless::Missing(open)) => Ok(Came::Again(house.questions.ask(*open, bound_to))),
+            Err(Useless::Missing(open)) => Ok(Came::Again(core.questions.ask(*open, bound_to))),
             Err(Useless::Unknown) => Err(useless()),
         }
     }

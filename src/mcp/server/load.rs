@@ -65,7 +65,7 @@ enum Stage {
 impl Server {
     /// True where this client may ask for plugins.
     pub(super) fn may_load(&self) -> bool {
-        let selection = &self.counter.offer.selection;
+        let selection = &self.offering.offer.selection;
         selection.is_everything() && self.caller.principal == Caller::of_process().principal
     }
 
@@ -115,7 +115,7 @@ impl Server {
 
     /// What the person is asked about: which plugin it is, and what it would ask for.
     async fn subject(&self, reference: &ToolRef, path: &str) -> Result<Subject> {
-        let app = &self.house.app;
+        let app = &self.core.app;
         let source = app.source(reference).await?;
         let Some(manifest) = &source.manifest else {
             return Err(Error::new(
@@ -152,16 +152,16 @@ impl Server {
         caller: &Caller,
         subject: &Subject,
     ) -> std::result::Result<Result<Stage>, ErrorData> {
-        let house = &self.house;
+        let core = &self.core;
         let bound_to =
             Digest::of(format!("{LOAD}\n{}\n{}", caller.principal, subject.digest).as_bytes());
         if let Some(handle) = &request.request_state {
             let responses = request.input_responses.as_ref();
-            return match house.questions.back(handle, bound_to, responses) {
+            return match core.questions.back(handle, bound_to, responses) {
                 Ok(Back::Decided { yes, .. }) => Ok(Ok(Stage::Decided(yes))),
                 Ok(Back::Answers(_)) | Err(Useless::Unknown) => Err(useless()),
                 Err(Useless::Missing(open)) => {
-                    let asked = house.questions.ask(*open, bound_to);
+                    let asked = core.questions.ask(*open, bound_to);
                     Ok(Ok(Stage::Asked(Box::new(asked.into()))))
                 }
             };
@@ -182,7 +182,7 @@ impl Server {
                 )),
             },
             Some(Person::Later(later)) if later.askable.form => {
-                let asked = house
+                let asked = core
                     .questions
                     .ask(Open::Approval(subject.clone()), bound_to);
                 Ok(Stage::Asked(Box::new(asked.into())))
@@ -198,11 +198,11 @@ impl Server {
             .with("digest", subject.digest.to_string())
             .with("decision", if yes { "allowed" } else { "denied" })
             .with("by", by);
-        self.house.app.record(event)
+        self.core.app.record(event)
     }
 
     async fn install(&self, reference: &ToolRef, subject: &Subject) -> Result<CallToolResult> {
-        let app = &self.house.app;
+        let app = &self.core.app;
         let package = app.package(reference).await?.package;
         if package.artifact.digest != subject.digest {
             return Err(Error::new(
@@ -212,10 +212,10 @@ impl Server {
         }
         let source = app.source(reference).await?;
         let Installation { plugin, .. } = app.install(&package, &source).await?;
-        let before = self.counter.shelves.known();
-        let now = self.counter.refill(app).await?;
+        let before = self.offering.shelves.known();
+        let now = self.offering.refill(app).await?;
         if before.is_none_or(|before| !now.tells_the_same(&before)) {
-            self.counter.changes.happened();
+            self.offering.changes.happened();
         }
         let tools: Vec<String> = plugin
             .tools

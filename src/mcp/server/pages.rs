@@ -90,7 +90,7 @@ impl Server {
 
     /// The whole of a result that was cut.
     fn read_whole(&self, uri: &str) -> Result<ReadResourceResponse, ErrorData> {
-        let whole = self.house.overflow.read(uri, &self.caller.principal);
+        let whole = self.core.overflow.read(uri, &self.caller.principal);
         let Some(text) = whole else {
             let data = json!({"uri": cut(uri)});
             let message = "there is no such output any more; make the call again";

@@ -39,7 +39,7 @@ pub async fn serve_stdio(
 ) -> Result<()> {
     server.watch_tools();
     let lines = Lines::new(input, output);
-    let house = Arc::clone(&server.house);
+    let core = Arc::clone(&server.core);
     let serving = async {
         let running = match serve_server(server, lines).await {
             Ok(running) => running,
@@ -62,7 +62,7 @@ pub async fn serve_stdio(
         () = stopped => Ok(()),
     };
     // Whoever is gone waits for nothing: calls that still run are ended, and recorded as that.
-    house.drain(Duration::ZERO).await;
+    core.drain(Duration::ZERO).await;
     served
 }
 

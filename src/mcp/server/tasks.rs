@@ -74,7 +74,7 @@ impl Server {
             .with_ttl_ms(KEPT_MS)
             .with_poll_interval_ms(POLL_MS);
         let task = self
-            .counter
+            .offering
             .tasks
             .spawn(options, move |task| -> TaskFuture {
                 let cancelled = task.clone();

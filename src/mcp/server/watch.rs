@@ -9,7 +9,7 @@ use rmcp::service::{Peer, ServiceError, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer};
 use tokio::sync::watch;
 
-use super::{Counter, House, Server};
+use super::{Core, Offering, Server};
 
 /// How often what is installed is looked at. It costs a query and the names in a few folders.
 const EVERY: Duration = Duration::from_secs(2);
@@ -66,14 +66,14 @@ impl Server {
     /// Begins to look whether there are other tools, for as long as the server is there. Needs a runtime.
     pub fn watch_tools(&self) {
         tokio::spawn(look(
-            Arc::downgrade(&self.house),
-            Arc::downgrade(&self.counter),
+            Arc::downgrade(&self.core),
+            Arc::downgrade(&self.offering),
         ));
     }
 
     /// Tells a client of the revisions with a handshake of every change, as long as it is there.
     pub(super) fn tell_changes(&self, peer: Peer<RoleServer>) {
-        let mut changes = self.counter.changes.0.subscribe();
+        let mut changes = self.offering.changes.0.subscribe();
         let subscribed_to = Arc::clone(&self.subscribed);
         tokio::spawn(async move {
             while changes.changed().await.is_ok() {
@@ -87,7 +87,7 @@ impl Server {
 
     /// Tells a client that listens, until it stops.
     pub(super) async fn tell_listener(&self, context: &SubscriptionContext) {
-        let mut changes = self.counter.changes.0.subscribe();
+        let mut changes = self.offering.changes.0.subscribe();
         loop {
             tokio::select! {
                 () = context.cancelled() => return,
@@ -143,20 +143,20 @@ fn subscribed(to: &Mutex<BTreeSet<String>>) -> Vec<String> {
     to.iter().cloned().collect()
 }
 
-async fn look(house: Weak<House>, counter: Weak<Counter>) {
+async fn look(core: Weak<Core>, offering: Weak<Offering>) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let (Some(house), Some(counter)) = (house.upgrade(), counter.upgrade()) else {
+        let (Some(core), Some(offering)) = (core.upgrade(), offering.upgrade()) else {
             return;
         };
         // Nobody was told anything that could have changed since.
-        let Some(before) = counter.shelves.known() else {
+        let Some(before) = offering.shelves.known() else {
             continue;
         };
-        match counter.refill(&house.app).await {
-            Ok(now) if !now.tells_the_same(&before) => counter.changes.happened(),
+        match offering.refill(&core.app).await {
+            Ok(now) if !now.tells_the_same(&before) => offering.changes.happened(),
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "looking for tools"),
         }

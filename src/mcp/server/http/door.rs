@@ -22,7 +22,7 @@ use super::origin::Known;
 use crate::config::ServeConfig;
 use crate::error::Result;
 use crate::invoke::Caller;
-use crate::mcp::server::{House, Server};
+use crate::mcp::server::{Core, Server};
 
 /// Where the protocol is spoken.
 pub(super) const PATH: &str = "/mcp";
@@ -43,7 +43,7 @@ pub type Serving = dyn Fn(Option<&str>, Caller) -> Option<Server> + Send + Sync;
 
 /// The door of the HTTP server.
 pub struct Door {
-    house: Arc<House>,
+    core: Arc<Core>,
     known: Known,
     bearers: Vec<Bearer>,
     resource: Option<ResourceServer>,
@@ -69,7 +69,7 @@ impl Door {
     /// # Errors
     /// E3004 where an authorization server is configured and what is said of it does not suffice.
     pub fn new(
-        house: &Arc<House>,
+        core: &Arc<Core>,
         config: &ServeConfig,
         anybody: Caller,
         serving: Box<Serving>,
@@ -82,7 +82,7 @@ impl Door {
             .map(|(name, token)| Bearer::of(name, token))
             .collect();
         Ok(Self {
-            house: Arc::clone(house),
+            core: Arc::clone(core),
             known: Known::of(&config.http),
             anybody: (!is_guarded).then_some(anybody),
             bearers,
@@ -108,7 +108,7 @@ impl Door {
 
     /// Lets calls that run end, for as long as `grace`.
     pub(super) async fn drain(&self, grace: Duration) {
-        self.house.drain(grace).await;
+        self.core.drain(grace).await;
     }
 
     /// Ends all sessions, with what clients listen on.
@@ -118,9 +118,9 @@ impl Door {
 
     /// Answers one request.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
-        self.house.counters.requested();
+        self.core.counters.requested();
         if let Some(objection) = self.known.objection(request.headers()) {
-            self.house.counters.refused();
+            self.core.counters.refused();
             return plain(StatusCode::FORBIDDEN, objection);
         }
         match request.uri().path() {
@@ -132,9 +132,9 @@ impl Door {
             "/readyz" => plain(StatusCode::OK, "ready"),
             PATH | "/metrics" => match self.client(request.headers()).await {
                 Ok(client) if request.uri().path() == PATH => self.serve(client, request).await,
-                Ok(_) => metrics(&self.house),
+                Ok(_) => metrics(&self.core),
                 Err(stranger) => {
-                    self.house.counters.refused();
+                    self.core.counters.refused();
                     self.challenge(stranger)
                 }
             },
@@ -287,8 +287,8 @@ fn metadata(resource: &ResourceServer, method: &Method) -> Answer {
     answer
 }
 
-fn metrics(house: &House) -> Answer {
-    let mut answer = plain(StatusCode::OK, house.counters.text(house.running.count()));
+fn metrics(core: &Core) -> Answer {
+    let mut answer = plain(StatusCode::OK, core.counters.text(core.running.count()));
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     answer.headers_mut().insert(CONTENT_TYPE, kind);
     answer
