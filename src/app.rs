@@ -59,7 +59,8 @@ pub struct App {
     pub paths: Paths,
     /// The artifacts of installed plugins.
     pub blobs: Blobs,
-    environment: Environment,
+    /// The variables of this process.
+    pub environment: Environment,
     /// What is installed and granted, opened when it is first needed.
     registry: tokio::sync::Mutex<Option<Registry>>,
     kept: kept::KeptGrants,

@@ -4,6 +4,7 @@
 mod approvals;
 mod audit;
 mod authority;
+mod browser;
 mod cache;
 mod call;
 mod calls;

@@ -49,12 +49,12 @@ pub use foreign::{
     ForeignFile, ForeignPlace, ForeignProgram, ForeignServer, MAX_FOREIGN_BYTES, foreign_places,
     kebab_case, masked,
 };
-pub use mcp::{McpConfig, McpPlace, McpServerConfig, McpText, NamePattern};
+pub use mcp::{McpConfig, McpOauthConfig, McpPlace, McpServerConfig, McpText, NamePattern};
 pub use origin::Origin;
 pub use paths::{Paths, workspace_root};
 pub use schema::{
-    ApprovalMode, Color, EmbeddingApi, LogLevel, McpProtocol, McpRun, McpServer, McpSource,
-    McpValue, Strategy,
+    ApprovalMode, Color, EmbeddingApi, LogLevel, McpOauth, McpProtocol, McpRun, McpServer,
+    McpSource, McpValue, Strategy,
 };
 pub use search::EmbeddingConfig;
 pub use serve::{

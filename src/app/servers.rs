@@ -5,6 +5,7 @@ mod adding;
 mod directory;
 mod known;
 mod launch;
+mod login;
 mod sources;
 
 use std::collections::BTreeSet;
@@ -325,7 +326,7 @@ fn tool_of(
         pure: false,
         risk,
         untrusted_output: server.untrusted,
-        coerce: false,
+        coerce: true,
         effects,
         validators: Validators::default(),
     })

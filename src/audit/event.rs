@@ -80,6 +80,8 @@ event_types! {
     ServerAdded "server_added" "A person added a server that somebody else wrote.",
     ServerAccepted "server_accepted" "A person accepted what a server says differently of itself.",
     ServerRemoved "server_removed" "A server that somebody else wrote was removed.",
+    ServerLogin "server_login" "A person logged in to a server; what for is recorded, and no token.",
+    ServerLogout "server_logout" "A login to a server was forgotten.",
     PolicyChanged "policy_changed" "Another set of policies came into force.",
     PolicyError "policy_error" "A policy could not be evaluated, which denies.",
     ConfigChanged "config_changed" "The configuration changed.",

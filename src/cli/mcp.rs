@@ -5,6 +5,8 @@ mod add;
 mod describe;
 mod import;
 mod list;
+mod login;
+mod logout;
 mod offers;
 mod remove;
 mod serve;
@@ -40,6 +42,8 @@ enum Command {
     Add(add::Args),
     Import(import::Args),
     List(list::Args),
+    Login(login::Args),
+    Logout(logout::Args),
     Show(show::Args),
     Test(test::Args),
     Remove(remove::Args),
@@ -56,6 +60,8 @@ impl Args {
             | Command::Add(_)
             | Command::Import(_)
             | Command::List(_)
+            | Command::Login(_)
+            | Command::Logout(_)
             | Command::Show(_)
             | Command::Test(_)
             | Command::Remove(_)
@@ -67,9 +73,11 @@ impl Args {
     pub fn run(self, app: &Arc<App>, printer: &Printer) -> Result<CommandOutput> {
         match self.command {
             Command::Accept(args) => args.run(app),
-            Command::Add(args) => args.run(app),
+            Command::Add(args) => args.run(app, printer),
             Command::Import(args) => args.run(app),
             Command::List(args) => args.run(app),
+            Command::Login(args) => args.run(app, printer),
+            Command::Logout(args) => args.run(app),
             Command::Show(args) => args.run(app),
             Command::Test(args) => args.run(app),
             Command::Remove(args) => args.run(app),

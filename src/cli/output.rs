@@ -248,6 +248,11 @@ impl Printer {
         }
     }
 
+    /// Says what a person has to do now. Also beside JSON, which has standard output for itself.
+    pub fn instruction(&self, text: &str) {
+        anstream::eprintln!("{}", without_controls(text));
+    }
+
     /// Shows how far something has come, once it takes longer than a second, and only to a person.
     pub fn progress(&self, done: f64, total: Option<f64>, message: Option<&str>) {
         if self.json || !stderr_is_terminal() {

@@ -91,7 +91,24 @@ pub enum McpPlace {
         proxy: bool,
         /// Certificates that are trusted beside the system's.
         ca_file: Option<PathBuf>,
+        /// Who we are where a person logs in.
+        oauth: Box<McpOauthConfig>,
     },
+}
+
+/// Who we are to the authorization server of a service, as far as somebody said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct McpOauthConfig {
+    /// The id of a client that was registered there.
+    pub client_id: Option<String>,
+    /// Its secret.
+    pub client_secret: Option<McpText>,
+    /// Where a document says who the client is.
+    pub client_metadata_url: Option<Endpoint>,
+    /// What is asked for; where it is empty, what the server says that it needs.
+    pub scopes: Vec<String>,
+    /// The port that the browser comes back to.
+    pub redirect_port: Option<u16>,
 }
 
 impl McpPlace {
@@ -190,11 +207,11 @@ impl McpServerConfig {
 
     /// Where its secrets are read from.
     pub(super) fn sources(&self) -> impl Iterator<Item = &CredentialSource> {
-        let texts = match &self.place {
-            McpPlace::Program { env, .. } => env,
-            McpPlace::Service { headers, .. } => headers,
+        let (texts, secret) = match &self.place {
+            McpPlace::Program { env, .. } => (env, None),
+            McpPlace::Service { headers, oauth, .. } => (headers, oauth.client_secret.as_ref()),
         };
-        texts.values().filter_map(|text| match text {
+        texts.values().chain(secret).filter_map(|text| match text {
             McpText::Source(source) => Some(source),
             McpText::Text(_) => None,
         })

@@ -9,9 +9,11 @@ mod framing;
 mod handler;
 mod http;
 mod listing;
+mod login;
 mod message;
 mod result;
 mod server;
+mod service;
 mod sse;
 mod stdio;
 #[cfg(test)]
@@ -26,11 +28,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
 pub use connection::{Connection, Identity};
 pub use listing::Listing;
+pub use login::{Begun, Callback, CallbackPage, ClientIdentity, Login, LoginState};
+pub use service::Service;
 pub use tool::{Hints, LeftOut, ServerTool};
 pub use wire::Noise;
 
@@ -38,7 +41,6 @@ use crate::config::McpProtocol;
 use crate::error::Result;
 use crate::exec::{BoxFuture, Ended, Executor, Job, Launch, Launcher, Outcome, Usage};
 use crate::ids::PluginName;
-use crate::web::{Client, Endpoint};
 use server::Server;
 
 /// Which lifecycle a connection has.
@@ -76,21 +78,14 @@ pub enum Reach {
         launcher: Arc<dyn Launcher>,
     },
     /// A service, over HTTP.
-    Service {
-        /// Where it is.
-        url: Endpoint,
-        /// What goes with every request.
-        headers: HeaderMap,
-        /// What sends them.
-        client: Arc<Client>,
-    },
+    Service(Arc<Service>),
 }
 
 impl fmt::Debug for Reach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Program { launch, .. } => write!(f, "Program({})", launch.name),
-            Self::Service { url, .. } => write!(f, "Service({url:?})"),
+            Self::Service(service) => service.fmt(f),
         }
     }
 }

@@ -1,7 +1,8 @@
-//! Arguments of nearly the right type, for tools that opt in.
+//! Arguments of nearly the right type, for tools that opt in, and for those of servers.
 //!
-//! Models write `"3"` for 3 and `"[1, 2]"` for a list. A tool whose manifest says `coerce = true` takes these for what they
-//! clearly stand for; every other tool refuses them. Nothing is guessed: where a schema allows several types, or refers to
+//! Models write `"3"` for 3, `"[1, 2]"` for a list, and null for what they leave out. A tool whose manifest says
+//! `coerce = true` takes these for what they clearly stand for, and so does one of a server, whose author could not say;
+//! every other tool refuses them. Nothing is guessed: where a schema allows several types, or refers to
 //! another one, the value stays as it is, and the check that follows decides.
 
 use serde_json::{Map, Value};
@@ -41,17 +42,22 @@ fn inside(value: &Value, schema: &Value) -> Option<Value> {
             let properties = schema.get("properties").and_then(Value::as_object);
             let others = schema.get("additionalProperties");
             let mut changed = false;
-            let coerced: Map<String, Value> = members
-                .iter()
-                .map(|(name, member)| {
-                    let of_name = properties.and_then(|properties| properties.get(name));
-                    let new = of_name
-                        .or(others)
-                        .and_then(|schema| lenient(member, schema));
-                    changed |= new.is_some();
-                    (name.clone(), new.unwrap_or_else(|| member.clone()))
-                })
-                .collect();
+            let mut coerced = Map::new();
+            for (name, member) in members {
+                let of_name = properties.and_then(|properties| properties.get(name));
+                if member.is_null()
+                    && !is_required(schema, name)
+                    && of_name.is_some_and(is_never_null)
+                {
+                    changed = true;
+                    continue;
+                }
+                let new = of_name
+                    .or(others)
+                    .and_then(|schema| lenient(member, schema));
+                changed |= new.is_some();
+                coerced.insert(name.clone(), new.unwrap_or_else(|| member.clone()));
+            }
             changed.then_some(Value::Object(coerced))
         }
         Value::Array(items) => {
@@ -69,6 +75,17 @@ fn inside(value: &Value, schema: &Value) -> Option<Value> {
         }
         _ => None,
     }
+}
+
+fn is_required(schema: &Value, name: &str) -> bool {
+    let required = schema.get("required").and_then(Value::as_array);
+    required.is_some_and(|names| names.iter().any(|other| other == name))
+}
+
+/// True where a schema names one type, and that is another one than null.
+fn is_never_null(schema: &Value) -> bool {
+    let kind = schema.get("type").and_then(Value::as_str);
+    kind.is_some_and(|kind| kind != "null")
 }
 
 #[cfg(test)]
@@ -124,6 +141,23 @@ mod tests {
                 "{value} {wanted}"
             );
         }
+    }
+
+    #[test]
+    fn null_stands_for_what_is_left_out() {
+        let schema = json!({
+            "type": "object",
+            "properties": {
+                "a": {"type": "string"},
+                "b": {"type": "string"},
+                "c": {"type": ["string", "null"]},
+                "d": {"enum": [null]},
+            },
+            "required": ["b"],
+        });
+        let given = json!({"a": null, "b": null, "c": null, "d": null, "e": null});
+        let wanted = json!({"b": null, "c": null, "d": null, "e": null});
+        assert_eq!(lenient(&given, &schema), Some(wanted));
     }
 
     proptest! {

@@ -40,6 +40,12 @@ impl Answer {
         self.response.headers().get(name)?.to_str().ok()
     }
 
+    /// A header, as often as it is there and is text.
+    pub fn headers<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        let values = self.response.headers().get_all(name).iter();
+        values.filter_map(|value| value.to_str().ok())
+    }
+
     /// How long the server asks to be left alone (`Retry-After`, in seconds or as a date), a day at most.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

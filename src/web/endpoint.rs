@@ -80,7 +80,21 @@ impl Endpoint {
         self.0.join(reference).ok()?.as_str().parse().ok()
     }
 
-    pub(super) fn url(&self) -> &Url {
+    /// The path, which begins with `/`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.0.path()
+    }
+
+    /// The first parameter of this name in the query, decoded.
+    #[must_use]
+    pub fn query(&self, name: &str) -> Option<String> {
+        let mut pairs = self.0.query_pairs();
+        let found = pairs.find(|(key, _)| key == name);
+        found.map(|(_, value)| value.into_owned())
+    }
+
+    pub(crate) fn url(&self) -> &Url {
         &self.0
     }
 }

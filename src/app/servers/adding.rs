@@ -153,6 +153,7 @@ impl App {
             Error::new(Code::E3000, format!("removing {}", path.display())).caused_by(error)
         })?;
         self.forget_server(name)?;
+        self.log_out(name)?;
         Ok(path)
     }
 

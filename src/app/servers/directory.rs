@@ -7,11 +7,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::known::{self, Stamp};
 use super::launch::LaunchRules;
+use super::login::login;
 use crate::config::{Environment, McpConfig, McpPlace, McpServerConfig, Paths};
 use crate::error::{Code, Error, Result};
 use crate::exec::BoxFuture;
 use crate::ids::PluginName;
-use crate::mcp::bridge::{Directory, Era, Reach, Seen, ServerSpec};
+use crate::mcp::bridge::{Directory, Era, Reach, Seen, ServerSpec, Service};
 use crate::pins::{Lock, SeenServer, Verdict};
 use crate::web::{Client, Options};
 
@@ -70,6 +71,7 @@ impl ServerDirectory {
                 ca_file,
                 ..
             } => {
+                let login = login(name, server, &self.environment, &self.paths)?;
                 let mut options = Options::of_service(
                     server.start_timeout,
                     *plain_http,
@@ -91,11 +93,12 @@ impl ServerDirectory {
                     let key = HeaderName::try_from(key.as_str()).map_err(|_| unusable())?;
                     headers.insert(key, value);
                 }
-                Ok(Reach::Service {
+                Ok(Reach::Service(Arc::new(Service {
                     url: url.clone(),
                     headers,
                     client: Arc::new(Client::new(options)),
-                })
+                    login: Arc::new(login),
+                })))
             }
         }
     }

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::describe;
+use super::login::{self, Way};
 use crate::app::App;
 use crate::cli::authority::{Authority, Proof};
 use crate::cli::block_on;
-use crate::cli::output::CommandOutput;
+use crate::cli::output::{CommandOutput, Printer};
 use crate::cli::text::count;
-use crate::config::{McpProtocol, McpRun, McpServer, McpServerConfig, McpSource, McpValue};
+use crate::config::{
+    McpOauth, McpProtocol, McpRun, McpServer, McpServerConfig, McpSource, McpValue,
+};
 use crate::error::{Code, Error, Result};
 use crate::ids::PluginName;
 use crate::invoke::Caller;
@@ -27,6 +30,7 @@ use crate::permission::{Allow, AllowValue, Grants};
   toolhatch mcp add time -- uvx mcp-server-time
   toolhatch mcp add files --allow file_read=. --allow file_write=. -- node server-filesystem/index.js .
   toolhatch mcp add tracker --header 'Authorization=Bearer …' https://mcp.example/mcp
+  toolhatch mcp add tracker --client-id my-id --client-secret-file ~/.secrets/tracker https://mcp.example/mcp
   toolhatch mcp add git --env GIT_TOKEN --run container --image docker.io/library/python:3.13 -- uvx mcp-server-git")]
 pub struct Args {
     /// What it is called here: its tools are NAME.TOOL.
@@ -46,6 +50,18 @@ pub struct Args {
     /// A header whose value is read from a file.
     #[arg(long, value_name = "NAME=FILE")]
     header_file: Vec<String>,
+    /// Log in as this client, which you registered with its authorization server.
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
+    /// The secret of that client is read from this file.
+    #[arg(long, value_name = "FILE", requires = "client_id")]
+    client_secret_file: Option<String>,
+    /// Log in as the client that this document on the web is about.
+    #[arg(long, value_name = "URL")]
+    client_metadata_url: Option<String>,
+    /// Log in for this, instead of what the server says that it needs.
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
     /// What its command may do, as in `toolhatch call --allow`.
     #[arg(long, value_name = "NAME=SCOPE")]
     allow: Vec<String>,
@@ -104,7 +120,7 @@ fn parse_protocol(text: &str) -> std::result::Result<McpProtocol, String> {
 
 impl Args {
     /// Runs the command.
-    pub fn run(self, app: &Arc<App>) -> Result<CommandOutput> {
+    pub fn run(self, app: &Arc<App>, printer: &Printer) -> Result<CommandOutput> {
         let name: PluginName = self.name.parse().map_err(|error| {
             Error::new(Code::E3004, format!("naming the server {:?}", self.name)).caused_by(error)
         })?;
@@ -133,7 +149,21 @@ impl Args {
                 )
                 .hint("Choose another name for the server."));
             }
-            let examined = app.examine_server(&name, &server, false).await?;
+            let examined = match app.examine_server(&name, &server, false).await {
+                // Only a person can log in, and only they know whether they want to.
+                Err(error) if error.details().contains_key("login") => {
+                    let Authority::Person(terminal) = &mut authority else {
+                        return Err(error);
+                    };
+                    terminal.say(&format!("{name} wants you to log in."))?;
+                    if !terminal.confirm("Open a browser for that?")? {
+                        return Err(error);
+                    }
+                    login::log_in(app, printer, &name, &server, &[], &Way::default()).await?;
+                    app.examine_server(&name, &server, false).await?
+                }
+                examined => examined?,
+            };
             if let Authority::Person(terminal) = &mut authority {
                 terminal.say(&describe::examination(&name, &server, &examined))?;
                 let tools = count(examined.seen.listing.tools.len(), "tool");
@@ -204,8 +234,27 @@ impl Args {
             tools: (!self.tools.is_empty()).then(|| self.tools.clone()),
             untrusted: self.trusted.then_some(false),
             plain_http: self.plain_http.then_some(true),
+            oauth: self.oauth(app),
             ..McpServer::default()
         })
+    }
+}
+
+impl Args {
+    /// What was said of logging in, if anything was.
+    fn oauth(&self, app: &App) -> Option<McpOauth> {
+        let secret = self.client_secret_file.clone();
+        let oauth = McpOauth {
+            client_id: self.client_id.clone(),
+            client_secret: secret.and_then(|file| from_file(app, Some(file)).ok()),
+            client_metadata_url: self.client_metadata_url.clone(),
+            scopes: self.scopes.clone(),
+            redirect_port: None,
+        };
+        let is_said = oauth.client_id.is_some()
+            || oauth.client_metadata_url.is_some()
+            || !oauth.scopes.is_empty();
+        is_said.then_some(oauth)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{describe, find};
+use super::{describe, find, login};
 use crate::app::App;
 use crate::cli::output::CommandOutput;
 use crate::cli::text::section;
@@ -51,6 +51,8 @@ impl Args {
                 allow => format!("allowed {}", allow.join(", ")),
             });
         }
+        let state = app.login_state(name, server)?;
+        lines.extend(state.as_ref().map(login::in_words));
         lines.push(if server.untrusted {
             "its results are text from strangers".to_owned()
         } else {
@@ -102,6 +104,7 @@ impl Args {
                 "protocol": known.protocol,
                 "era": known.era.map(Era::word),
             })),
+            "login": state.as_ref().map(login::to_json),
             "drift": drift.to_json(),
             "tools": tools,
         });

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::{Merge, Project};
 use crate::config::credential::CredentialSource;
-use crate::config::mcp::{McpPlace, McpServerConfig, McpText};
-use crate::config::schema::{Mcp, McpProtocol, McpRun, McpServer, McpValue};
+use crate::config::mcp::{McpOauthConfig, McpPlace, McpServerConfig, McpText};
+use crate::config::schema::{Mcp, McpOauth, McpProtocol, McpRun, McpServer, McpValue};
 use crate::config::{Config, ConfigFile, Origin, Paths, SERVER_SCHEMA, read};
 use crate::error::{Code, Error, Result};
 use crate::ids::PluginName;
@@ -128,6 +128,7 @@ impl Merge<'_> {
             ("plain_http", written.plain_http.is_some()),
             ("proxy", written.proxy.is_some()),
             ("ca_file", written.ca_file.is_some()),
+            ("oauth", written.oauth.is_some()),
         ];
         let misplaced = match (&written.command, &written.url) {
             (Some(_), None) => (&of_service[..], "a URL"),
@@ -216,6 +217,51 @@ impl Merge<'_> {
             plain_http: written.plain_http.unwrap_or(false),
             proxy: written.proxy.unwrap_or(false),
             ca_file,
+            oauth: Box::new(self.client(&within(key, "oauth"), written.oauth.as_ref())?),
+        })
+    }
+
+    fn client(&mut self, key: &str, written: Option<&McpOauth>) -> Option<McpOauthConfig> {
+        let Some(written) = written else {
+            return Some(McpOauthConfig::default());
+        };
+        let secret = match &written.client_secret {
+            Some(_) if written.client_id.is_none() => {
+                let message = "a secret belongs to a `client_id`";
+                self.problem(&within(key, "client_secret"), message);
+                return None;
+            }
+            Some(value) => Some(self.text(&within(key, "client_secret"), value)?),
+            None => None,
+        };
+        let document = match written.client_metadata_url.as_deref().map(str::parse) {
+            None => None,
+            // The URL is the id of the client, and authorization servers take no other.
+            Some(Ok(url)) if is_document(&url) => Some(url),
+            Some(_) => {
+                let message = "expected a URL that begins with `https://` and has a path";
+                self.problem(&within(key, "client_metadata_url"), message);
+                return None;
+            }
+        };
+        // RFC 6749, 3.3.
+        let is_scope = |text: &&String| {
+            !text.is_empty()
+                && text
+                    .chars()
+                    .all(|c| c.is_ascii_graphic() && c != '"' && c != '\\')
+        };
+        if let Some(scope) = written.scopes.iter().find(|scope| !is_scope(scope)) {
+            let message = format!("{scope:?} is no scope: expected characters without spaces");
+            self.problem(&within(key, "scopes"), message);
+            return None;
+        }
+        Some(McpOauthConfig {
+            client_id: written.client_id.clone(),
+            client_secret: secret,
+            client_metadata_url: document,
+            scopes: written.scopes.clone(),
+            redirect_port: written.redirect_port,
         })
     }
 
@@ -232,33 +278,44 @@ impl Merge<'_> {
                 self.problem(&place, expected);
                 continue;
             }
-            let text = match value {
-                McpValue::Text(text) if text.contains(['\0', '\n', '\r']) => {
-                    self.problem(&place, "expected a text of one line");
-                    continue;
-                }
-                McpValue::Text(text) => McpText::Text(text.clone()),
-                McpValue::Source(source) => match (&source.env, &source.file) {
-                    (Some(variable), None) if CredentialSource::is_variable(variable) => {
-                        McpText::Source(CredentialSource::Variable(variable.clone()))
-                    }
-                    (None, Some(file)) => match self.path(&place, file) {
-                        Some(path) => McpText::Source(CredentialSource::File(path)),
-                        None => continue,
-                    },
-                    _ => {
-                        // Whoever writes a secret here must not find it in an error.
-                        let message =
-                            "expected a text, `{ env = \"VARIABLE\" }` or `{ file = \"/path\" }`";
-                        self.problem(&place, message);
-                        continue;
-                    }
-                },
-            };
-            texts.insert(name.clone(), text);
+            if let Some(text) = self.text(&place, value) {
+                texts.insert(name.clone(), text);
+            }
         }
         texts
     }
+
+    fn text(&mut self, place: &str, value: &McpValue) -> Option<McpText> {
+        match value {
+            McpValue::Text(text) if text.contains(['\0', '\n', '\r']) => {
+                self.problem(place, "expected a text of one line");
+                None
+            }
+            McpValue::Text(text) => Some(McpText::Text(text.clone())),
+            McpValue::Source(source) => match (&source.env, &source.file) {
+                (Some(variable), None) if CredentialSource::is_variable(variable) => {
+                    let variable = CredentialSource::Variable(variable.clone());
+                    Some(McpText::Source(variable))
+                }
+                (None, Some(file)) => {
+                    let path = self.path(place, file)?;
+                    Some(McpText::Source(CredentialSource::File(path)))
+                }
+                _ => {
+                    // Whoever writes a secret here must not find it in an error.
+                    let message =
+                        "expected a text, `{ env = \"VARIABLE\" }` or `{ file = \"/path\" }`";
+                    self.problem(place, message);
+                    None
+                }
+            },
+        }
+    }
+}
+
+/// True for what can be the id of a client (draft-ietf-oauth-client-id-metadata-document, 3).
+fn is_document(url: &Endpoint) -> bool {
+    url.is_tls() && url.path() != "/"
 }
 
 /// The dotted key of a member.

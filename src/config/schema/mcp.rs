@@ -88,9 +88,35 @@ pub struct McpServer {
     /// Certificates in PEM form that are trusted beside the system's: an absolute path, or one that begins with `~/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<String>,
+    /// How a person logs in to a service that wants OAuth. It is found out where this says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oauth: Option<McpOauth>,
     /// Whether it is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
+}
+
+/// Who we are to the authorization server of a service, and what is asked of it.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct McpOauth {
+    /// The id of a client that was registered there by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// The secret of that client: a text, or where it is read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<McpValue>,
+    /// The URL of a document that says who the client is, for authorization servers that read such documents.
+    #[schemars(example = &"https://agents.example/toolhatch.json")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_metadata_url: Option<String>,
+    /// What is asked for. Without it, what the server says that it needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// The port of this machine that the browser comes back to. Without it, any.
+    #[schemars(range(min = 1, max = 65535))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_port: Option<u16>,
 }
 
 /// A text, or where it is read from.

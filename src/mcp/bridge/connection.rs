@@ -5,7 +5,6 @@ mod requests;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::HeaderMap;
 use rmcp::model::ProtocolVersion;
 use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, ClientServiceExt as _, RunningService,
@@ -20,6 +19,7 @@ use tokio::sync::{oneshot, watch};
 use super::handler::{Listener, Routes};
 use super::http::HttpBackend;
 use super::message::cut;
+use super::service::Service;
 use super::sse::SseTransport;
 use super::stdio::{StdioTransport, Tail};
 use super::wire::{Noise, Wire};
@@ -27,7 +27,6 @@ use super::{Era, Reach, ServerSpec};
 use crate::config::McpProtocol;
 use crate::error::{Code, Error, Result};
 use crate::exec::{BoxFuture, Launch, Launched, Launcher, Program};
-use crate::web::{Client, Endpoint};
 
 pub(super) use requests::{Call, Failure, Patience};
 
@@ -139,11 +138,7 @@ impl Connection {
                 Reach::Program { launch, launcher } => {
                     Self::program(spec, launch, &**launcher, era, begun).await
                 }
-                Reach::Service {
-                    url,
-                    headers,
-                    client,
-                } => Self::service(spec, url, headers, client, era, begun).await,
+                Reach::Service(service) => Self::service(spec, service, era, begun).await,
             }
         };
         let opened = tokio::time::timeout(limit, opening).await;
@@ -209,32 +204,23 @@ impl Connection {
 
     async fn service(
         spec: &ServerSpec,
-        url: &Endpoint,
-        headers: &HeaderMap,
-        client: &Arc<Client>,
+        service: &Arc<Service>,
         era: Option<Era>,
         begun: Instant,
     ) -> Result<Self> {
-        client.check(url)?;
+        service.client.check(&service.url)?;
         let sse = || async {
             let wire = Arc::new(Wire::default());
-            let backend = (Arc::clone(client), url.clone(), headers.clone());
-            let transport =
-                SseTransport::open(backend, spec.max_message, Arc::clone(&wire)).await?;
+            let (service, wired) = (Arc::clone(service), Arc::clone(&wire));
+            let transport = SseTransport::open(service, spec.max_message, wired).await?;
             Self::handshake(spec, transport, wire, Some(Era::Sse), begun).await
         };
         if spec.protocol == McpProtocol::Sse || era == Some(Era::Sse) {
             return sse().await;
         }
         let wire = Arc::new(Wire::default());
-        let backend = HttpBackend::new(
-            Arc::clone(client),
-            url.clone(),
-            headers.clone(),
-            spec.max_message,
-            Arc::clone(&wire),
-        );
-        let mut config = StreamableHttpClientTransportConfig::with_uri(url.to_string());
+        let backend = HttpBackend::new(Arc::clone(service), spec.max_message, Arc::clone(&wire));
+        let mut config = StreamableHttpClientTransportConfig::with_uri(service.url.to_string());
         config.max_concurrent_requests = spec.connections;
         config.max_sse_event_size = spec.max_message;
         let mut backoff = ExponentialBackoff::default();

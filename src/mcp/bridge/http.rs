@@ -16,9 +16,10 @@ use sse_stream::Sse;
 
 use super::events::{EventReader, ServerEvent};
 use super::message;
+use super::service::Service;
 use super::wire::Wire;
 use crate::error::{Code, Error};
-use crate::web::{Answer, Client, Endpoint};
+use crate::web::Answer;
 
 /// The most of the answer to a request that was refused that is read.
 const REFUSAL: usize = 64 << 10;
@@ -41,44 +42,43 @@ impl std::error::Error for RequestFailed {}
 /// Sends the messages of one connection.
 #[derive(Clone)]
 pub(super) struct HttpBackend {
-    client: Arc<Client>,
-    endpoint: Endpoint,
-    headers: HeaderMap,
+    service: Arc<Service>,
     most: usize,
     wire: Arc<Wire>,
 }
 
 impl HttpBackend {
-    /// Sends to this endpoint, with these headers besides; a message may have so many bytes.
-    pub(super) fn new(
-        client: Arc<Client>,
-        endpoint: Endpoint,
-        headers: HeaderMap,
-        most: usize,
-        wire: Arc<Wire>,
-    ) -> Self {
+    /// Sends to this service; a message may have so many bytes.
+    pub(super) fn new(service: Arc<Service>, most: usize, wire: Arc<Wire>) -> Self {
         Self {
-            client,
-            endpoint,
-            headers,
+            service,
             most,
             wire,
         }
     }
 
-    fn headers(
+    async fn send(
         &self,
+        method: Method,
         accept: &'static str,
         session: Option<&str>,
         custom: HashMap<HeaderName, HeaderValue>,
-    ) -> HeaderMap {
-        let mut headers = self.headers.clone();
-        headers.extend(custom);
+        body: Vec<u8>,
+    ) -> HttpResult<Answer> {
+        let mut headers: HeaderMap = custom.into_iter().collect();
         headers.insert(http::header::ACCEPT, HeaderValue::from_static(accept));
         if let Some(session) = session.and_then(|session| HeaderValue::from_str(session).ok()) {
             headers.insert(HeaderName::from_static("mcp-session-id"), session);
         }
-        headers
+        if method == Method::POST {
+            headers.insert(
+                http::header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
+        }
+        let url = &self.service.url;
+        let sent = self.service.send(method, url, headers, body);
+        sent.await.map_err(client)
     }
 
     async fn post(
@@ -87,20 +87,10 @@ impl HttpBackend {
         session: Option<Arc<str>>,
         custom: HashMap<HeaderName, HeaderValue>,
     ) -> HttpResult<StreamableHttpPostResponse> {
-        let mut headers = self.headers(
-            "application/json, text/event-stream",
-            session.as_deref(),
-            custom,
-        );
-        headers.insert(
-            http::header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
         let body = serde_json::to_vec(message)?;
-        let sent = self
-            .client
-            .send(Method::POST, &self.endpoint, headers, body);
-        let answer = sent.await.map_err(client)?;
+        let accept = "application/json, text/event-stream";
+        let sent = self.send(Method::POST, accept, session.as_deref(), custom, body);
+        let answer = sent.await?;
         match answer.status() {
             202 | 204 => return Ok(StreamableHttpPostResponse::Accepted),
             404 if session.is_some() => return Err(StreamableHttpError::SessionExpired),
@@ -156,10 +146,10 @@ impl HttpBackend {
     ) -> HttpResult<StreamableHttpPostResponse> {
         let is_json = kind(&answer).as_deref() == Some("application/json");
         let id = request_id(message);
-        if !is_json || id.is_none() {
-            return Err(client(answer.into_refusal().await));
-        }
         let status = answer.status();
+        if !is_json || id.is_none() || matches!(status, 401 | 403) {
+            return Err(client(self.service.refusal(answer).await));
+        }
         let body = answer.read(REFUSAL).await.map_err(client)?;
         // Some servers answer without the id, because they refused before they looked for it.
         let mut value: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -179,7 +169,7 @@ impl HttpBackend {
                 status_code(status),
                 format!(
                     "sending a request to {}: it answered {status}",
-                    self.endpoint.origin()
+                    self.service.url.origin()
                 ),
             )
             .detail("status", status)
@@ -339,12 +329,15 @@ impl StreamableHttpClient for HttpBackend {
         _auth_header: Option<String>,
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> HttpResult<()> {
-        let headers = self.headers("*/*", Some(&session_id), custom_headers);
-        let sent = self
-            .client
-            .send(Method::DELETE, &self.endpoint, headers, Vec::new());
+        let sent = self.send(
+            Method::DELETE,
+            "*/*",
+            Some(&session_id),
+            custom_headers,
+            Vec::new(),
+        );
         // Not every server lets a session be ended; it is none of ours any more anyway.
-        sent.await.map(drop).map_err(client)
+        sent.await.map(drop)
     }
 
     async fn get_stream(
@@ -355,18 +348,23 @@ impl StreamableHttpClient for HttpBackend {
         _auth_header: Option<String>,
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> HttpResult<Events> {
-        let mut headers = self.headers("text/event-stream", session_id.as_deref(), custom_headers);
+        let mut headers = custom_headers;
         if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_str(&id).ok()) {
             headers.insert(HeaderName::from_static("last-event-id"), id);
         }
-        let sent = self
-            .client
-            .send(Method::GET, &self.endpoint, headers, Vec::new());
-        let answer = sent.await.map_err(client)?;
+        let session = session_id.as_deref();
+        let sent = self.send(
+            Method::GET,
+            "text/event-stream",
+            session,
+            headers,
+            Vec::new(),
+        );
+        let answer = sent.await?;
         match answer.status() {
             405 => Err(StreamableHttpError::ServerDoesNotSupportSse),
             404 if session_id.is_some() => Err(StreamableHttpError::SessionExpired),
-            _ if !answer.is_success() => Err(client(answer.into_refusal().await)),
+            _ if !answer.is_success() => Err(client(self.service.refusal(answer).await)),
             _ if kind(&answer).as_deref() != Some("text/event-stream") => {
                 Err(StreamableHttpError::ServerDoesNotSupportSse)
             }

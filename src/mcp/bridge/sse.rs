@@ -11,15 +11,13 @@ use rmcp::transport::Transport;
 use super::events::{EventReader, ServerEvent};
 use super::http::RequestFailed;
 use super::message;
+use super::service::Service;
 use super::wire::Wire;
 use crate::error::{Code, Error, Result};
-use crate::web::{Answer, Client, Endpoint};
+use crate::web::{Answer, Endpoint};
 
 /// How many events may come before the one that says where messages go.
 const PATIENCE: usize = 100;
-
-/// Where it is, and what goes with every request.
-pub(super) type Backend = (Arc<Client>, Endpoint, HeaderMap);
 
 /// The connection to a server of the oldest kind.
 pub(super) struct SseTransport {
@@ -28,8 +26,7 @@ pub(super) struct SseTransport {
     events: VecDeque<ServerEvent>,
     ready: VecDeque<ServerJsonRpcMessage>,
     has_ended: bool,
-    client: Arc<Client>,
-    headers: HeaderMap,
+    service: Arc<Service>,
     /// Where messages go.
     messages: Endpoint,
     wire: Arc<Wire>,
@@ -40,14 +37,14 @@ impl SseTransport {
     ///
     /// # Errors
     /// Those of the request; E3508 where it is no such stream.
-    pub(super) async fn open(backend: Backend, most: usize, wire: Arc<Wire>) -> Result<Self> {
-        let (client, url, headers) = backend;
-        let mut asking = headers.clone();
+    pub(super) async fn open(service: Arc<Service>, most: usize, wire: Arc<Wire>) -> Result<Self> {
+        let url = service.url.clone();
+        let mut asking = HeaderMap::new();
         let accept = HeaderValue::from_static("text/event-stream");
         asking.insert(http::header::ACCEPT, accept);
-        let mut stream = client.send(Method::GET, &url, asking, Vec::new()).await?;
+        let mut stream = service.send(Method::GET, &url, asking, Vec::new()).await?;
         if !stream.is_success() {
-            return Err(stream.into_refusal().await);
+            return Err(service.refusal(stream).await);
         }
         let is_stream = stream
             .header("content-type")
@@ -71,8 +68,7 @@ impl SseTransport {
                     events,
                     ready: VecDeque::new(),
                     has_ended: false,
-                    client,
-                    headers,
+                    service,
                     messages,
                     wire,
                 });
@@ -132,19 +128,19 @@ impl Transport<RoleClient> for SseTransport {
         item: ClientJsonRpcMessage,
     ) -> impl Future<Output = std::result::Result<(), Self::Error>> + Send + 'static {
         self.wire.sending(&item);
-        let client = Arc::clone(&self.client);
+        let service = Arc::clone(&self.service);
         let messages = self.messages.clone();
-        let mut headers = self.headers.clone();
+        let mut headers = HeaderMap::new();
         async move {
             let json = HeaderValue::from_static("application/json");
             headers.insert(http::header::CONTENT_TYPE, json);
             let body = serde_json::to_vec(&item).map_err(|error| {
                 RequestFailed(Error::new(Code::E3000, "writing a message").caused_by(error))
             })?;
-            let sent = client.send(Method::POST, &messages, headers, body);
+            let sent = service.send(Method::POST, &messages, headers, body);
             let answer = sent.await.map_err(RequestFailed)?;
             if !answer.is_success() {
-                return Err(RequestFailed(answer.into_refusal().await));
+                return Err(RequestFailed(service.refusal(answer).await));
             }
             Ok(())
         }

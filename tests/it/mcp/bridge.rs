@@ -4,4 +4,5 @@ mod adding;
 mod drift;
 mod http;
 mod importing;
+mod login;
 mod stdio;
