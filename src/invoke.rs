@@ -44,7 +44,7 @@ pub use caller::Caller;
 pub use contain::{CommandPlace, CommandRules, WORKSPACE};
 pub use ledger::{Approval, Asked, Ledger};
 pub use question::{Provenance, listing, registering};
-pub use record::Recording;
+pub use record::{Recording, outside_calls};
 pub use resolve::{Resolved, ToolRef};
 pub use scribe::Scribe;
 

@@ -140,8 +140,10 @@ pub enum Event<'a> {
     Log(LogLevel, &'a str),
     /// A piece of output.
     Output(Stdio, &'a [u8]),
-    /// Something was denied.
+    /// Something was denied, for the first time.
     Denied(&'a Denial),
+    /// Something was touched, for the first time.
+    Touched(&'a Effect),
 }
 
 /// How much of what a call tells is kept.
@@ -383,16 +385,19 @@ impl EventSink {
 
     /// Records something the guest touched.
     pub fn effect(&self, effect: Effect) {
-        let mut kept = self.kept();
-        if kept.seen_effects.contains(&effect) {
-            return;
+        {
+            let mut kept = self.kept();
+            if kept.seen_effects.contains(&effect) {
+                return;
+            }
+            if kept.events.effects.len() >= self.limits.effects {
+                kept.events.effects_dropped += 1;
+                return;
+            }
+            kept.seen_effects.insert(effect.clone());
+            kept.events.effects.push(effect.clone());
         }
-        if kept.events.effects.len() >= self.limits.effects {
-            kept.events.effects_dropped += 1;
-            return;
-        }
-        kept.seen_effects.insert(effect.clone());
-        kept.events.effects.push(effect);
+        self.pass_on(Event::Touched(&effect));
     }
 
     /// Records something the guest was denied.

@@ -16,7 +16,7 @@ use super::scribe::Scribe;
 use super::{Caller, PolicyAnswer, Report, Request, Resolved};
 use crate::audit::{AuditLog, Event, EventType, Webhook};
 use crate::error::{Code, Error, Result};
-use crate::exec::{Effect, InputAnswer, InputRequest, Output, Usage};
+use crate::exec::{self, Effect, InputAnswer, InputRequest, Output, Usage};
 use crate::ids::{CallId, Digest, ToolId};
 use crate::permission::{Denial, Scope};
 use crate::policy::{Decision, Question};
@@ -369,6 +369,42 @@ impl Beginning {
     }
 }
 
+/// What is recorded of something that a program touched which outlives calls; nothing of other things it tells.
+#[must_use]
+pub fn outside_calls(told: &exec::Event<'_>) -> Option<Event> {
+    match told {
+        exec::Event::Denied(denial) => {
+            Some(denied(Event::new(EventType::PermissionDenied), denial))
+        }
+        exec::Event::Touched(effect) => Some(touched(Event::new(kind_of(effect)), effect)),
+        exec::Event::Progress { .. } | exec::Event::Log(..) | exec::Event::Output(..) => None,
+    }
+}
+
+fn denied(event: Event, denial: &Denial) -> Event {
+    event
+        .with("permission", denial.kind().name())
+        .with("code", denial.code().name())
+        .with("message", denial.to_string())
+}
+
+fn touched(event: Event, effect: &Effect) -> Event {
+    match effect.to_json() {
+        Value::Object(data) => event.data(data),
+        _ => event,
+    }
+}
+
+fn kind_of(effect: &Effect) -> EventType {
+    match effect {
+        Effect::File { .. } => EventType::FileTouched,
+        Effect::Container { .. } => EventType::CommandExecuted,
+        Effect::Http { .. } | Effect::Connect { .. } | Effect::Lookup(_) => {
+            EventType::NetworkTouched
+        }
+    }
+}
+
 /// What is recorded when a call has ended.
 struct Ending {
     facts: Facts,
@@ -397,28 +433,10 @@ impl Ending {
                     .with("refused", true),
             );
         }
-        for denial in &self.denials {
-            events.push(
-                event(EventType::PermissionDenied)
-                    .with("permission", denial.kind().name())
-                    .with("code", denial.code().name())
-                    .with("message", denial.to_string()),
-            );
-        }
-        for effect in &self.effects {
-            let kind = match effect {
-                Effect::File { .. } => EventType::FileTouched,
-                Effect::Container { .. } => EventType::CommandExecuted,
-                Effect::Http { .. } | Effect::Connect { .. } | Effect::Lookup(_) => {
-                    EventType::NetworkTouched
-                }
-            };
-            let touched = event(kind);
-            events.push(match effect.to_json() {
-                Value::Object(data) => touched.data(data),
-                _ => touched,
-            });
-        }
+        let denials = self.denials.iter();
+        events.extend(denials.map(|denial| denied(event(EventType::PermissionDenied), denial)));
+        let effects = self.effects.iter();
+        events.extend(effects.map(|effect| touched(event(kind_of(effect)), effect)));
         let mut end = event(EventType::ExecutionEnd)
             .with("duration_ms", milliseconds(self.duration))
             .with("denials", self.denials.len())

@@ -80,10 +80,10 @@ impl App {
         by: (&str, &str),
     ) -> Result<PathBuf> {
         let event = added(name, server, by).with("tools", seen.listing.tools.len());
-        let path = self.write_server(name, written, event)?;
         let shown = known::shown(server, seen)?;
-        known::note(&self.paths.home, name, &shown, seen)?;
-        Ok(path)
+        self.write_server(name, written, event, || {
+            known::note(&self.paths.home, name, &shown, seen).map(drop)
+        })
     }
 
     /// Keeps a server that stood in a file of another program. It is not connected to now, and pinned when it first is, as
@@ -100,15 +100,17 @@ impl App {
         by: (&str, &str),
     ) -> Result<PathBuf> {
         let event = added(name, server, by).with("from", from.to_string_lossy());
-        self.write_server(name, written, event)
+        self.write_server(name, written, event, || Ok(()))
     }
 
-    /// Writes a declaration into a file of its own, and forgets what was known of a server of this name.
+    /// Writes a declaration into a file of its own. What was known of a server of this name is forgotten before, and what
+    /// is known of this one comes in its place: whoever finds the file finds that as well.
     fn write_server(
         &self,
         name: &PluginName,
         written: &McpServer,
         event: Event,
+        note: impl FnOnce() -> Result<()>,
     ) -> Result<PathBuf> {
         let path = self.server_file(name)?;
         let text = toml::to_string(written).map_err(|error| {
@@ -117,10 +119,11 @@ impl App {
         self.record(event)?;
         let folder = path.parent().map(PathBuf::from).unwrap_or_default();
         fsx::create_private_dir(&folder)?;
-        // Variables and headers can hold secrets.
-        fsx::write_atomic(&path, text.as_bytes(), 0o600)?;
         // A person agrees to it as it is.
         self.forget_server(name)?;
+        note()?;
+        // Variables and headers can hold secrets.
+        fsx::write_atomic(&path, text.as_bytes(), 0o600)?;
         Ok(path)
     }
 

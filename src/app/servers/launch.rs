@@ -8,12 +8,14 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::app::{App, read_grants};
+use crate::audit::AuditLog;
 use crate::config::{ContainerResources, McpPlace, McpRun, McpServerConfig, Paths};
 use crate::error::{Code, Error, Result};
 use crate::exec::{
     Changes, EventLimits, EventSink, Launch, Launcher, Reading, SandboxMount, SandboxSpec,
 };
 use crate::ids::PluginName;
+use crate::invoke::outside_calls;
 use crate::manifest::container::{Network, User};
 use crate::permission::{Access, FileScope, Grants, Kind, Scope, Sensitive};
 
@@ -28,6 +30,8 @@ pub(super) struct LaunchRules {
     resources: ContainerResources,
     process: Arc<dyn Launcher>,
     container: Arc<dyn Launcher>,
+    /// Where it is recorded what programs touch.
+    audit: Option<Arc<AuditLog>>,
 }
 
 impl App {
@@ -40,6 +44,7 @@ impl App {
             resources: rules.commands.resources,
             process: Arc::new(self.processes()),
             container: Arc::new(self.commands()?),
+            audit: self.audit()?,
         })
     }
 }
@@ -128,7 +133,26 @@ impl LaunchRules {
             sensitive: Arc::new((*self.sensitive).clone().naming(&grants.scope)),
             scope: Arc::new(scope),
             veto: None,
-            events: Arc::new(EventSink::new(EventLimits::default())),
+            events: Arc::new(self.events(name)),
+        })
+    }
+
+    /// Records how the program of a server was started, whom it connects to, and what it is denied. It belongs to no call:
+    /// which call made it do something nobody knows.
+    fn events(&self, name: &PluginName) -> EventSink {
+        let limits = EventLimits::default();
+        let Some(log) = self.audit.clone() else {
+            return EventSink::new(limits);
+        };
+        let name = name.to_string();
+        EventSink::with_listener(limits, move |told| {
+            let Some(event) = outside_calls(&told) else {
+                return;
+            };
+            let event = event.subject(&name).principal(App::own_principal());
+            if let Err(error) = log.append(event.with("server", name.as_str())) {
+                tracing::error!(%error, server = name, "what a server touches is not recorded");
+            }
         })
     }
 }

@@ -53,7 +53,7 @@ impl Streams {
                     total,
                     message,
                 } => Piece::Progress(done, total, message.map(ToOwned::to_owned)),
-                Event::Output(..) | Event::Log(..) | Event::Denied(_) => return,
+                Event::Output(..) | Event::Log(..) | Event::Denied(_) | Event::Touched(_) => return,
             };
             // The receiver lives as long as the call.
             drop(sender.send(piece));

@@ -424,6 +424,23 @@ fn the_server_that_fetches_reaches_what_it_was_granted() {
     let denied = fetch(closed.url("/page")).fails_with(1, "E3401");
     assert!(denied.stdout.contains("403"), "{denied}");
     assert!(closed.requests().is_empty());
+    // It is recorded how it was started, whom it asked and whom it may not ask, though no call says so.
+    let story = machine.run(&["audit", "query", "--json"]).ok();
+    let story = story.json();
+    let records = story["records"].as_array().expect("records");
+    let of_server = |kind: &str| {
+        let is_it = |record: &&Value| record["type"] == kind && record["data"]["server"] == "fetch";
+        let found: Vec<String> = records.iter().filter(is_it).map(Value::to_string).collect();
+        found.join("\n")
+    };
+    for (kind, words) in [
+        ("command_executed", "landlock="),
+        ("network_touched", origin.trim_end_matches('/')),
+        ("permission_denied", "127.0.0.1"),
+    ] {
+        let found = of_server(kind);
+        assert!(found.contains(words), "{kind}: {found}\n{story}");
+    }
 }
 
 #[test]
