@@ -11,7 +11,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,7 @@ use super::origin::Known;
 use crate::config::ServeConfig;
 use crate::error::Result;
 use crate::invoke::Caller;
+use crate::manifest::ByteSize;
 use crate::mcp::server::{Core, Server};
 
 /// Where the protocol is spoken.
@@ -204,6 +205,12 @@ impl Door {
     }
 
     async fn serve(&self, client: Client, request: Request<Incoming>) -> Answer {
+        // Whoever says that too much will come need not send it.
+        if request.body().size_hint().lower() > self.config.http.max_body {
+            let most = ByteSize(self.config.http.max_body);
+            let text = format!("the message is longer than {most} (serve.http.max_body)");
+            return plain(StatusCode::PAYLOAD_TOO_LARGE, text);
+        }
         let Some(open) = self.open(client) else {
             return plain(
                 StatusCode::SERVICE_UNAVAILABLE,
