@@ -203,14 +203,12 @@ fn nothing_of_twenty_servers_is_left_when_toolhatch_is_killed() {
     }
     assert_eq!(with_argument(&mark), 0);
     let mut client = McpClient::start(env.run(["mcp", "serve"]), Era::Stateless);
-    let calls: Vec<u64> = (0..SERVERS)
-        .map(|number| {
-            let call = json!({"name": format!("s{number}_a"), "arguments": {}});
-            client.begin("tools/call", call)
-        })
-        .collect();
-    for call in calls {
-        let answer = client.answer(call);
+    for number in 0..SERVERS {
+        let call = json!({"name": format!("s{number}_a"), "arguments": {}});
+        client.begin("tools/call", call);
+    }
+    for _ in 0..SERVERS {
+        let answer = client.next_message();
         assert_eq!(answer["result"]["isError"], false, "{answer}");
     }
     assert_eq!(with_argument(&mark), 2 * SERVERS);
