@@ -290,7 +290,7 @@ fn a_client_of_http_that_never_reads_harms_nobody_else() {
     assert_eq!(served.request(&[], "tools/list", json!({})).status, 200);
     let before = peak_memory(served.running.pid());
     let request = kept_alive("tools/list", json!({}));
-    let streams: Vec<TcpStream> = (0..20)
+    let streams: Vec<TcpStream> = (0..8)
         .map(|_| {
             let mut stream = TcpStream::connect(served.address).expect("it listens");
             let patience = Some(Duration::from_millis(500));

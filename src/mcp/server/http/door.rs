@@ -11,18 +11,18 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio_util::sync::CancellationToken;
 
+use super::body::{PATIENCE, whole};
 use super::client::{Bearer, Client, STRANGE, Stranger, known, shown};
 use super::oauth::ResourceServer;
 use super::origin::Known;
 use crate::config::ServeConfig;
 use crate::error::Result;
 use crate::invoke::Caller;
-use crate::manifest::ByteSize;
 use crate::mcp::server::{Core, Server};
 
 /// Where the protocol is spoken.
@@ -205,12 +205,6 @@ impl Door {
     }
 
     async fn serve(&self, client: Client, request: Request<Incoming>) -> Answer {
-        // Whoever says that too much will come need not send it.
-        if request.body().size_hint().lower() > self.config.http.max_body {
-            let most = ByteSize(self.config.http.max_body);
-            let text = format!("the message is longer than {most} (serve.http.max_body)");
-            return plain(StatusCode::PAYLOAD_TOO_LARGE, text);
-        }
         let Some(open) = self.open(client) else {
             return plain(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -227,7 +221,12 @@ impl Door {
                 "there are too many sessions of this client; end one, or wait",
             );
         }
-        open.service.handle(request).await
+        let (head, body) = request.into_parts();
+        let body = match whole(body, self.config.http.max_body, PATIENCE).await {
+            Ok(body) => Full::new(body),
+            Err((status, text)) => return plain(status, text),
+        };
+        open.service.handle(Request::from_parts(head, body)).await
     }
 
     fn open(&self, client: Client) -> Option<Open> {
