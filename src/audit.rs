@@ -6,6 +6,7 @@
 //! * [`AuditLog`] writes: many processes at once, in batches, each under a lock and with the end of the log read again.
 //! * [`verify`] finds what was changed, and [`prove`] shows single records to somebody who does not have the log.
 //! * [`scan`] and [`read_at`] read, for an index, a query or somebody who watches.
+//! * [`RecentCalls`] has what this process wrote of the last calls.
 //!
 //! It takes secrets out of nothing: events come with none in them.
 
@@ -19,6 +20,7 @@ mod key;
 mod lines;
 mod log;
 mod proof;
+mod recent;
 mod record;
 mod scan;
 mod signatures;
@@ -41,6 +43,7 @@ pub use head::{Head, InvalidHead};
 pub use key::{InvalidPublicKey, PublicKey};
 pub use log::{AuditLog, Outlets};
 pub use proof::{Proof, Proven, check_proof, prove};
+pub use recent::{RecentCalls, RecordedCall};
 pub use record::Record;
 pub use scan::{Position, Scan, holds, read_at, scan};
 pub use sink::{OnTrouble, Sink, WriteSink};

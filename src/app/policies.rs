@@ -44,8 +44,9 @@ struct Loaded {
     stamp: Stamp,
     /// When the files were last looked at.
     looked: Instant,
-    /// Sources whose tools the policies were checked against besides what is installed.
-    sources: Vec<Digest>,
+    /// Sources whose tools the policies were checked against besides what is installed. Two servers that say the same of
+    /// themselves are told apart by their names, which their tools have too.
+    sources: Vec<(String, Digest)>,
     tools: BTreeMap<ToolId, ToolShape>,
     policies: Arc<Policies>,
 }
@@ -115,11 +116,11 @@ impl App {
     /// # Errors
     /// E3004 that lists everything that is wrong with them; E3205 where there is none.
     pub async fn policies(&self, source: &Source) -> Result<Arc<Policies>> {
-        let digest = source.artifact.digest;
+        let named = (source.name.clone(), source.artifact.digest);
         let at_hand = || {
             let loaded = self.lock_policies();
             let loaded = loaded.as_ref().filter(|loaded| {
-                loaded.looked.elapsed() < LOOK_EVERY && loaded.sources.contains(&digest)
+                loaded.looked.elapsed() < LOOK_EVERY && loaded.sources.contains(&named)
             })?;
             Some(Arc::clone(&loaded.policies))
         };
@@ -135,7 +136,7 @@ impl App {
         let before = self.lock_policies().clone();
         let before = before.filter(|loaded| loaded.stamp == stamp);
         if let Some(loaded) = &before
-            && loaded.sources.contains(&digest)
+            && loaded.sources.contains(&named)
         {
             let policies = Arc::clone(&loaded.policies);
             if let Some(loaded) = &mut *self.lock_policies() {
@@ -152,7 +153,7 @@ impl App {
         for tool in source.callables() {
             tools.insert(tool.id.clone(), shape(tool));
         }
-        sources.push(digest);
+        sources.push(named);
         let files = self.policy_files()?;
         let shapes: Vec<ToolShape> = tools.values().cloned().collect();
         let policies = Arc::new(self.load(&files, &shapes)?);

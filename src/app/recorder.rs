@@ -1,9 +1,11 @@
 //! The audit log of this process.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::{App, outlets};
-use crate::audit::{self, AuditLog, Event, EventType, Head, Options, Queue, Receiver, Webhook};
+use crate::audit::{
+    self, AuditLog, Event, EventType, Head, Options, Queue, Receiver, RecentCalls, Webhook,
+};
 use crate::error::{Code, Error, Result};
 use crate::invoke::{Recording, Scribe};
 use crate::store::HeadRow;
@@ -13,6 +15,8 @@ use crate::store::HeadRow;
 pub(super) struct Recorder {
     log: Mutex<Option<Open>>,
     scribe: Mutex<Option<Arc<Scribe>>>,
+    /// The last calls, where somebody may ask for them.
+    recent: OnceLock<Arc<RecentCalls>>,
 }
 
 /// The open log.
@@ -64,13 +68,16 @@ impl App {
             keep_files: Some(config.keep_files).filter(|keep| *keep > 0),
             ..Options::default()
         };
-        let (outlets, webhook) = outlets::outlets(
+        let (mut outlets, webhook) = outlets::outlets(
             config,
             &self.paths.home,
             &self.environment,
             config.strict || self.config.strict,
             self.stdout.get().copied(),
         )?;
+        outlets
+            .sinks
+            .extend(self.recorder.recent.get().map(RecentCalls::sink));
         let log = Arc::new(AuditLog::open(
             &self.audit_folder(),
             &self.keys_folder(),
@@ -85,6 +92,19 @@ impl App {
         self.note_config(&opened.log)?;
         *open = Some(opened.clone());
         Ok(Some(opened))
+    }
+
+    /// Has what is recorded of calls kept for those who made them, within bounds. Counts before anything is recorded.
+    pub fn keep_recent_calls(&self) {
+        // The first one counts.
+        drop(self.recorder.recent.set(Arc::default()));
+    }
+
+    /// What was recorded of the last calls, where it is kept and anything is recorded at all.
+    #[must_use]
+    pub fn recent_calls(&self) -> Option<Arc<RecentCalls>> {
+        let recent = self.recorder.recent.get()?;
+        self.config.audit.enabled.then(|| Arc::clone(recent))
     }
 
     /// The webhook that records are delivered to, where one is configured.

@@ -107,6 +107,12 @@ impl<'a> Envelope<'a> {
         let [call, ..] = self.attributes;
         call.map(unescape)
     }
+
+    /// Who asked.
+    pub(super) fn principal(&self) -> Option<Cow<'a, str>> {
+        let [_, _, _, _, principal, ..] = self.attributes;
+        principal.map(unescape)
+    }
 }
 
 /// What is left of a line.

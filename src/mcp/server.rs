@@ -14,6 +14,7 @@ mod load;
 pub mod names;
 mod overflow;
 mod pages;
+mod recorded;
 mod running;
 mod search;
 mod servers;
@@ -52,6 +53,7 @@ use self::running::Running;
 use self::shelf::{Shelf, Shelves};
 use self::watch::Changes;
 use crate::app::App;
+use crate::audit::RecentCalls;
 use crate::error::Result;
 use crate::exec::{EventLimits, LogLevel};
 use crate::invoke::{Caller, Pipeline};
@@ -81,6 +83,8 @@ pub struct Core {
     counters: Counters,
     questions: Questions,
     overflow: Overflow,
+    /// What was recorded of the last calls; nothing where nothing is recorded.
+    recent: Option<Arc<RecentCalls>>,
 }
 
 /// An offer, with the tools that there are for it.
@@ -119,6 +123,7 @@ impl Core {
             counters: Counters::default(),
             questions: Questions::default(),
             overflow: Overflow::default(),
+            recent: app.recent_calls(),
         }))
     }
 
@@ -263,7 +268,9 @@ impl ServerHandler for Server {
         _context: RequestContext<RoleServer>,
     ) -> std::result::Result<ListResourcesResult, ErrorData> {
         let shelf = self.new_shelf().await?;
-        Ok(ListResourcesResult::with_all_items(shelf.resources()))
+        let mut resources = shelf.resources();
+        resources.extend(self.recorded_list());
+        Ok(ListResourcesResult::with_all_items(resources))
     }
 
     async fn list_resource_templates(
@@ -272,9 +279,9 @@ impl ServerHandler for Server {
         _context: RequestContext<RoleServer>,
     ) -> std::result::Result<ListResourceTemplatesResult, ErrorData> {
         let shelf = self.new_shelf().await?;
-        Ok(ListResourceTemplatesResult::with_all_items(
-            shelf.templates(),
-        ))
+        let mut templates = shelf.templates();
+        templates.extend(self.recorded_template());
+        Ok(ListResourceTemplatesResult::with_all_items(templates))
     }
 
     async fn read_resource(

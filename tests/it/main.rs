@@ -19,6 +19,7 @@ mod support {
     pub mod namespace;
     pub mod probe;
     pub mod process;
+    pub mod procfs;
     pub mod pty;
     pub mod source;
     pub mod sshd;

@@ -3,8 +3,10 @@
 mod asking;
 mod bridge;
 mod http;
+mod limits;
 mod oauth;
 mod peers;
 mod principals;
+mod recorded;
 mod serving;
 mod stdio;

@@ -2,6 +2,7 @@
 //!
 //! Who a client is, and what it is served, is decided at the door (`door.rs`) before a byte of its request's body is read.
 
+mod body;
 mod client;
 mod door;
 mod oauth;

@@ -14,6 +14,7 @@ use super::Server;
 use super::answer::protocol_error;
 use super::call::{CallEnd, Called};
 use super::overflow::Overflow;
+use super::recorded;
 use crate::error::{Code, Error};
 use crate::invoke::Report;
 use crate::registry::{COMPLETION, PROMPT, RESOURCE};
@@ -54,6 +55,9 @@ impl Server {
     ) -> Result<ReadResourceResponse, ErrorData> {
         if Overflow::is_one(&request.uri) {
             return self.read_whole(&request.uri);
+        }
+        if recorded::is_one(&request.uri) {
+            return self.read_recorded(&request.uri);
         }
         let shelf = self.shelf().await?;
         let not_found = || {

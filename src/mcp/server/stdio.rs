@@ -3,7 +3,8 @@
 //! The library's own transport drops what it cannot read without a word, and the client waits for ever. Here every line
 //! that is no message is answered, as far as anybody can be told from it whom the answer is for.
 
-use std::collections::VecDeque;
+mod backlog;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,16 +15,17 @@ use rmcp::transport::Transport;
 use rmcp::{RoleServer, serve_server};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use self::backlog::{Backlog, State, Unread, Waiting};
 use super::Server;
 use crate::error::{Code, Error, Result};
 use crate::schema::parse_strict;
 
 /// The longest line. Arguments of tools are inline, and base64 of a file of some size is among them.
 const LONGEST: usize = 64 << 20;
-/// After the client has closed its end: how long calls that run may still be answered. Whoever pipes a few requests into the
+/// After the client has closed its end: how long it may take until it reads another answer. Whoever pipes requests into the
 /// server wants their answers; whoever is gone wants nothing.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -72,13 +74,13 @@ struct Lines<R, W> {
     line: Vec<u8>,
     /// The rest of a line that is too long is thrown away.
     is_skipping: bool,
-    /// What came in one batch and was not handed on yet.
-    waiting: VecDeque<ClientJsonRpcMessage>,
+    /// What came and was not handed on yet.
+    waiting: Waiting,
+    /// What was handed on, and what of the answers the client has not read yet.
+    backlog: Backlog,
     /// A request was handed on: before that, nothing else makes sense.
     has_begun: bool,
     output: Arc<Mutex<W>>,
-    /// How many requests are unanswered.
-    open: watch::Sender<usize>,
     /// When the client closed its end.
     ended: Option<Instant>,
 }
@@ -89,16 +91,16 @@ enum Read {
     Wrong(ErrorData, Option<RequestId>),
 }
 
-impl<R: AsyncRead + Send + Unpin, W: AsyncWrite + Send + Unpin + 'static> Lines<R, W> {
+impl<R: AsyncRead + Send + Unpin + 'static, W: AsyncWrite + Send + Unpin + 'static> Lines<R, W> {
     fn new(input: R, output: W) -> Self {
         Self {
             input: BufReader::with_capacity(64 << 10, input),
             line: Vec::new(),
             is_skipping: false,
-            waiting: VecDeque::new(),
+            waiting: Waiting::default(),
+            backlog: Backlog::new(),
             has_begun: false,
             output: Arc::new(Mutex::new(output)),
-            open: watch::Sender::new(0),
             ended: None,
         }
     }
@@ -118,7 +120,10 @@ impl<R: AsyncRead + Send + Unpin, W: AsyncWrite + Send + Unpin + 'static> Lines<
                     .extend_from_slice(available.get(..taken).unwrap_or_default());
             }
             self.input.consume(taken);
-            self.is_skipping |= !fits;
+            if !fits {
+                self.is_skipping = true;
+                self.line = Vec::new();
+            }
             if end.is_some() {
                 return Ok(Some(!std::mem::take(&mut self.is_skipping)));
             }
@@ -127,37 +132,91 @@ impl<R: AsyncRead + Send + Unpin, W: AsyncWrite + Send + Unpin + 'static> Lines<
 
     /// Answers on its own: whoever waits for messages may stop waiting at any time.
     fn tell(&self, error: ErrorData, id: Option<RequestId>) {
-        let output = Arc::clone(&self.output);
-        tokio::spawn(async move {
-            // A client that has gone is noticed where it is read.
-            drop(write(&output, &ServerJsonRpcMessage::error(error, id)).await);
-        });
+        // A client that has gone is noticed where it is read.
+        tokio::spawn(self.write(&ServerJsonRpcMessage::error(error, id)));
     }
 
-    /// Requests that come are counted until they are answered.
+    /// Writes a message. It is put into bytes at once, and counts as unread until it is written.
+    fn write(
+        &self,
+        message: &ServerJsonRpcMessage,
+    ) -> impl Future<Output = io::Result<()>> + Send + use<R, W> {
+        let line = serde_json::to_vec(message).map(|mut line| {
+            line.push(b'\n');
+            line
+        });
+        let bytes = line.as_ref().map_or(0, Vec::len);
+        let unread = self.backlog.sent(message, bytes);
+        write(Arc::clone(&self.output), line, unread)
+    }
+
+    /// Hands a message on, where it makes sense.
     fn hand_on(&mut self, message: ClientJsonRpcMessage) -> Option<ClientJsonRpcMessage> {
-        match &message {
-            ClientJsonRpcMessage::Request(_) => {
-                self.has_begun = true;
-                self.open.send_modify(|open| *open += 1);
-            }
-            // The library would end the whole connection over it.
-            _ if !self.has_begun => return None,
-            _ => {}
+        self.has_begun |= matches!(&message, ClientJsonRpcMessage::Request(_));
+        // The library would end the whole connection over what comes before the first request.
+        self.has_begun.then(|| {
+            self.backlog.handed_on(&message);
+            message
+        })
+    }
+
+    /// Takes up what the line turned out to be that was read.
+    fn take_line(&mut self, fits: bool) {
+        let read = if fits {
+            read(&self.line)
+        } else {
+            let message = format!("the message is longer than {} MiB", LONGEST >> 20);
+            let error = ErrorData::new(ErrorCode::INVALID_REQUEST, message, None);
+            Some(Read::Wrong(error, None))
+        };
+        let bytes = self.line.len();
+        self.line.clear();
+        // One long message is no reason to hold so much for ever.
+        self.line.shrink_to(64 << 10);
+        match read {
+            None => {}
+            Some(Read::Messages(messages)) => self.waiting.push(messages, bytes),
+            Some(Read::Wrong(error, id)) => self.tell(error, id),
         }
-        Some(message)
+    }
+
+    /// Waits for room for what still waits, or until everything was answered; false where there is nothing more to wait for.
+    async fn linger(&mut self, ended: Instant) -> bool {
+        let is_empty = self.waiting.is_empty();
+        let wanted = |state: &State| {
+            if is_empty {
+                state.is_idle()
+            } else {
+                state.has_room()
+            }
+        };
+        let mut state = self.backlog.watch();
+        loop {
+            let until = state.borrow().read_at.max(ended) + LINGER;
+            if tokio::time::timeout_at(until, state.wait_for(wanted))
+                .await
+                .is_ok()
+            {
+                return !is_empty;
+            }
+            if state.borrow().read_at + LINGER <= until {
+                return false;
+            }
+        }
     }
 }
 
 async fn write(
-    output: &Mutex<impl AsyncWrite + Unpin>,
-    message: &ServerJsonRpcMessage,
+    output: Arc<Mutex<impl AsyncWrite + Unpin>>,
+    line: serde_json::Result<Vec<u8>>,
+    unread: Unread,
 ) -> io::Result<()> {
-    let mut bytes = serde_json::to_vec(message)?;
-    bytes.push(b'\n');
+    let line = line?;
     let mut output = output.lock().await;
-    output.write_all(&bytes).await?;
-    output.flush().await
+    output.write_all(&line).await?;
+    output.flush().await?;
+    unread.read();
+    Ok(())
 }
 
 fn read(line: &[u8]) -> Option<Read> {
@@ -196,7 +255,7 @@ fn read(line: &[u8]) -> Option<Read> {
 
 impl<R, W> Transport<RoleServer> for Lines<R, W>
 where
-    R: AsyncRead + Send + Unpin,
+    R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
     type Error = io::Error;
@@ -205,55 +264,46 @@ where
         &mut self,
         item: ServerJsonRpcMessage,
     ) -> impl Future<Output = io::Result<()>> + Send + 'static {
-        let output = Arc::clone(&self.output);
-        let open = self.open.clone();
-        async move {
-            let is_answer = matches!(
-                item,
-                ServerJsonRpcMessage::Response(_) | ServerJsonRpcMessage::Error(_)
-            );
-            let written = write(&output, &item).await;
-            if is_answer {
-                open.send_modify(|open| *open = open.saturating_sub(1));
-            }
-            written
-        }
+        self.write(&item)
     }
 
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
         loop {
-            while let Some(message) = self.waiting.pop_front() {
-                if let Some(message) = self.hand_on(message) {
-                    return Some(message);
+            if let Some(message) = self.waiting.next(self.backlog.has_room()) {
+                match self.hand_on(message) {
+                    Some(message) => return Some(message),
+                    None => continue,
                 }
             }
-            let read = match self.next_line().await {
-                Ok(Some(true)) => read(&self.line),
-                Ok(Some(false)) => {
-                    let message = format!("the message is longer than {} MiB", LONGEST >> 20);
-                    let error = ErrorData::new(ErrorCode::INVALID_REQUEST, message, None);
-                    Some(Read::Wrong(error, None))
+            if let Some(ended) = self.ended {
+                if self.linger(ended).await {
+                    continue;
                 }
-                Ok(None) => break,
+                return None;
+            }
+            let (is_full, has_waiting) = (self.waiting.is_full(), !self.waiting.is_empty());
+            let mut state = self.backlog.watch();
+            let read = tokio::select! {
+                _ = state.wait_for(State::has_room), if has_waiting => continue,
+                read = async {
+                    if is_full {
+                        std::future::pending::<()>().await;
+                    }
+                    let mut state = self.backlog.watch();
+                    // It is there for as long as the backlog is.
+                    drop(state.wait_for(State::takes_answers).await);
+                    self.next_line().await
+                } => read,
+            };
+            match read {
+                Ok(Some(fits)) => self.take_line(fits),
+                Ok(None) => self.ended = Some(Instant::now()),
                 Err(error) => {
                     tracing::warn!(%error, "the client cannot be read any more");
-                    break;
+                    self.ended = Some(Instant::now());
                 }
-            };
-            self.line.clear();
-            // One long message is no reason to hold so much for ever.
-            self.line.shrink_to(64 << 10);
-            match read {
-                None => {}
-                Some(Read::Messages(messages)) => self.waiting.extend(messages),
-                Some(Read::Wrong(error, id)) => self.tell(error, id),
             }
         }
-        let ended = *self.ended.get_or_insert_with(Instant::now);
-        let mut open = self.open.subscribe();
-        let answered = open.wait_for(|open| *open == 0);
-        drop(tokio::time::timeout_at(ended + LINGER, answered).await);
-        None
     }
 
     async fn close(&mut self) -> io::Result<()> {

@@ -80,6 +80,11 @@ impl McpClient {
         }
     }
 
+    /// The process id of the server.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     /// Sends a line as it is.
     pub fn send_line(&mut self, line: &[u8]) {
         let input = self.input.as_mut().expect("it is open");

@@ -16,6 +16,7 @@ use rmcp::transport::streamable_http_server::session::local::LocalSessionManager
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio_util::sync::CancellationToken;
 
+use super::body::{PATIENCE, whole};
 use super::client::{Bearer, Client, STRANGE, Stranger, known, shown};
 use super::oauth::ResourceServer;
 use super::origin::Known;
@@ -220,7 +221,12 @@ impl Door {
                 "there are too many sessions of this client; end one, or wait",
             );
         }
-        open.service.handle(request).await
+        let (head, body) = request.into_parts();
+        let body = match whole(body, self.config.http.max_body, PATIENCE).await {
+            Ok(body) => Full::new(body),
+            Err((status, text)) => return plain(status, text),
+        };
+        open.service.handle(Request::from_parts(head, body)).await
     }
 
     fn open(&self, client: Client) -> Option<Open> {

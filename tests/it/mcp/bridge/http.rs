@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use crate::support::env::TestEnv;
 use crate::support::http::{Response, Server};
+use crate::support::mcp_client::{Era, McpClient, text};
 use crate::support::mcp_peer::{Answer, McpPeer, said, tool};
+use crate::support::procfs::peak_memory;
 
 /// Declares a server called `peer` behind this URL.
 fn declare(env: &TestEnv, url: &str, more: &str) {
@@ -222,31 +224,40 @@ fn an_answer_can_be_a_stream_of_events_with_progress_before_it() {
 
 #[test]
 fn an_answer_that_is_too_long_is_refused() {
-    let peer = McpPeer::start(
-        json!([tool("json"), tool("events")]),
-        |method, message, _| {
-            if method != "tools/call" {
-                return None;
-            }
-            let big = "x".repeat(100_000);
-            if message["params"]["name"] == "json" {
-                return Some(said(&big));
-            }
-            let result = json!({"jsonrpc": "2.0", "id": message["id"], "result": {
-                "content": [{"type": "text", "text": big}],
-            }});
-            Some(Answer::Events(format!("data: {result}\n\n")))
-        },
-    );
-    let env = env(&peer, "max_message = \"64KiB\"\n");
-    for tool in ["json", "events"] {
-        let failed = env
-            .run(["call", &format!("peer.{tool}")])
-            .fails_with(4, "E3508");
-        assert!(
-            failed.stderr.contains("bytes") || failed.stderr.contains("64KiB"),
-            "{failed}"
-        );
+    let play = |method: &str, message: &Value, _: &_| {
+        if method != "tools/call" {
+            return None;
+        }
+        let name = message["params"]["name"].as_str()?;
+        let big = "x".repeat(if message["params"]["arguments"]["huge"] == true {
+            100_000_000
+        } else {
+            10
+        });
+        if name == "json" {
+            return Some(said(&big));
+        }
+        let result = json!({"jsonrpc": "2.0", "id": message["id"], "result": {
+            "content": [{"type": "text", "text": big}],
+        }});
+        Some(Answer::Events(format!("data: {result}\n\n")))
+    };
+    let peer = McpPeer::start(json!([tool("json"), tool("events")]), play);
+    let env = env(&peer, "");
+    env.run(["mcp", "test", "peer"]).ok();
+    let mut client = McpClient::start(env.run(["mcp", "serve"]), Era::Stateless);
+    for tool in ["peer_json", "peer_events"] {
+        let small = client.call(tool, json!({}));
+        assert_eq!(text(&small), "xxxxxxxxxx", "{small}");
+        let before = peak_memory(client.pid());
+        let result = client.call(tool, json!({"huge": true}));
+        assert_eq!(result["_meta"]["toolhatch/error"], "E3508", "{result}");
+        assert!(text(&result).contains("than 16"), "{result}");
+        // A message has at most 16 MiB, and no more is read of what is longer.
+        let grown = peak_memory(client.pid()) - before;
+        assert!(grown < 60_000_000, "{tool}: {grown} bytes more");
+        let small = client.call(tool, json!({}));
+        assert_eq!(text(&small), "xxxxxxxxxx", "{small}");
     }
 }
 

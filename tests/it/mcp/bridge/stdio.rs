@@ -2,14 +2,20 @@
 //!
 //! They are lines of shell, so that no software has to be installed.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::env::TestEnv;
+use crate::support::mcp_client::{Era, McpClient, text};
+use crate::support::mcp_peer::{McpPeer, tool};
 use crate::support::namespace::works;
 use crate::support::process::with_argument;
+use crate::support::procfs::{Process, descendants, peak_memory};
+use crate::support::source::root;
 
 /// A server with one tool, `a`, whose calls are answered by this piece of shell: `$id` is the id of the request, `$line` the
 /// request, and `say` writes a result.
@@ -146,13 +152,11 @@ fn silence_ends_with_the_time_of_the_server() {
 }
 
 #[test]
-fn a_message_of_twenty_megabytes_is_read_where_that_is_allowed() {
+fn a_message_that_is_too_long_is_thrown_away_as_it_comes() {
     let calls = r#"printf '{"jsonrpc":"2.0","id":%s,"result":{"content":[{"type":"text","text":"' "$id"
-      head -c 20000000 /dev/zero | tr '\0' x
+      case $line in *huge*) size=100000000;; *) size=20000000;; esac
+      head -c $size /dev/zero | tr '\0' x
       printf '"}]}}\n'"#;
-    let Some(small) = env(calls, "") else { return };
-    let failed = small.run(["call", "shell.a"]).fails_with(4, "E3508");
-    assert!(failed.stderr.contains("max_message"), "{failed}");
     let more =
         "max_message = \"32MiB\"\n[limits]\noutput = \"30MiB\"\n[ceiling]\noutput = \"40MiB\"\n";
     let Some(large) = env(calls, more) else {
@@ -163,28 +167,120 @@ fn a_message_of_twenty_megabytes_is_read_where_that_is_allowed() {
         called["content"][0]["text"].as_str().map(str::len),
         Some(20_000_000)
     );
+    let Some(small) = env(calls, "") else { return };
+    let failed = small.run(["call", "shell.a"]).fails_with(4, "E3508");
+    assert!(failed.stderr.contains("max_message"), "{failed}");
+    let mut client = McpClient::start(small.run(["mcp", "serve"]), Era::Stateless);
+    client.call("shell_a", json!({}));
+    let before = peak_memory(client.pid());
+    for _ in 0..2 {
+        let result = client.call("shell_a", json!({"size": "huge"}));
+        assert_eq!(result["_meta"]["toolhatch/error"], "E3508", "{result}");
+    }
+    // A message has at most 16 MiB, and nothing is kept of what is longer.
+    let grown = peak_memory(client.pid()) - before;
+    assert!(grown < 40_000_000, "{grown} bytes more");
 }
 
 #[test]
-fn nothing_of_a_server_is_left_when_toolhatch_is_killed() {
-    // The number is an argument of the process alone: it tells it from all others.
-    let Some(env) = env(
-        "sleep 86399.25 & echo started >&2; wait",
-        "timeout = \"60s\"\n",
-    ) else {
+fn nothing_of_twenty_servers_is_left_when_toolhatch_is_killed() {
+    const SERVERS: usize = 20;
+    if !works() {
         return;
-    };
-    let running = env.run(["call", "shell.a"]).start();
+    }
+    let env = TestEnv::new();
+    // The number is an argument of these processes alone: it tells them from all others.
+    let mark = format!("86399.{}", std::process::id());
+    let child = format!("(trap '' TERM HUP INT PIPE; exec sleep {mark}) &\n");
+    let command = json!(["/bin/sh", "-c", child + &server("text ok"), mark]);
+    let declared: String = (0..SERVERS)
+        .map(|number| format!("[mcp.servers.s{number}]\ncommand = {command}\ntimeout = \"60s\"\n"))
+        .collect();
+    env.write(env.user_config(), declared.as_bytes());
+    // Somebody looked at each of them, so that their tools are known.
+    for number in 0..SERVERS {
+        env.run(["mcp", "test", &format!("s{number}")]).ok();
+    }
+    assert_eq!(with_argument(&mark), 0);
+    let mut client = McpClient::start(env.run(["mcp", "serve"]), Era::Stateless);
+    for number in 0..SERVERS {
+        let call = json!({"name": format!("s{number}_a"), "arguments": {}});
+        client.begin("tools/call", call);
+    }
+    for _ in 0..SERVERS {
+        let answer = client.next_message();
+        assert_eq!(answer["result"]["isError"], false, "{answer}");
+    }
+    assert_eq!(with_argument(&mark), 2 * SERVERS);
+    let started = descendants(client.pid());
+    assert!(started.len() >= 2 * SERVERS, "{started:?}");
+    rustix::process::kill_process(client.pid(), Signal::KILL).expect("it runs");
     let until = Instant::now() + Duration::from_secs(20);
-    while with_argument("86399.25") == 0 {
-        assert!(Instant::now() < until, "it never started");
+    while started.iter().any(Process::runs) || with_argument(&mark) > 0 {
+        let left: Vec<_> = started.iter().filter(|it| it.runs()).collect();
+        assert!(Instant::now() < until, "it is still there: {left:?}");
         std::thread::sleep(Duration::from_millis(20));
     }
-    running.signal(Signal::KILL);
-    drop(running.finish());
-    let until = Instant::now() + Duration::from_secs(10);
-    while with_argument("86399.25") > 0 {
-        assert!(Instant::now() < until, "it is still there");
+}
+
+#[test]
+fn servers_that_never_answer_hold_nothing_up() {
+    const SERVERS: usize = 20;
+    // They hold their breath until they are let go: none answers anything before.
+    let hold = Arc::new((Mutex::new(true), Condvar::new()));
+    let heard = Arc::new(AtomicUsize::new(0));
+    let peers: Vec<McpPeer> = (0..SERVERS / 2)
+        .map(|_| {
+            let (hold, heard) = (Arc::clone(&hold), Arc::clone(&heard));
+            McpPeer::start(json!([tool("a")]), move |_, _, _| {
+                heard.fetch_add(1, Ordering::SeqCst);
+                let (held, changed) = &*hold;
+                let held = held.lock().expect("sound");
+                drop(changed.wait_while(held, |held| *held).expect("sound"));
+                None
+            })
+        })
+        .collect();
+    let env = TestEnv::new();
+    let mut declared = String::new();
+    for (number, peer) in peers.iter().enumerate() {
+        let url = peer.url();
+        declared.push_str(&format!("[mcp.servers.h{number}]\nurl = \"{url}\"\n"));
+        // Longer than a test waits: whoever waited for one of them would be noticed.
+        declared.push_str("timeout = \"10m\"\nstart_timeout = \"10m\"\n");
+    }
+    for number in 0..SERVERS / 2 {
+        let command = match number % 2 {
+            0 => json!(["/bin/sh", "-c", "while read -r line; do :; done"]),
+            _ => json!(["/bin/sh", "-c", "exit 7"]),
+        };
+        declared.push_str(&format!("[mcp.servers.s{number}]\ncommand = {command}\n"));
+        declared.push_str("timeout = \"10m\"\nstart_timeout = \"10m\"\n");
+    }
+    env.write(env.user_config(), declared.as_bytes());
+    env.run([
+        "plugin",
+        "install",
+        &*root().join("plugins/dist/files.wasm").to_string_lossy(),
+    ])
+    .ok();
+    let words = ["mcp", "serve", "--allow", "file_read=."];
+    let mut client = McpClient::start(env.run(words), Era::Stateless);
+    assert!(client.tools().contains(&"files_read".to_owned()));
+    let hello = json!({"path": "hello.txt"});
+    let read = client.call("files_read", hello);
+    assert!(text(&read).contains("hello"), "{read}");
+    // They were asked all the same, and what they have is there once they answer.
+    let until = Instant::now() + Duration::from_secs(60);
+    while heard.load(Ordering::SeqCst) < peers.len() {
+        assert!(Instant::now() < until, "nobody asks them");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(!client.tools().contains(&"h0_a".to_owned()));
+    *hold.0.lock().expect("sound") = false;
+    hold.1.notify_all();
+    while !client.tools().contains(&"h0_a".to_owned()) {
+        assert!(Instant::now() < until, "it is never listed");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
