@@ -10,6 +10,7 @@ mod handler;
 mod http;
 mod listing;
 mod message;
+mod question;
 mod result;
 mod server;
 mod sse;

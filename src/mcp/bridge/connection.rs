@@ -29,7 +29,7 @@ use crate::error::{Code, Error, Result};
 use crate::exec::{BoxFuture, Launch, Launched, Launcher, Program};
 use crate::web::{Client, Endpoint};
 
-pub(super) use requests::{Call, Failure, Patience};
+pub(super) use requests::{Call, Company, Failure, Patience};
 
 /// How many lines of standard error an error shows.
 const SHOWN: usize = 10;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex, Semaphore};
 
-use super::connection::{Call, Connection, Failure, Patience, seconds};
+use super::connection::{Call, Company, Connection, Failure, Patience, seconds};
 use super::listing::Listing;
 use super::{Directory, Examination, Reach, Seen, ServerSpec, result};
 use crate::error::{Code, Error, Result};
@@ -316,8 +316,12 @@ impl Server {
             arguments,
             input: &job.input,
         };
-        let events = Some(&job.events);
-        let asked = live.connection.call(call, patience, events, &job.cancel);
+        let company = Company {
+            events: &job.events,
+            asking: job.asking.as_deref(),
+            askable: job.input.askable,
+        };
+        let asked = live.connection.call(call, patience, company, &job.cancel);
         match asked.await {
             Ok(result) => {
                 usage.bytes_in = result.to_string().len() as u64;
