@@ -86,6 +86,7 @@ impl Args {
             no_prefix: self.no_prefix,
         };
         app.wait_for_no_server();
+        app.follow_servers();
         let offers = Offers::read(app, &typed)?;
         let caller = Caller {
             agent: self.agent,

@@ -92,7 +92,7 @@ impl Routes {
     }
 
     /// The call that something belongs to which came in the answer to this request.
-    fn owner(&self, stream: Option<&RequestId>) -> Option<Route> {
+    pub(super) fn owner(&self, stream: Option<&RequestId>) -> Option<Route> {
         let Some(stream) = stream else {
             return self.only();
         };

@@ -75,8 +75,7 @@ impl Respondent for Now {
         Box::pin(async move {
             let mut answers = Vec::with_capacity(inquiry.requests.len());
             for request in &inquiry.requests {
-                let wrong = inquiry.wrong.as_deref();
-                let asked = self.ask(&mcp(request, wrong)).await?;
+                let asked = self.ask(&told(inquiry, request)).await?;
                 answers.push(read(&request.ask, asked));
             }
             Some(answers)
@@ -124,8 +123,7 @@ impl Respondent for Later {
             for request in &inquiry.requests {
                 // A task knows each question by a key of its own.
                 let key = format!("{}-{}", request.name, CallId::generate());
-                let wrong = inquiry.wrong.as_deref();
-                let answer = slot.ask(&key, mcp(request, wrong)).await?;
+                let answer = slot.ask(&key, told(inquiry, request)).await?;
                 answers.push(read(&request.ask, answer));
             }
             Some(answers)
@@ -304,6 +302,17 @@ pub(super) fn missing(needed: &InputNeeded, askable: Askable) -> Option<ClientCa
         return None;
     }
     serde_json::from_value(Value::Object(missing)).ok()
+}
+
+/// A question as MCP has it, with the name of who asks: the person sees it as one of ours.
+fn told(inquiry: &Inquiry, request: &InputRequest) -> Value {
+    let mut told = mcp(request, inquiry.wrong.as_deref());
+    if !matches!(request.ask, Ask::Client { .. })
+        && let Some(Value::String(message)) = told.pointer_mut("/params/message")
+    {
+        message.insert_str(0, &format!("{} asks: ", inquiry.tool));
+    }
+    told
 }
 
 /// A question as MCP has it: method and parameters.
