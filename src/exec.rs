@@ -39,7 +39,9 @@ pub use command_end::CommandEnd;
 pub use commands::{CommandFailure, Commands, FinishedCommand, GuestCommand};
 pub use content::{Content, Output, PromptFrame, ResourceBody, Role};
 pub use events::{Backlog, Effect, Event, EventLimits, EventSink, Events, LogLevel, Stdio};
-pub use input::{Ask, Askable, Asking, Input, InputAnswer, InputNeeded, InputRequest, Inquiry, Respondent};
+pub use input::{
+    Ask, Askable, Asking, Input, InputAnswer, InputNeeded, InputRequest, Inquiry, Respondent,
+};
 pub use launch::{Launch, Launched, Launcher, Program};
 pub use mux::{Mux, Obstructed};
 pub use outcome::{Ended, Frame, LimitKind, Outcome, ToolError, ToolErrorKind, Usage, bytes};

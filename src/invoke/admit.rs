@@ -77,7 +77,9 @@ impl Place<'_> {
     /// Those of [`Admission::place`].
     pub(super) async fn take(&mut self) -> Result<()> {
         if self.was_left {
-            let taking = self.admission.place(self.caller, self.patience, self.cancel);
+            let taking = self
+                .admission
+                .place(self.caller, self.patience, self.cancel);
             self.permit = Some(taking.await?);
             self.was_left = false;
         }

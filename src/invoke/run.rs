@@ -155,10 +155,7 @@ impl Admitted {
         let usage = round.usage;
         drop(round);
         Ran {
-            outcome: Outcome {
-                ended,
-                usage,
-            },
+            outcome: Outcome { ended, usage },
             tool,
             events,
             redact: plan.redact,

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::Conversation;
 use super::super::admit::Place;
+use super::Conversation;
 use crate::exec::{Asking, BoxFuture, Ended, InputAnswer, InputRequest, Outcome, Usage};
 
 /// How many questions wait for their turn; who asks more at once waits to ask.

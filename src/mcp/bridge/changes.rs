@@ -91,19 +91,20 @@ async fn hear(peer: &Peer<RoleClient>, routes: &Routes) -> bool {
     if subscription.acknowledged().tools_list_changed != Some(true) {
         return false;
     }
+    // What changed before anybody listened was told to nobody.
+    routes.told_of_change();
     loop {
         match subscription.next().await {
             Ok(Some(_)) => routes.told_of_change(),
-            Ok(None) => break,
+            Ok(None) => return true,
             Err(error) => {
+                // More may have come than could be taken.
                 tracing::debug!(%error, "listening for changes");
-                break;
+                routes.told_of_change();
+                return true;
             }
         }
     }
-    // What changes while nobody listens is told to nobody, and perhaps more came than could be taken.
-    routes.told_of_change();
-    true
 }
 
 #[cfg(test)]
@@ -114,11 +115,17 @@ mod tests {
 
     #[test]
     fn a_server_is_asked_to_tell_of_changes_where_it_says_that_it_can() {
-        let says = |can: serde_json::Value| json!({"capabilities": {"tools": {"listChanged": can}}});
+        let says =
+            |can: serde_json::Value| json!({"capabilities": {"tools": {"listChanged": can}}});
         assert!(is_to_be_asked(Era::Modern, &says(json!(true))));
         // With a handshake it tells without being asked.
         assert!(!is_to_be_asked(Era::Legacy, &says(json!(true))));
-        for said in [says(json!(false)), says(json!("true")), json!({}), json!(null)] {
+        for said in [
+            says(json!(false)),
+            says(json!("true")),
+            json!({}),
+            json!(null),
+        ] {
             assert!(!is_to_be_asked(Era::Modern, &said), "{said}");
         }
     }

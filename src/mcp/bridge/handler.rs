@@ -2,16 +2,17 @@
 //! there can be asked is declined.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rmcp::ErrorData;
 use rmcp::RoleClient;
 use rmcp::handler::client::ClientHandler;
 use rmcp::model::{
-    ClientCapabilities, ClientConfig, CustomRequest, CustomResult, ElicitationCapability, ErrorCode,
-    Implementation, LoggingLevel, LoggingMessageNotificationParam, ProgressNotificationParam,
-    ProgressToken, ProtocolVersion, RequestId, ServerJsonRpcMessage, ServerNotification,
+    ClientCapabilities, ClientConfig, CustomRequest, CustomResult, ElicitationCapability,
+    ErrorCode, Implementation, LoggingLevel, LoggingMessageNotificationParam,
+    ProgressNotificationParam, ProgressToken, ProtocolVersion, RequestId, ServerJsonRpcMessage,
+    ServerNotification,
 };
 use rmcp::service::{NotificationContext, RequestContext};
 use serde_json::Value;
@@ -27,8 +28,6 @@ const MESSAGE: usize = 4000;
 /// Where what is told and asked during a call goes.
 #[derive(Debug, Clone)]
 pub(super) struct Route {
-    /// The request that it is on the wire.
-    pub(super) id: RequestId,
     /// What is told.
     pub(super) events: Arc<EventSink>,
     /// Told whenever the call shows that it goes on.
@@ -39,25 +38,35 @@ pub(super) struct Route {
     pub(super) askable: Askable,
 }
 
+/// A call, and how it is named on the wire: the library says so only when it is on its way, and a server can be quicker.
+#[derive(Debug)]
+struct Underway {
+    route: Route,
+    names: Option<(RequestId, ProgressToken)>,
+}
+
 /// The calls that are underway on a connection.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
-    routes: Mutex<HashMap<ProgressToken, Route>>,
+    underway: Mutex<HashMap<u64, Underway>>,
+    next: AtomicU64,
     is_stale: AtomicBool,
     changed: Notify,
 }
 
 impl Routes {
-    fn lock(&self) -> MutexGuard<'_, HashMap<ProgressToken, Route>> {
-        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Underway>> {
+        self.underway.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has what is told and asked of this call go there, as long as the guard lives.
-    pub(super) fn follow(self: &Arc<Self>, token: ProgressToken, route: Route) -> Followed {
-        self.lock().insert(token.clone(), route);
+    /// Has what is told and asked of a call go there, as long as the guard lives. Begins before the call is sent.
+    pub(super) fn follow(self: &Arc<Self>, route: Route) -> Followed {
+        let key = self.next.fetch_add(1, Ordering::Relaxed);
+        let names = None;
+        self.lock().insert(key, Underway { route, names });
         Followed {
             routes: Arc::clone(self),
-            token,
+            key,
         }
     }
 
@@ -84,20 +93,24 @@ impl Routes {
 
     /// The only call that is underway: what a server says to nobody in particular is said to that.
     fn only(&self) -> Option<Route> {
-        let routes = self.lock();
-        match (routes.len(), routes.values().next()) {
-            (1, Some(route)) => Some(route.clone()),
-            _ => None,
-        }
+        one(self.lock().values())
     }
 
     /// The call that something belongs to which came in the answer to this request.
     pub(super) fn owner(&self, stream: Option<&RequestId>) -> Option<Route> {
-        let Some(stream) = stream else {
-            return self.only();
-        };
-        let routes = self.lock();
-        routes.values().find(|route| route.id == *stream).cloned()
+        match stream {
+            Some(stream) => self.named(|(id, _)| id == stream),
+            None => self.only(),
+        }
+    }
+
+    /// The call of these names; where there is none, the one that has none yet.
+    fn named(&self, is_it: impl Fn(&(RequestId, ProgressToken)) -> bool) -> Option<Route> {
+        let underway = self.lock();
+        let by_name = one(underway
+            .values()
+            .filter(|call| call.names.as_ref().is_some_and(&is_it)));
+        by_name.or_else(|| one(underway.values().filter(|call| call.names.is_none())))
     }
 
     /// Passes on what is told of a call; gives back what is something else.
@@ -114,7 +127,7 @@ impl Routes {
     }
 
     fn progress(&self, told: &ProgressNotificationParam) {
-        let route = self.lock().get(&told.progress_token).cloned();
+        let route = self.named(|(_, token)| *token == told.progress_token);
         if let Some(Route { events, beat, .. }) = route {
             beat.notify_one();
             let message = told.message.as_deref().map(|text| cut(text, MESSAGE));
@@ -140,6 +153,14 @@ impl Routes {
     }
 }
 
+/// The only one of these.
+fn one<'a>(mut calls: impl Iterator<Item = &'a Underway>) -> Option<Route> {
+    match (calls.next(), calls.next()) {
+        (Some(call), None) => Some(call.route.clone()),
+        _ => None,
+    }
+}
+
 /// Tells the call, where it is known whose it is.
 fn say(route: Option<&Route>, level: LogLevel, text: &str) {
     match route {
@@ -152,12 +173,21 @@ fn say(route: Option<&Route>, level: LogLevel, text: &str) {
 #[derive(Debug)]
 pub(super) struct Followed {
     routes: Arc<Routes>,
-    token: ProgressToken,
+    key: u64,
+}
+
+impl Followed {
+    /// It is on its way, under these names.
+    pub(super) fn sent(&self, id: &RequestId, token: &ProgressToken) {
+        if let Some(call) = self.routes.lock().get_mut(&self.key) {
+            call.names = Some((id.clone(), token.clone()));
+        }
+    }
 }
 
 impl Drop for Followed {
     fn drop(&mut self) {
-        self.routes.lock().remove(&self.token);
+        self.routes.lock().remove(&self.key);
     }
 }
 

@@ -318,10 +318,7 @@ fn asked(message: &Map<String, Value>, stream: Option<&RequestId>) -> Option<Ser
     }
     let asked = Asked {
         method: method.to_owned(),
-        params: message
-            .get("params")
-            .cloned()
-            .unwrap_or_else(|| json!({})),
+        params: message.get("params").cloned().unwrap_or_else(|| json!({})),
         stream: stream.cloned(),
     };
     let request = ServerRequest::CustomRequest(asked.wrap());

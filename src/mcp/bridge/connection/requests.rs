@@ -276,6 +276,18 @@ impl Connection {
         cancel: &CancellationToken,
     ) -> std::result::Result<(Value, ServerResult), Failure> {
         let begun = Instant::now();
+        let beat = Arc::new(Notify::new());
+        let asking = company.and_then(|company| company.asking);
+        let asking = asking.filter(|_| self.era != Era::Modern);
+        let (sender, mut questions) = mpsc::channel(QUESTIONS);
+        let followed = company.map(|company| {
+            self.routes.follow(Route {
+                events: Arc::clone(company.events),
+                beat: Arc::clone(&beat),
+                questions: asking.map(|_| sender),
+                askable: company.askable,
+            })
+        });
         let sending = self.peer.send_cancellable_request(request, options);
         let handle = tokio::select! {
             biased;
@@ -286,21 +298,9 @@ impl Connection {
                 Err(_) => return Err(Failure::TimedOut(patience.most.min(patience.idle))),
             },
         };
-        let beat = Arc::new(Notify::new());
-        let token = handle.progress_token.clone();
-        let asking = company.and_then(|company| company.asking);
-        let asking = asking.filter(|_| self.era != Era::Modern);
-        let (sender, mut questions) = mpsc::channel(QUESTIONS);
-        let _followed = company.map(|company| {
-            let route = Route {
-                id: handle.id.clone(),
-                events: Arc::clone(company.events),
-                beat: Arc::clone(&beat),
-                questions: asking.map(|_| sender),
-                askable: company.askable,
-            };
-            self.routes.follow(token, route)
-        });
+        if let Some(followed) = &followed {
+            followed.sent(&handle.id, &handle.progress_token);
+        }
         let mut thinking: Option<Thinking<'_>> = None;
         let mut pending = Pending {
             id: handle.id.clone(),

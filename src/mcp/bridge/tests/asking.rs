@@ -1,6 +1,6 @@
 //! Servers that ask in the middle of a call, by a request of their own.
 
-use rmcp::model::RequestId;
+use rmcp::model::{ProgressToken, RequestId};
 use tokio::sync::Semaphore;
 
 use super::*;
@@ -89,7 +89,11 @@ fn asks(
                 return Some(Vec::new());
             }
             let said = said(&message["result"].to_string());
-            Some(calls.pop().map_or_else(Vec::new, |call| answer(&call, said)))
+            Some(
+                calls
+                    .pop()
+                    .map_or_else(Vec::new, |call| answer(&call, said)),
+            )
         })
     }
 }
@@ -168,10 +172,16 @@ async fn a_question_that_is_taken_back_waits_for_nobody() {
             "tools/call" => {
                 calls.push(message.clone());
                 let mut all = form("q");
-                all.extend(line(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {
-                    "requestId": "q", "reason": "never mind",
-                }})));
-                all.extend(request("second", "elicitation/create", &json!({"message": "Sure?"})));
+                all.extend(line(
+                    &json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {
+                        "requestId": "q", "reason": "never mind",
+                    }}),
+                ));
+                all.extend(request(
+                    "second",
+                    "elicitation/create",
+                    &json!({"message": "Sure?"}),
+                ));
                 Some(all)
             }
             "" if message["id"] == "second" => {
@@ -186,7 +196,8 @@ async fn a_question_that_is_taken_back_waits_for_nobody() {
         stage
             .wait_until("the second question", || {
                 let asked = person.asked.lock().expect("sound");
-                let is_second = |ask: &Ask| matches!(ask, Ask::Form { message, .. } if message == "Sure?");
+                let is_second =
+                    |ask: &Ask| matches!(ask, Ask::Form { message, .. } if message == "Sure?");
                 asked.iter().any(is_second)
             })
             .await;
@@ -207,7 +218,9 @@ async fn a_call_that_is_answered_leaves_its_question() {
         Some(all)
     }));
     let person = Person::new(0, accepted());
-    let ended = stage.call_asking("a", Duration::from_secs(5), &person).await;
+    let ended = stage
+        .call_asking("a", Duration::from_secs(5), &person)
+        .await;
     assert_eq!(text(&ended), "done");
     let asked = person.asked() as u32;
     assert_eq!(*person.left.lock().expect("sound"), asked);
@@ -238,25 +251,32 @@ async fn a_stream_says_whose_question_it_is() {
     let routes = Arc::new(handler::Routes::default());
     let sink = || Arc::new(EventSink::new(EventLimits::default()));
     let (first, second) = (sink(), sink());
-    let follow = |id: i64, events: &Arc<EventSink>| {
-        let route = handler::Route {
-            id: RequestId::Number(id),
+    let follow = |events: &Arc<EventSink>| {
+        routes.follow(handler::Route {
             events: Arc::clone(events),
             beat: Arc::default(),
             questions: None,
             askable: Askable::default(),
-        };
-        let token = rmcp::model::ProgressToken(rmcp::model::NumberOrString::Number(id));
-        routes.follow(token, route)
+        })
     };
-    let _followed = (follow(1, &first), follow(2, &second));
+    let names = |id: i64| (RequestId::Number(id), ProgressToken(RequestId::Number(id)));
+    let (one, two) = (follow(&first), follow(&second));
+    one.sent(&names(1).0, &names(1).1);
     let is = |owner: Option<handler::Route>, events: &Arc<EventSink>| {
         owner.is_some_and(|route| Arc::ptr_eq(&route.events, events))
     };
-    assert!(is(routes.owner(Some(&RequestId::Number(2))), &second));
-    assert!(is(routes.owner(Some(&RequestId::Number(1))), &first));
-    assert!(routes.owner(Some(&RequestId::Number(3))).is_none(), "it is over");
+    let owner = |id: i64| routes.owner(Some(&RequestId::Number(id)));
+    assert!(is(owner(1), &first));
+    assert!(
+        is(owner(2), &second),
+        "the only one that is not yet known to be sent"
+    );
+    two.sent(&names(2).0, &names(2).1);
+    assert!(is(owner(2), &second));
+    assert!(owner(3).is_none(), "it is over");
     assert!(routes.owner(None).is_none(), "it can be either");
+    drop(one);
+    assert!(is(routes.owner(None), &second));
 }
 
 #[tokio::test]
@@ -274,14 +294,19 @@ async fn questions_that_are_none_or_too_many_are_refused_and_the_call_goes_on() 
                     json!({"message": "m", "mode": "url"}),
                     json!({"message": "m", "requestedSchema": "none"}),
                 ];
-                let odd = odd.iter().flat_map(|params| request("odd", "elicitation/create", params));
+                let odd = odd
+                    .iter()
+                    .flat_map(|params| request("odd", "elicitation/create", params));
                 let many = (0..1000).flat_map(|n| form(&format!("many-{n}")));
                 Some(odd.chain(many).collect())
             }
             "" => {
                 let mut heard = hears.lock().expect("sound");
                 heard.push(message.clone());
-                let refused = heard.iter().filter(|answer| answer["error"].is_object()).count();
+                let refused = heard
+                    .iter()
+                    .filter(|answer| answer["error"].is_object())
+                    .count();
                 // All but the one that is asked and those that wait for their turn.
                 if refused < 990 {
                     return Some(Vec::new());
@@ -293,7 +318,9 @@ async fn questions_that_are_none_or_too_many_are_refused_and_the_call_goes_on() 
         })
     });
     let person = Person::new(0, accepted());
-    let ended = stage.call_asking("a", Duration::from_secs(20), &person).await;
+    let ended = stage
+        .call_asking("a", Duration::from_secs(20), &person)
+        .await;
     assert_eq!(text(&ended), "done");
     assert!(person.asked() <= 1, "{}", person.asked());
     let logs = stage.events.take().logs;
