@@ -187,6 +187,8 @@ pub struct Inquiry {
     pub requests: Vec<InputRequest>,
     /// What was wrong with the answer before, where it is asked again.
     pub wrong: Option<String>,
+    /// The tool waits for the answer where it is: no later call can go on from there.
+    pub waits: bool,
 }
 
 /// Somebody who can answer questions while a call waits: a person at a terminal, or the client of a server.

@@ -99,7 +99,7 @@ impl<'a> Conversation<'a> {
     /// # Errors
     /// How the call ends: with the questions where nobody answers, and with what is wrong with them or with the answers.
     pub(super) async fn ask(&mut self, needed: InputNeeded) -> Result<(), Ended> {
-        self.count()?;
+        self.count().map_err(Ended::NotRun)?;
         let checks = self.checks(&needed).map_err(Ended::NotRun)?;
         self.ask_for(needed, &checks, None).await
     }
@@ -112,7 +112,7 @@ impl<'a> Conversation<'a> {
         &mut self,
         requests: Vec<InputRequest>,
     ) -> Result<Option<Vec<InputAnswer>>, Ended> {
-        self.count()?;
+        self.count().map_err(Ended::NotRun)?;
         let needed = InputNeeded {
             requests,
             state: None,
@@ -123,23 +123,21 @@ impl<'a> Conversation<'a> {
         let Some(respondent) = self.respondent.clone().filter(|_| can) else {
             return Ok(None);
         };
-        let put = self.put(&*respondent, &needed, &checks, None).await;
+        let put = self.put(&*respondent, &needed, &checks, None, true).await;
         self.open = None;
         put
     }
 
-    fn count(&mut self) -> Result<(), Ended> {
+    fn count(&mut self) -> Result<()> {
         self.rounds += 1;
         if self.rounds <= ROUNDS {
             return Ok(());
         }
-        Err(Ended::NotRun(
-            Error::new(
-                Code::E3411,
-                format!("{} asked more than {ROUNDS} times in one call", self.tool),
-            )
-            .detail("rounds", ROUNDS),
-        ))
+        Err(Error::new(
+            Code::E3411,
+            format!("{} asked more than {ROUNDS} times in one call", self.tool),
+        )
+        .detail("rounds", ROUNDS))
     }
 
     fn checks(&self, needed: &InputNeeded) -> Result<Checks> {
@@ -160,7 +158,10 @@ impl<'a> Conversation<'a> {
                 None => Ended::NeedsInput(needed),
             });
         };
-        match self.put(&*respondent, &needed, checks, wrong).await? {
+        match self
+            .put(&*respondent, &needed, checks, wrong, false)
+            .await?
+        {
             Some(answers) => {
                 self.input.answers = answers;
                 self.input.state = needed.state;
@@ -173,13 +174,15 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Puts the questions to somebody, again where the answers do not fit. Nothing where nobody answers now.
+    /// Puts the questions to somebody, again where the answers do not fit. Nothing where nobody answers now. The tool `waits` where
+    /// it did not return with them.
     async fn put(
         &mut self,
         respondent: &dyn Respondent,
         needed: &InputNeeded,
         checks: &Checks,
         mut wrong: Option<String>,
+        waits: bool,
     ) -> Result<Option<Vec<InputAnswer>>, Ended> {
         for _ in 0..TRIES {
             let inquiry = Inquiry {
@@ -187,6 +190,7 @@ impl<'a> Conversation<'a> {
                 tool: self.tool.clone(),
                 requests: needed.requests.clone(),
                 wrong: wrong.take(),
+                waits,
             };
             let answering = tokio::time::timeout(PATIENCE, respondent.answer(&inquiry));
             let answered = tokio::select! {

@@ -263,6 +263,42 @@ fn the_client_of_each_call_is_asked_what_that_call_asks() {
 }
 
 #[test]
+fn a_client_that_is_asked_when_its_request_has_ended_goes_on_with_the_same_call() {
+    let env = TestEnv::new();
+    let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}});
+    let peer = Peer::asking(json!({"message": "How many?", "requestedSchema": schema}));
+    peer.declare(&env);
+    let run = env.run(["mcp", "serve"]);
+    let mut client = McpClient::start_able(run, Era::Stateless, json!({"elicitation": {}}));
+    let call = json!({"name": "peer_a", "arguments": {"n": 1}});
+    let mut asked = client.request("tools/call", call.clone())["result"].clone();
+    let mut wrong = "";
+    for n in [json!("ten"), json!(10)] {
+        assert_eq!(asked["resultType"], "input_required", "{asked}");
+        let question = &asked["inputRequests"]["question"]["params"];
+        assert_eq!(question["requestedSchema"], schema, "{asked}");
+        let message = question["message"].as_str().expect("a question");
+        assert!(message.starts_with("peer.a asks: "), "{asked}");
+        assert!(message.contains(wrong), "{asked}");
+        let mut again = call.clone();
+        again["requestState"] = asked["requestState"].clone();
+        let answer = json!({"action": "accept", "content": {"n": n}});
+        again["inputResponses"] = json!({"question": answer});
+        asked = client.request("tools/call", again)["result"].clone();
+        wrong = "integer";
+    }
+    assert!(text(&asked).contains(r#""n":10"#), "{asked}");
+    assert_eq!(peer.0.heard("tools/call").len(), 1);
+    // One that never comes back leaves nothing running behind it.
+    let asked = client.request(
+        "tools/call",
+        json!({"name": "peer_a", "arguments": {"n": 2}}),
+    );
+    assert_eq!(asked["result"]["resultType"], "input_required", "{asked}");
+    assert!(client.close().success());
+}
+
+#[test]
 fn a_client_that_cannot_be_asked_is_not() {
     let env = TestEnv::new();
     let peer = Peer::asking(json!({"message": "How many?"}));
