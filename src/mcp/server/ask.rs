@@ -13,7 +13,7 @@ use rmcp::model::{
     ClientCapabilities, ClientResult, InputRequest as McpRequest, InputRequiredResult,
     InputResponses, ServerRequest,
 };
-use rmcp::service::{Peer, PeerRequestOptions};
+use rmcp::service::{Peer, PeerRequestOptions, RequestHandle};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
@@ -95,10 +95,30 @@ impl Now {
     /// Asks the client; nothing where it does not answer.
     async fn ask(&self, request: &Value) -> Option<Value> {
         let request: ServerRequest = serde_json::from_value(request.clone()).ok()?;
-        let options = PeerRequestOptions::with_timeout(PATIENCE);
-        let handle = self.peer.send_cancellable_request(request, options);
-        let answer: ClientResult = handle.await.ok()?.await_response().await.ok()?;
+        let options = PeerRequestOptions::no_options();
+        let sending = self.peer.send_cancellable_request(request, options);
+        let mut pending = Pending(Some(sending.await.ok()?));
+        let answering = &mut pending.0.as_mut()?.rx;
+        let answer = tokio::time::timeout(PATIENCE, answering).await.ok()?;
+        pending.0 = None;
+        let answer: ClientResult = answer.ok()?.ok()?;
         serde_json::to_value(answer).ok()
+    }
+}
+
+/// A question that a client was asked. Where nobody waits for the answer any more, the client is told.
+struct Pending(Option<RequestHandle<RoleServer>>);
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if let Some(handle) = self.0.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move {
+                let reason = Some("nobody waits for the answer any more".to_owned());
+                drop(handle.cancel(reason).await);
+            });
+        }
     }
 }
 

@@ -263,6 +263,28 @@ fn the_client_of_each_call_is_asked_what_that_call_asks() {
 }
 
 #[test]
+fn a_client_that_cancels_its_call_need_not_answer() {
+    let Some(env) = env(&asking(&form()), "") else {
+        return;
+    };
+    env.run(["mcp", "test", "shell"]).ok();
+    let run = env.run(["mcp", "serve"]);
+    let mut client = McpClient::start_able(run, Era::Handshake, json!({"elicitation": {}}));
+    let call = client.begin("tools/call", json!({"name": "shell_a", "arguments": {}}));
+    let asked = client.next_message();
+    assert_eq!(asked["method"], "elicitation/create", "{asked}");
+    let cancelled = "notifications/cancelled";
+    client.send(&json!({"jsonrpc": "2.0", "method": cancelled, "params": {"requestId": call}}));
+    let told = loop {
+        let message = client.next_message();
+        if message["method"] == cancelled {
+            break message;
+        }
+    };
+    assert_eq!(told["params"]["requestId"], asked["id"], "{told}");
+}
+
+#[test]
 fn a_client_that_is_asked_when_its_request_has_ended_goes_on_with_the_same_call() {
     let env = TestEnv::new();
     let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}});

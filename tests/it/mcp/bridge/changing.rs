@@ -1,11 +1,14 @@
 //! Servers that say between calls that their tools have changed: clients of ours hear of it, without another call.
 
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::support::env::TestEnv;
+use crate::support::http::Response;
 use crate::support::mcp_client::{Era, McpClient, text};
+use crate::support::mcp_peer::{Answer, McpPeer};
 use crate::support::namespace::works;
 
 /// How a server is spoken to, and what it says when its tools have changed.
@@ -132,6 +135,66 @@ fn a_change_between_calls_is_told_to_clients_of_ours_and_put_aside() {
         let shown = env.run(["mcp", "show", "shell"]).ok();
         assert!(shown.stdout.contains("Does something else"), "{shown}");
     }
+}
+
+#[test]
+fn a_service_is_listened_to_over_a_stream_of_its_own() {
+    // How often its tools were listed, and whether they have changed.
+    let state: Arc<(Mutex<(u32, bool)>, Condvar)> = Arc::default();
+    let of_peer = Arc::clone(&state);
+    let peer = McpPeer::start(json!([]), move |method, message, _| {
+        let (now, changed) = &*of_peer;
+        let mut now = now.lock().expect("sound");
+        Some(Answer::Result(match method {
+            "server/discover" => json!({
+                "resultType": "complete", "supportedVersions": ["2026-07-28"],
+                "capabilities": {"tools": {"listChanged": true}}, "ttlMs": 0, "cacheScope": "private",
+            }),
+            "tools/list" => {
+                now.0 += 1;
+                let words = if now.1 { "something else" } else { "Does a" };
+                json!({"tools": [{"name": "a", "description": words, "inputSchema": {"type": "object"}}]})
+            }
+            "tools/call" => {
+                // It is listened to when the tools were listed a second time over the connection.
+                now.1 |= now.0 >= 3;
+                changed.notify_all();
+                json!({"content": [{"type": "text", "text": if now.1 { "changed" } else { "early" }}]})
+            }
+            "subscriptions/listen" => {
+                let (state, id) = (Arc::clone(&of_peer), message["id"].clone());
+                return Some(Answer::Http(Response::events(move |stream| {
+                    let meta = json!({"io.modelcontextprotocol/subscriptionId": id});
+                    let told = [
+                        json!({"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged",
+                            "params": {"notifications": {"toolsListChanged": true}, "_meta": meta}}),
+                        json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed",
+                            "params": {"_meta": meta}}),
+                    ];
+                    write!(stream, "data: {}\n\n", told[0])?;
+                    stream.flush()?;
+                    let (now, changed) = &*state;
+                    let until = Duration::from_secs(30);
+                    let waiting = now.lock().expect("sound");
+                    let waited = changed.wait_timeout_while(waiting, until, |now| !now.1);
+                    drop(waited.expect("sound"));
+                    write!(stream, "data: {}\n\n", told[1])
+                })));
+            }
+            _ => return None,
+        }))
+    });
+    let env = TestEnv::new();
+    let text_of = format!("[mcp.servers.peer]\nurl = \"{}\"\n", peer.url());
+    env.write(env.user_config(), text_of.as_bytes());
+    env.run(["mcp", "test", "peer"]).ok();
+    state.0.lock().expect("sound").0 = 1;
+    let mut client = McpClient::start(env.run(["mcp", "serve"]), Era::Handshake);
+    while text(&client.call("peer_a", json!({}))) == "early" {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    while client.next_message()["method"] != "notifications/tools/list_changed" {}
+    assert!(!client.tools().contains(&"peer_a".to_owned()));
 }
 
 #[test]
