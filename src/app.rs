@@ -73,6 +73,8 @@ pub struct App {
     looking: servers::Looking,
     /// How long lists wait for a server that was never connected to, where that is not usual.
     server_patience: OnceLock<std::time::Duration>,
+    /// Set where what servers say between calls is of interest.
+    follows_servers: OnceLock<()>,
     server_sources: servers::ServerSources,
     /// How many calls the host can run at once, where that is not many.
     slots: OnceLock<u32>,
@@ -124,6 +126,7 @@ impl App {
             bridge: OnceLock::new(),
             looking: servers::Looking::default(),
             server_patience: OnceLock::new(),
+            follows_servers: OnceLock::new(),
             server_sources: servers::ServerSources::default(),
             slots: OnceLock::new(),
             stdout: OnceLock::new(),

@@ -39,7 +39,9 @@ pub use command_end::CommandEnd;
 pub use commands::{CommandFailure, Commands, FinishedCommand, GuestCommand};
 pub use content::{Content, Output, PromptFrame, ResourceBody, Role};
 pub use events::{Backlog, Effect, Event, EventLimits, EventSink, Events, LogLevel, Stdio};
-pub use input::{Ask, Askable, Input, InputAnswer, InputNeeded, InputRequest, Inquiry, Respondent};
+pub use input::{
+    Ask, Askable, Asking, Input, InputAnswer, InputNeeded, InputRequest, Inquiry, Respondent,
+};
 pub use launch::{Launch, Launched, Launcher, Program};
 pub use mux::{Mux, Obstructed};
 pub use outcome::{Ended, Frame, LimitKind, Outcome, ToolError, ToolErrorKind, Usage, bytes};
@@ -177,6 +179,8 @@ pub struct Job {
     pub services: Option<Arc<dyn Services>>,
     /// Runs commands on behalf of a guest; nothing where none may be run.
     pub commands: Option<Arc<dyn Commands>>,
+    /// Has questions answered while it runs; nothing where it cannot ask.
+    pub asking: Option<Arc<dyn Asking>>,
 }
 
 impl Job {
@@ -202,6 +206,7 @@ impl Job {
             veto: None,
             services: None,
             commands: None,
+            asking: None,
         }
     }
 }

@@ -64,7 +64,11 @@ impl App {
         if let Some(bridge) = self.bridge.get() {
             return Ok(Arc::clone(bridge));
         }
-        let bridge = Arc::new(Bridge::new(self.server_directory()?));
+        let directory = self.server_directory()?;
+        let bridge = Arc::new(match self.follows_servers.get() {
+            Some(()) => Bridge::following(directory),
+            None => Bridge::new(directory),
+        });
         // Two callers may have made it at the same time; the first one counts for both.
         Ok(Arc::clone(self.bridge.get_or_init(|| bridge)))
     }
@@ -124,6 +128,13 @@ impl App {
     pub fn wait_for_no_server(&self) {
         // The first one counts.
         let _ = self.server_patience.set(std::time::Duration::ZERO);
+    }
+
+    /// Says that what servers tell between calls is of interest: somebody is served by this process for long. It has to be
+    /// said before anything talks to them.
+    pub fn follow_servers(&self) {
+        // The first one counts.
+        let _ = self.follows_servers.set(());
     }
 
     /// Ends what talks to servers, and waits a moment for their programs to end by themselves.

@@ -1,7 +1,9 @@
 //! Questions that a tool asks in the middle of a call, and their answers.
 //!
-//! A tool that needs an answer returns with its questions, and is run again with the answers. Who answers while the call
-//! waits is a [`Respondent`].
+//! A tool that needs an answer returns with its questions, and is run again with the answers; or it waits for the answer where
+//! it is, and its executor asks for it through [`Asking`]. Who answers while the call waits is a [`Respondent`].
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -150,6 +152,19 @@ pub struct Askable {
     pub roots: bool,
 }
 
+impl Askable {
+    /// True where somebody can be asked this.
+    #[must_use]
+    pub fn can(self, ask: &Ask) -> bool {
+        match ask {
+            Ask::Form { .. } => self.form,
+            Ask::Url { .. } => self.url,
+            Ask::Client { method, .. } if method == "roots/list" => self.roots,
+            Ask::Client { .. } => self.sampling,
+        }
+    }
+}
+
 /// What a tool is told when it is run again, and what it can ask.
 #[derive(Debug, Clone, Default)]
 pub struct Input {
@@ -172,6 +187,8 @@ pub struct Inquiry {
     pub requests: Vec<InputRequest>,
     /// What was wrong with the answer before, where it is asked again.
     pub wrong: Option<String>,
+    /// The tool waits for the answer where it is: no later call can go on from there.
+    pub waits: bool,
 }
 
 /// Somebody who can answer questions while a call waits: a person at a terminal, or the client of a server.
@@ -185,6 +202,15 @@ pub trait Respondent: Send + Sync {
 
     /// Who answers, as it is written down.
     fn name(&self) -> String;
+}
+
+/// Has questions answered while a job runs, for a tool that waits for the answer instead of returning with the question. The
+/// time that somebody takes to answer is not the tool's.
+pub trait Asking: Send + Sync + fmt::Debug {
+    /// Has these answered: one answer for each, in order; or nothing, where nobody can answer now. Where the call ends over
+    /// them (nobody answered in time, the questions are no questions, there were too many) the job is dropped instead.
+    /// Dropped where the tool does not want to know any more.
+    fn ask(&self, requests: Vec<InputRequest>) -> BoxFuture<'_, Option<Vec<InputAnswer>>>;
 }
 
 #[cfg(test)]

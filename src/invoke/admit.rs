@@ -53,6 +53,40 @@ pub struct Admission {
     pub(super) requests: Idempotency<Arc<Recorded>>,
 }
 
+/// The place of a call among those that run. It is left while somebody thinks about what the call asks.
+pub(super) struct Place<'a> {
+    pub(super) admission: &'a Admission,
+    pub(super) caller: &'a str,
+    pub(super) cancel: &'a CancellationToken,
+    /// How long to wait for one.
+    pub(super) patience: Duration,
+    /// Nothing where it was left, or none was ever needed.
+    pub(super) permit: Option<Permit>,
+    pub(super) was_left: bool,
+}
+
+impl Place<'_> {
+    /// Lets another call run.
+    pub(super) fn leave(&mut self) {
+        self.was_left |= self.permit.take().is_some();
+    }
+
+    /// Takes one again where it was left.
+    ///
+    /// # Errors
+    /// Those of [`Admission::place`].
+    pub(super) async fn take(&mut self) -> Result<()> {
+        if self.was_left {
+            let taking = self
+                .admission
+                .place(self.caller, self.patience, self.cancel);
+            self.permit = Some(taking.await?);
+            self.was_left = false;
+        }
+        Ok(())
+    }
+}
+
 impl Admission {
     /// Begins with nothing running; `observer` is told of every breaker that opens or closes.
     #[must_use]

@@ -1,5 +1,7 @@
 //! Questions of a tool in the middle of a call: they are checked, somebody is asked, and the answers are checked.
 
+mod meanwhile;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,8 @@ use crate::error::{Code, Error, Result};
 use crate::exec::{Ask, Ended, Input, InputAnswer, InputNeeded, InputRequest, Inquiry, Respondent};
 use crate::ids::ToolId;
 use crate::schema::Validator;
+
+pub(super) use meanwhile::{Attended, Line};
 
 /// How often a tool may ask in one call.
 const ROUNDS: u32 = 16;
@@ -95,18 +99,45 @@ impl<'a> Conversation<'a> {
     /// # Errors
     /// How the call ends: with the questions where nobody answers, and with what is wrong with them or with the answers.
     pub(super) async fn ask(&mut self, needed: InputNeeded) -> Result<(), Ended> {
-        self.rounds += 1;
-        if self.rounds > ROUNDS {
-            return Err(Ended::NotRun(
-                Error::new(
-                    Code::E3411,
-                    format!("{} asked more than {ROUNDS} times in one call", self.tool),
-                )
-                .detail("rounds", ROUNDS),
-            ));
-        }
+        self.count().map_err(Ended::NotRun)?;
         let checks = self.checks(&needed).map_err(Ended::NotRun)?;
         self.ask_for(needed, &checks, None).await
+    }
+
+    /// Has questions answered that came while the tool runs and waits. Nothing where nobody can be asked this now.
+    ///
+    /// # Errors
+    /// How the call ends. No later one can go on from there: what waited for the answers is gone.
+    pub(super) async fn ask_meanwhile(
+        &mut self,
+        requests: Vec<InputRequest>,
+    ) -> Result<Option<Vec<InputAnswer>>, Ended> {
+        self.count().map_err(Ended::NotRun)?;
+        let needed = InputNeeded {
+            requests,
+            state: None,
+        };
+        let checks = self.checks(&needed).map_err(Ended::NotRun)?;
+        let mut asked = needed.requests.iter();
+        let can = asked.all(|request| self.input.askable.can(&request.ask));
+        let Some(respondent) = self.respondent.clone().filter(|_| can) else {
+            return Ok(None);
+        };
+        let put = self.put(&*respondent, &needed, &checks, None, true).await;
+        self.open = None;
+        put
+    }
+
+    fn count(&mut self) -> Result<()> {
+        self.rounds += 1;
+        if self.rounds <= ROUNDS {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::E3411,
+            format!("{} asked more than {ROUNDS} times in one call", self.tool),
+        )
+        .detail("rounds", ROUNDS))
     }
 
     fn checks(&self, needed: &InputNeeded) -> Result<Checks> {
@@ -118,7 +149,7 @@ impl<'a> Conversation<'a> {
         &mut self,
         needed: InputNeeded,
         checks: &Checks,
-        mut wrong: Option<String>,
+        wrong: Option<String>,
     ) -> Result<(), Ended> {
         let Some(respondent) = self.respondent.clone() else {
             self.open = Some(needed.clone());
@@ -127,12 +158,39 @@ impl<'a> Conversation<'a> {
                 None => Ended::NeedsInput(needed),
             });
         };
+        match self
+            .put(&*respondent, &needed, checks, wrong, false)
+            .await?
+        {
+            Some(answers) => {
+                self.input.answers = answers;
+                self.input.state = needed.state;
+                Ok(())
+            }
+            None => {
+                self.open = Some(needed.clone());
+                Err(Ended::NeedsInput(needed))
+            }
+        }
+    }
+
+    /// Puts the questions to somebody, again where the answers do not fit. Nothing where nobody answers now. The tool `waits` where
+    /// it did not return with them.
+    async fn put(
+        &mut self,
+        respondent: &dyn Respondent,
+        needed: &InputNeeded,
+        checks: &Checks,
+        mut wrong: Option<String>,
+        waits: bool,
+    ) -> Result<Option<Vec<InputAnswer>>, Ended> {
         for _ in 0..TRIES {
             let inquiry = Inquiry {
                 call: self.call,
                 tool: self.tool.clone(),
                 requests: needed.requests.clone(),
                 wrong: wrong.take(),
+                waits,
             };
             let answering = tokio::time::timeout(PATIENCE, respondent.answer(&inquiry));
             let answered = tokio::select! {
@@ -142,8 +200,8 @@ impl<'a> Conversation<'a> {
             };
             let by = respondent.name();
             let Ok(answered) = answered else {
-                self.note(&by, &needed, &[]).map_err(Ended::NotRun)?;
-                self.open = Some(needed);
+                self.note(&by, needed, &[]).map_err(Ended::NotRun)?;
+                self.open = Some(needed.clone());
                 return Err(Ended::NotRun(Error::new(
                     Code::E3215,
                     format!(
@@ -154,17 +212,20 @@ impl<'a> Conversation<'a> {
                 )));
             };
             let Some(answers) = answered else {
-                self.note(&by, &needed, &[]).map_err(Ended::NotRun)?;
-                self.open = Some(needed.clone());
-                return Err(Ended::NeedsInput(needed));
+                self.note(&by, needed, &[]).map_err(Ended::NotRun)?;
+                return Ok(None);
             };
-            match checks.wrong(&needed, &answers) {
-                None => return self.take(&by, needed, answers).map_err(Ended::NotRun),
+            match checks.wrong(needed, &answers) {
+                None => {
+                    self.note(&by, needed, &answers).map_err(Ended::NotRun)?;
+                    self.was_told = true;
+                    return Ok(Some(answers));
+                }
                 why => wrong = why,
             }
         }
         let error = self.unfit(&wrong.unwrap_or_default());
-        self.open = Some(needed);
+        self.open = Some(needed.clone());
         Err(Ended::NotRun(error))
     }
 

@@ -122,6 +122,7 @@ impl CallCommands {
                 veto: self.plan.veto.clone(),
                 services: self.services.clone(),
                 commands: None,
+                asking: None,
             })
             .await;
         let told = events.take();

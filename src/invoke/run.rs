@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::admit::{Admission, Admitted};
-use super::ask::Conversation;
+use super::admit::{Admission, Admitted, Place};
+use super::ask::{Attended, Conversation, Line};
 use super::commands::CallCommands;
 use super::record::CallRecord;
 use super::{Authorised, CommandRules};
@@ -69,9 +69,19 @@ impl Admitted {
             .unwrap_or_default();
         let resumed = request.resumed.take();
         let mut talk = Conversation::new(&request, &tool.id, record);
+        let (asking, line) = Line::new();
         let mut round = Round {
             executor,
             admission,
+            place: Place {
+                admission,
+                caller: &request.caller.principal,
+                cancel: &request.cancel,
+                patience: plan.limits.timeout,
+                permit: self.permit,
+                was_left: false,
+            },
+            line,
             timeout: plan.limits.timeout,
             left: plan.limits.timeout,
             usage: Usage::default(),
@@ -96,6 +106,7 @@ impl Admitted {
             veto: plan.veto,
             services: services.clone(),
             commands: None,
+            asking: Some(Arc::new(asking)),
         };
         let commands = |left: Duration| {
             let mut plan = plan_of_commands.clone()?;
@@ -109,7 +120,6 @@ impl Admitted {
                 services.clone(),
             )) as Arc<dyn Commands>)
         };
-        let mut permit = self.permit;
         let resuming = match resumed {
             Some(resumed) => talk.resume(resumed).await,
             None => Ok(()),
@@ -122,12 +132,12 @@ impl Admitted {
                 job.commands = commands(round.left);
                 // Nothing of a job has to be kept for later where it is run once in any case.
                 let next = talk.has_respondent().then(|| job.clone());
-                let ended = round.run(job).await;
+                let ended = round.run(job, &mut talk).await;
                 let Ended::NeedsInput(needed) = ended else {
                     break ended;
                 };
                 if next.is_some() {
-                    drop(permit.take());
+                    round.place.leave();
                 }
                 if let Err(ended) = talk.ask(needed).await {
                     break ended;
@@ -136,20 +146,16 @@ impl Admitted {
                     break Ended::NotRun(Error::new(Code::E3000, "nobody can have answered"));
                 };
                 job = next;
-                let caller = &request.caller.principal;
-                let waiting = admission.place(caller, round.left, &request.cancel);
-                match waiting.await {
-                    Ok(place) => permit = Some(place),
-                    Err(error) => break Ended::NotRun(error),
+                round.place.patience = round.left;
+                if let Err(error) = round.place.take().await {
+                    break Ended::NotRun(error);
                 }
             },
         };
-        drop(permit);
+        let usage = round.usage;
+        drop(round);
         Ran {
-            outcome: Outcome {
-                ended,
-                usage: round.usage,
-            },
+            outcome: Outcome { ended, usage },
             tool,
             events,
             redact: plan.redact,
@@ -164,6 +170,10 @@ impl Admitted {
 struct Round<'a> {
     executor: &'a Arc<dyn Executor>,
     admission: &'a Admission,
+    /// The place among the running calls.
+    place: Place<'a>,
+    /// What they ask while they run.
+    line: Line,
     /// The time that all of them may take.
     timeout: Duration,
     left: Duration,
@@ -172,14 +182,16 @@ struct Round<'a> {
 }
 
 impl Round<'_> {
-    /// Runs the job to its end, with all of its repetitions.
-    async fn run(&mut self, job: Job) -> Ended {
+    /// Runs the job to its end, with all of its repetitions. The time in which somebody thinks is not the tool's.
+    async fn run(&mut self, job: Job, talk: &mut Conversation<'_>) -> Ended {
         if self.left.is_zero() {
             return Ended::TimedOut(self.timeout);
         }
         let started = Instant::now();
-        let outcome = self.attempts(job).await;
-        self.left = self.left.saturating_sub(started.elapsed());
+        let Attended { outcome, waited } = self.attempts(job, talk).await;
+        self.left = self
+            .left
+            .saturating_sub(started.elapsed().saturating_sub(waited));
         self.usage = self.usage.and(outcome.usage);
         match outcome.ended {
             Ended::TimedOut(_) => Ended::TimedOut(self.timeout),
@@ -187,27 +199,43 @@ impl Round<'_> {
         }
     }
 
-    async fn attempts(&self, mut job: Job) -> Outcome {
+    async fn once(&mut self, job: Job, talk: &mut Conversation<'_>) -> Attended {
+        self.place.patience = self.left;
+        let running = self.executor.run(job);
+        let mut ran = self.line.attend(running, talk, &mut self.place).await;
+        let usage = &mut ran.outcome.usage;
+        usage.duration = usage.duration.saturating_sub(ran.waited);
+        ran
+    }
+
+    async fn attempts(&mut self, mut job: Job, talk: &mut Conversation<'_>) -> Attended {
         if !self.is_idempotent {
-            return self.executor.run(job).await;
+            return self.once(job, talk).await;
         }
-        let deadline = Instant::now() + self.left;
+        let mut deadline = Instant::now() + self.left;
+        let mut in_all = Duration::ZERO;
         let mut number = 1;
         loop {
-            let outcome = self.executor.run(job.clone()).await;
+            let Attended { outcome, waited } = self.once(job.clone(), talk).await;
+            deadline += waited;
+            in_all += waited;
+            let ran = Attended {
+                outcome,
+                waited: in_all,
+            };
             let left = deadline.saturating_duration_since(Instant::now());
-            let Some(failed) = attempt(&outcome.ended, number) else {
-                return outcome;
+            let Some(failed) = attempt(&ran.outcome.ended, number) else {
+                return ran;
             };
             let delay =
                 self.admission
                     .retry
                     .next_delay(&failed, true, Some(left), &mut rand::rng());
             let Some(delay) = delay else {
-                return outcome;
+                return ran;
             };
             tokio::select! {
-                () = job.cancel.cancelled() => return outcome,
+                () = job.cancel.cancelled() => return ran,
                 () = tokio::time::sleep(delay) => {}
             }
             number += 1;

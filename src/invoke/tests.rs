@@ -65,6 +65,11 @@ impl Greeter {
 impl Executor for Greeter {
     fn run(&self, job: Job) -> BoxFuture<'_, Outcome> {
         *self.runs.lock().expect("not poisoned") += 1;
+        if let crate::exec::Arguments::Json(arguments) = &job.arguments
+            && let Some(often) = arguments["asks"].as_u64()
+        {
+            return Box::pin(wait_for_answers(job, often));
+        }
         let ended = match job.input.answers.first() {
             Some(InputAnswer::Accepted(answer)) => {
                 assert_eq!(job.input.state.as_deref(), Some(&b"asked"[..]));
@@ -84,6 +89,32 @@ impl Executor for Greeter {
                 ..Usage::default()
             },
         }))
+    }
+}
+
+/// The tool as one that does not return to ask, and asks so often.
+async fn wait_for_answers(job: Job, often: u64) -> Outcome {
+    let begun = std::time::Instant::now();
+    let asking = job.asking.as_ref().expect("it can ask");
+    let mut said = "Hello, ".to_owned();
+    for _ in 0..often {
+        let answers = asking.ask(needed().requests).await;
+        said.push_str(match answers.as_deref() {
+            Some([InputAnswer::Accepted(answer)]) => answer["name"].as_str().unwrap_or_default(),
+            Some(_) => "whoever does not say",
+            None => "nobody",
+        });
+    }
+    Outcome {
+        ended: Ended::Complete(Output {
+            content: vec![Content::text(said + "!")],
+            ..Output::default()
+        }),
+        usage: Usage {
+            duration: begun.elapsed(),
+            host_calls: 1,
+            ..Usage::default()
+        },
     }
 }
 
@@ -260,12 +291,18 @@ async fn a_request_that_is_made_again_gets_its_questions_again() {
     assert_eq!(greeter.runs(), 2);
 }
 
-/// Makes a call of its own before it answers.
+/// How long somebody thinks who is busy.
+const THOUGHT: Duration = Duration::from_millis(100);
+
+/// Makes a call of its own before it answers, and thinks.
 struct Busy(Arc<Pipeline>);
 
 impl Respondent for Busy {
     fn askable(&self) -> Askable {
-        Askable::default()
+        Askable {
+            form: true,
+            ..Askable::default()
+        }
     }
 
     fn answer<'a>(&'a self, inquiry: &'a Inquiry) -> BoxFuture<'a, Option<Vec<InputAnswer>>> {
@@ -273,6 +310,7 @@ impl Respondent for Busy {
         Box::pin(async {
             let other = self.0.invoke(request(None, Some(answered("Bob")))).await;
             assert_eq!(said(&other).as_deref(), Some("Hello, Bob!"));
+            tokio::time::sleep(THOUGHT).await;
             Some(answered("Ada").answers)
         })
     }
@@ -293,4 +331,67 @@ async fn a_call_that_waits_for_a_person_keeps_nobody_else_waiting() {
     assert_eq!(said(&report).as_deref(), Some("Hello, Ada!"));
     let both_runs = report.usage.map(|usage| usage.host_calls);
     assert_eq!((both_runs, greeter.runs()), (Some(2), 3));
+}
+
+/// A call of the tool as one that does not return to ask.
+fn asking(often: u32, respondent: Option<Arc<dyn Respondent>>) -> Request {
+    Request {
+        arguments: Arc::new(json!({"asks": often})),
+        ..request(respondent, None)
+    }
+}
+
+#[tokio::test]
+async fn a_tool_that_waits_where_it_is_keeps_nobody_else_waiting_either() {
+    let greeter = Greeter::new();
+    let pipeline = pipeline(&greeter);
+    let busy = || Some(Arc::new(Busy(Arc::clone(&pipeline))) as Arc<dyn Respondent>);
+    let call = pipeline.invoke(asking(2, busy()));
+    let report = tokio::time::timeout(Duration::from_secs(20), call).await;
+    let report = report.expect("there was a place for the other call");
+    assert_eq!(said(&report).as_deref(), Some("Hello, AdaAda!"));
+    let usage = report.usage.expect("it ran");
+    assert!(usage.duration < THOUGHT, "{:?}", usage.duration);
+    // What somebody said is no part of what a result is found by.
+    let report = pipeline.invoke(asking(2, None)).await;
+    assert_eq!(said(&report).as_deref(), Some("Hello, nobodynobody!"));
+}
+
+#[tokio::test]
+async fn a_tool_that_waits_where_it_is_does_not_ask_for_ever() {
+    let greeter = Greeter::new();
+    let report = pipeline(&greeter).invoke(asking(1000, None)).await;
+    assert_eq!(report.error().map(Error::code), Some(Code::E3411));
+    assert_eq!(report.needs_input, None, "nothing waits for an answer");
+}
+
+#[tokio::test]
+async fn a_cancelled_call_does_not_wait_for_an_answer() {
+    struct Never(CancellationToken);
+    impl Respondent for Never {
+        fn askable(&self) -> Askable {
+            Askable {
+                form: true,
+                ..Askable::default()
+            }
+        }
+
+        fn answer<'a>(&'a self, _: &'a Inquiry) -> BoxFuture<'a, Option<Vec<InputAnswer>>> {
+            self.0.cancel();
+            Box::pin(std::future::pending())
+        }
+
+        fn name(&self) -> String {
+            "never".to_owned()
+        }
+    }
+    let mut call = asking(1, None);
+    let never = Arc::new(Never(call.cancel.clone()));
+    call.caller = Arc::new(Caller {
+        respondent: Some(never),
+        ..Caller::of_process()
+    });
+    let greeter = Greeter::new();
+    let report = pipeline(&greeter).invoke(call).await;
+    assert_eq!(report.error().map(Error::code), Some(Code::E3703));
 }

@@ -3,6 +3,7 @@
 //! A server is connected to when it is first needed, and again when its connection was lost; a call that may have arrived
 //! is never sent twice. Everything a server sends is read as raw JSON, within limits of size and time.
 
+mod changes;
 mod connection;
 mod events;
 mod framing;
@@ -11,6 +12,7 @@ mod http;
 mod listing;
 mod login;
 mod message;
+mod question;
 mod result;
 mod server;
 mod service;
@@ -166,6 +168,8 @@ pub trait Directory: Send + Sync {
 /// Runs the tools of servers.
 pub struct Bridge {
     directory: Arc<dyn Directory>,
+    /// Whether changes that servers tell of between calls are looked at.
+    follows: bool,
     servers: Mutex<BTreeMap<PluginName, Arc<Server>>>,
 }
 
@@ -175,7 +179,18 @@ impl Bridge {
     pub fn new(directory: Arc<dyn Directory>) -> Self {
         Self {
             directory,
+            follows: false,
             servers: Mutex::default(),
+        }
+    }
+
+    /// The same for a process that others are served by for long: where a server says between calls that its tools have
+    /// changed, they are listed again soon.
+    #[must_use]
+    pub fn following(directory: Arc<dyn Directory>) -> Self {
+        Self {
+            follows: true,
+            ..Self::new(directory)
         }
     }
 
@@ -184,7 +199,8 @@ impl Bridge {
         if let Some(server) = lock().get(name) {
             return Ok(Arc::clone(server));
         }
-        let server = Arc::new(Server::new(self.directory.spec(name)?));
+        let follows = self.follows.then(|| Arc::clone(&self.directory));
+        let server = Server::new(self.directory.spec(name)?, follows);
         Ok(Arc::clone(lock().entry(name.clone()).or_insert(server)))
     }
 

@@ -22,6 +22,7 @@ mod shelf;
 mod stdio;
 mod tasks;
 mod told;
+mod underway;
 mod watch;
 
 use std::collections::BTreeSet;

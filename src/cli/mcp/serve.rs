@@ -87,6 +87,7 @@ impl Args {
         };
         app.wait_for_no_server();
         app.keep_recent_calls();
+        app.follow_servers();
         let offers = Offers::read(app, &typed)?;
         let caller = Caller {
             agent: self.agent,

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
 
 use super::field::Field;
 use super::{Terminal, TerminalPerson};
@@ -26,8 +27,14 @@ impl Respondent for TerminalPerson {
         let terminal = Arc::clone(&self.terminal);
         let inquiry = inquiry.clone();
         Box::pin(async move {
+            let over = CancellationToken::new();
+            let _over_when_dropped = over.clone().drop_guard();
             let asked = tokio::task::spawn_blocking(move || {
                 let mut terminal = terminal.lock().unwrap_or_else(PoisonError::into_inner);
+                // The question may have been taken back while another one was on the terminal.
+                if over.is_cancelled() {
+                    return Ok(Vec::new());
+                }
                 ask(&mut terminal, &inquiry)
             });
             asked.await.ok()?.ok()

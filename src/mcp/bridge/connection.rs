@@ -16,6 +16,7 @@ use rmcp::{Peer, RoleClient};
 use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 
+use super::changes;
 use super::handler::{Listener, Routes};
 use super::http::HttpBackend;
 use super::message::cut;
@@ -28,7 +29,7 @@ use crate::config::McpProtocol;
 use crate::error::{Code, Error, Result};
 use crate::exec::{BoxFuture, Launch, Launched, Launcher, Program};
 
-pub(super) use requests::{Call, Failure, Patience};
+pub(super) use requests::{Call, Company, Failure, Patience};
 
 /// How many lines of standard error an error shows.
 const SHOWN: usize = 10;
@@ -355,6 +356,13 @@ impl Connection {
     /// True, once, where the server said that its tools have changed.
     pub(super) fn take_stale(&self) -> bool {
         self.routes.take_stale()
+    }
+
+    /// Where the server says between calls that its tools have changed; and whom to ask to say so, where it only says it
+    /// to who asked.
+    pub(super) fn changes(&self) -> (&Arc<Routes>, Option<Peer<RoleClient>>) {
+        let is_to_be_asked = changes::is_to_be_asked(self.era, &self.identity.raw);
+        (&self.routes, is_to_be_asked.then(|| self.peer.clone()))
     }
 
     /// Says that the tools have to be listed again.

@@ -108,7 +108,7 @@ impl HttpBackend {
             )),
             Some("application/json") => {
                 let body = answer.read(self.most).await.map_err(client)?;
-                let mut told = self.admit(&body);
+                let mut told = self.admit(&body, id.as_ref());
                 match (told.len(), told.pop()) {
                     (1, Some(message)) => {
                         Ok(StreamableHttpPostResponse::Json(message, new_session))
@@ -177,10 +177,10 @@ impl HttpBackend {
         ))
     }
 
-    fn admit(&self, text: &[u8]) -> Vec<ServerJsonRpcMessage> {
+    fn admit(&self, text: &[u8], stream: Option<&RequestId>) -> Vec<ServerJsonRpcMessage> {
         message::read(text)
             .into_iter()
-            .filter_map(|incoming| self.wire.admit(incoming, text))
+            .filter_map(|incoming| self.wire.admit_in(incoming, text, stream))
             .collect()
     }
 
@@ -198,7 +198,7 @@ impl HttpBackend {
                     Ok(Some(piece)) => match reader.push(&piece) {
                         Ok(events) => events
                             .into_iter()
-                            .flat_map(|event| this.told(event))
+                            .flat_map(|event| this.told(event, id.as_ref()))
                             .collect(),
                         Err(_) => {
                             ended = true;
@@ -222,8 +222,8 @@ impl HttpBackend {
         .boxed()
     }
 
-    /// An event as the library is told it.
-    fn told(&self, read: ServerEvent) -> Vec<Sse> {
+    /// An event as the library is told it, `stream` being the request whose answer it is in.
+    fn told(&self, read: ServerEvent, stream: Option<&RequestId>) -> Vec<Sse> {
         let marks = Sse {
             event: read.event,
             data: None,
@@ -233,7 +233,7 @@ impl HttpBackend {
         let Some(data) = read.data.filter(|data| !data.is_empty()) else {
             return vec![marks];
         };
-        let messages = self.admit(&data);
+        let messages = self.admit(&data, stream);
         if messages.is_empty() {
             return vec![Sse {
                 event: None,

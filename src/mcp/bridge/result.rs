@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::message::cut;
+use super::question;
 use crate::error::{Code, Error};
 use crate::exec::{
     Ask, Askable, Content, Ended, Input, InputAnswer, InputNeeded, InputRequest, LimitKind, Output,
@@ -309,7 +310,10 @@ fn needs_input(result: &Map<String, Value>, askable: Askable) -> Ended {
     }
     let mut requests = Vec::new();
     for (name, request) in asked {
-        match question(request, askable) {
+        let method = request.get("method").and_then(Value::as_str);
+        let params = request.get("params").cloned();
+        let params = params.unwrap_or_else(|| json!({}));
+        match question::read(method.unwrap_or_default(), params, askable) {
             Ok(ask) => requests.push(InputRequest {
                 name: name.clone(),
                 ask,
@@ -338,41 +342,6 @@ fn needs_input(result: &Map<String, Value>, askable: Askable) -> Ended {
         requests,
         state: serde_json::to_vec(&waiting).ok(),
     })
-}
-
-/// One question, as far as it is one that can be asked here. Where nobody can be asked at all, a form is still told.
-fn question(request: &Value, askable: Askable) -> Result<Ask, String> {
-    let method = request
-        .get("method")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let params = request.get("params").cloned().unwrap_or_else(|| json!({}));
-    let text = |key: &str| params.get(key).and_then(Value::as_str).map(str::to_owned);
-    let message = || text("message").map(|message| cut(&message, MAX_MESSAGE));
-    match method {
-        "elicitation/create" => match (message(), text("url")) {
-            (Some(message), Some(url)) => Ok(Ask::Url { message, url }),
-            (Some(message), None) => Ok(Ask::Form {
-                message,
-                schema: params
-                    .get("requestedSchema")
-                    .filter(|schema| schema.is_object())
-                    .cloned()
-                    .unwrap_or_else(|| json!({"type": "object", "properties": {}})),
-            }),
-            (None, _) => Err("a person's answer, and does not say to what".to_owned()),
-        },
-        "sampling/createMessage" if askable.sampling => Ok(Ask::Client {
-            method: method.to_owned(),
-            params,
-        }),
-        "roots/list" if askable.roots => Ok(Ask::Client {
-            method: method.to_owned(),
-            params,
-        }),
-        "" => Err("something without a name".to_owned()),
-        other => Err(cut(other, 60)),
-    }
 }
 
 /// What is remembered of a call that waits for answers.

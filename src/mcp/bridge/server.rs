@@ -1,12 +1,14 @@
 //! One server: its connection, made when it is needed and again when it was lost, and the calls that go over it.
 
-use std::sync::{Arc, Mutex as Lock, PoisonError};
+use std::sync::{Arc, Mutex as Lock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex, Semaphore};
+use tokio::task::JoinSet;
 
-use super::connection::{Call, Connection, Failure, Patience, seconds};
+use super::changes;
+use super::connection::{Call, Company, Connection, Failure, Patience, seconds};
 use super::listing::Listing;
 use super::{Directory, Examination, Reach, Seen, ServerSpec, result};
 use crate::error::{Code, Error, Result};
@@ -25,6 +27,8 @@ const LONGEST_REST: Duration = Duration::from_secs(30);
 pub(super) struct Live {
     connection: Connection,
     listing: Lock<Arc<Listing>>,
+    /// What hears of changes; nothing where nobody wants to.
+    _following: Option<JoinSet<()>>,
 }
 
 impl Live {
@@ -54,17 +58,21 @@ struct Link {
 /// See the module.
 pub(super) struct Server {
     spec: ServerSpec,
+    /// What is told of changes between calls, and this server as it is told.
+    follows: Option<(Weak<Self>, Arc<dyn Directory>)>,
     gate: Semaphore,
     link: Mutex<Link>,
 }
 
 impl Server {
-    pub(super) fn new(spec: ServerSpec) -> Self {
-        Self {
+    /// Changes between calls are told to whom `follows` them.
+    pub(super) fn new(spec: ServerSpec, follows: Option<Arc<dyn Directory>>) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
             gate: Semaphore::new(spec.concurrency.clamp(1, Semaphore::MAX_PERMITS)),
             link: Mutex::default(),
+            follows: follows.map(|directory| (Weak::clone(this), directory)),
             spec,
-        }
+        })
     }
 
     /// True where there is a connection that is not known to be broken.
@@ -155,9 +163,15 @@ impl Server {
             opened => opened,
         };
         let connection = opened?;
+        let listing = Lock::new(Arc::new(self.list(&connection).await?));
+        let following = self.follows.as_ref().map(|(server, directory)| {
+            let (routes, asking) = connection.changes();
+            changes::follow(Weak::clone(server), Arc::clone(directory), routes, asking)
+        });
         let live = Live {
-            listing: Lock::new(Arc::new(self.list(&connection).await?)),
             connection,
+            listing,
+            _following: following,
         };
         directory.seen(&self.spec.name, &live.seen()).await?;
         Ok(live)
@@ -198,6 +212,17 @@ impl Server {
     async fn list(&self, connection: &Connection) -> Result<Listing> {
         let listing = connection.list(self.spec.start_timeout).await;
         listing.map_err(|error| error.while_doing(format!("using {}", self.spec.name)))
+    }
+
+    /// Lists the tools again where the server said that they have changed. It is not connected to for that.
+    pub(super) async fn catch_up(&self, directory: &dyn Directory) -> Result<()> {
+        let link = self.link.lock().await;
+        match &link.live {
+            Some(live) if !live.connection.is_closed() && live.connection.take_stale() => {
+                self.list_again(directory, live).await
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn list_again(&self, directory: &dyn Directory, live: &Arc<Live>) -> Result<()> {
@@ -316,8 +341,12 @@ impl Server {
             arguments,
             input: &job.input,
         };
-        let events = Some(&job.events);
-        let asked = live.connection.call(call, patience, events, &job.cancel);
+        let company = Company {
+            events: &job.events,
+            asking: job.asking.as_deref(),
+            askable: job.input.askable,
+        };
+        let asked = live.connection.call(call, patience, company, &job.cancel);
         match asked.await {
             Ok(result) => {
                 usage.bytes_in = result.to_string().len() as u64;

@@ -1,5 +1,6 @@
 //! Servers that do what they should not, played over streams in memory.
 
+mod asking;
 mod hostile;
 mod timing;
 

@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rmcp::model::{
     ClientJsonRpcMessage, ClientRequest, CustomResult, ErrorCode, ErrorData, ListToolsResult,
-    RequestId, ServerJsonRpcMessage, ServerResult, Tool,
+    RequestId, ServerJsonRpcMessage, ServerRequest, ServerResult, Tool,
 };
 use serde_json::{Map, Value, json};
 
 use super::handler::Routes;
 use super::message::{Incoming, cut, id_in};
+use super::question::Asked;
 use crate::error::{Code, Error};
 
 /// How many samples of each kind of noise are kept.
@@ -56,6 +57,8 @@ pub struct Noise {
 enum Purpose {
     Handshake,
     Tools,
+    /// It is told of changes, and gets its answer when that ends.
+    Listening,
     Other,
 }
 
@@ -94,6 +97,7 @@ impl Wire {
                 Purpose::Handshake
             }
             ClientRequest::ListToolsRequest(_) => Purpose::Tools,
+            ClientRequest::SubscriptionsListenRequest(_) => Purpose::Listening,
             _ => Purpose::Other,
         };
         self.lock().pending.insert(request.id.clone(), purpose);
@@ -123,11 +127,21 @@ impl Wire {
 
     /// Takes what came, and gives what the protocol library is told of it.
     pub(super) fn admit(&self, incoming: Incoming, raw: &[u8]) -> Option<ServerJsonRpcMessage> {
+        self.admit_in(incoming, raw, None)
+    }
+
+    /// The same for what came in the answer to a request, `stream`.
+    pub(super) fn admit_in(
+        &self,
+        incoming: Incoming,
+        raw: &[u8],
+        stream: Option<&RequestId>,
+    ) -> Option<ServerJsonRpcMessage> {
         let mut underway = self.lock();
         match incoming {
             Incoming::Answer { id, outcome } => underway.answer(id, outcome),
             Incoming::Told(message) => {
-                let told = underway.told(message)?;
+                let told = underway.told(message, stream)?;
                 drop(underway);
                 self.routes.take_in(told)
             }
@@ -152,10 +166,13 @@ impl Wire {
         let id = id_in(head, tail.unwrap_or_default());
         let ids: Vec<RequestId> = match id {
             Some(id) => vec![id],
-            None if underway.pending.len() == 1 || tail.is_some() => {
-                underway.pending.keys().cloned().collect()
+            None => {
+                let waiting = underway.waiting();
+                if waiting.len() != 1 && tail.is_none() {
+                    return Vec::new();
+                }
+                waiting
             }
-            None => return Vec::new(),
         };
         ids.into_iter()
             .filter_map(|id| underway.fail(id, Reply::TooLong))
@@ -174,6 +191,13 @@ impl Wire {
 }
 
 impl Underway {
+    /// The requests that wait for an answer.
+    fn waiting(&self) -> Vec<RequestId> {
+        let waiting = self.pending.iter();
+        let waiting = waiting.filter(|(_, purpose)| **purpose != Purpose::Listening);
+        waiting.map(|(id, _)| id.clone()).collect()
+    }
+
     fn fail(&mut self, id: RequestId, reply: Reply) -> Option<ServerJsonRpcMessage> {
         let Some(purpose) = self.pending.remove(&id) else {
             self.noise.strays += 1;
@@ -191,6 +215,7 @@ impl Underway {
                 let why = format!("its answer to the handshake cannot be read: {message}");
                 self.refusal = Some(Error::new(Code::E3508, why));
             }
+            (Purpose::Listening, _) => {}
             (_, reply) => {
                 self.replies.insert(id.clone(), reply);
             }
@@ -230,7 +255,7 @@ impl Underway {
                     Purpose::Tools => Some(ServerResult::ListToolsResult(
                         ListToolsResult::with_all_items(readable_tools(&result)),
                     )),
-                    Purpose::Other => None,
+                    Purpose::Listening | Purpose::Other => None,
                 };
                 let told = told.unwrap_or_else(|| {
                     ServerResult::CustomResult(CustomResult(json!({"toolhatch": "kept"})))
@@ -241,11 +266,21 @@ impl Underway {
                 )
             }
         };
-        self.replies.insert(id, reply);
+        // Nobody takes the answer to that.
+        if purpose != Purpose::Listening {
+            self.replies.insert(id, reply);
+        }
         Some(told)
     }
 
-    fn told(&mut self, mut message: Map<String, Value>) -> Option<ServerJsonRpcMessage> {
+    fn told(
+        &mut self,
+        mut message: Map<String, Value>,
+        stream: Option<&RequestId>,
+    ) -> Option<ServerJsonRpcMessage> {
+        if let Some(asked) = asked(&message, stream) {
+            return Some(asked);
+        }
         message.insert("jsonrpc".to_owned(), "2.0".into());
         match serde_json::from_value(Value::Object(message)) {
             Ok(told) => Some(told),
@@ -259,8 +294,8 @@ impl Underway {
     fn broken(&mut self, id: Option<RequestId>, why: String) -> Option<ServerJsonRpcMessage> {
         self.note_broken(&why);
         // Where only one waits it is the one that was meant.
-        let id = id.or_else(|| match self.pending.len() {
-            1 => self.pending.keys().next().cloned(),
+        let id = id.or_else(|| match self.waiting().as_slice() {
+            [only] => Some(only.clone()),
             _ => None,
         })?;
         self.fail(id, Reply::Broken(why))
@@ -272,6 +307,22 @@ impl Underway {
             self.noise.reasons.push(cut(why, SAMPLE));
         }
     }
+}
+
+/// A request of the server's own, which the library is told unread. That the server is there it can tell by itself.
+fn asked(message: &Map<String, Value>, stream: Option<&RequestId>) -> Option<ServerJsonRpcMessage> {
+    let id: RequestId = serde_json::from_value(message.get("id")?.clone()).ok()?;
+    let method = message.get("method").and_then(Value::as_str)?;
+    if method == "ping" {
+        return None;
+    }
+    let asked = Asked {
+        method: method.to_owned(),
+        params: message.get("params").cloned().unwrap_or_else(|| json!({})),
+        stream: stream.cloned(),
+    };
+    let request = ServerRequest::CustomRequest(asked.wrap());
+    Some(ServerJsonRpcMessage::request(request, id))
 }
 
 /// An error object, as far as it is one.

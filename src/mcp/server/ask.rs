@@ -13,10 +13,12 @@ use rmcp::model::{
     ClientCapabilities, ClientResult, InputRequest as McpRequest, InputRequiredResult,
     InputResponses, ServerRequest,
 };
-use rmcp::service::{Peer, PeerRequestOptions};
+use rmcp::service::{Peer, PeerRequestOptions, RequestHandle};
 use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
 
 use super::tasks::Slot;
+use super::underway::{self as call, Meanwhile};
 use crate::exec::{
     Approver, Ask, Askable, BoxFuture, InputAnswer, InputNeeded, InputRequest, Inquiry, Respondent,
     Subject,
@@ -63,7 +65,9 @@ pub(super) struct Later {
     /// What a person would have to approve.
     pub(super) subject: Mutex<Option<Subject>>,
     /// The task that the call may have become: then it is asked through that, while the call waits.
-    pub(super) slot: Option<Arc<Slot>>,
+    pub(super) slot: Mutex<Option<Arc<Slot>>>,
+    /// What asks where the tool waits and there is no task: the request ends with the questions, and the call goes on.
+    pub(super) meanwhile: Option<mpsc::Sender<Meanwhile>>,
 }
 
 impl Respondent for Now {
@@ -75,8 +79,7 @@ impl Respondent for Now {
         Box::pin(async move {
             let mut answers = Vec::with_capacity(inquiry.requests.len());
             for request in &inquiry.requests {
-                let wrong = inquiry.wrong.as_deref();
-                let asked = self.ask(&mcp(request, wrong)).await?;
+                let asked = self.ask(&mcp(&named(inquiry, request))).await?;
                 answers.push(read(&request.ask, asked));
             }
             Some(answers)
@@ -92,17 +95,37 @@ impl Now {
     /// Asks the client; nothing where it does not answer.
     async fn ask(&self, request: &Value) -> Option<Value> {
         let request: ServerRequest = serde_json::from_value(request.clone()).ok()?;
-        let options = PeerRequestOptions::with_timeout(PATIENCE);
-        let handle = self.peer.send_cancellable_request(request, options);
-        let answer: ClientResult = handle.await.ok()?.await_response().await.ok()?;
+        let options = PeerRequestOptions::no_options();
+        let sending = self.peer.send_cancellable_request(request, options);
+        let mut pending = Pending(Some(sending.await.ok()?));
+        let answering = &mut pending.0.as_mut()?.rx;
+        let answer = tokio::time::timeout(PATIENCE, answering).await.ok()?;
+        pending.0 = None;
+        let answer: ClientResult = answer.ok()?.ok()?;
         serde_json::to_value(answer).ok()
+    }
+}
+
+/// A question that a client was asked. Where nobody waits for the answer any more, the client is told.
+struct Pending(Option<RequestHandle<RoleServer>>);
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if let Some(handle) = self.0.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move {
+                let reason = Some("nobody waits for the answer any more".to_owned());
+                drop(handle.cancel(reason).await);
+            });
+        }
     }
 }
 
 impl Approver for Now {
     fn approve<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Option<bool>> {
         Box::pin(async move {
-            let asked = self.ask(&mcp(&approval(subject), None)).await?;
+            let asked = self.ask(&mcp(&approval(subject))).await?;
             Some(is_yes(&asked))
         })
     }
@@ -119,13 +142,14 @@ impl Respondent for Later {
 
     fn answer<'a>(&'a self, inquiry: &'a Inquiry) -> BoxFuture<'a, Option<Vec<InputAnswer>>> {
         Box::pin(async move {
-            let slot = self.slot.as_ref().filter(|slot| slot.is_task())?;
+            let Some(slot) = self.task() else {
+                return self.ask_meanwhile(inquiry).await;
+            };
             let mut answers = Vec::with_capacity(inquiry.requests.len());
             for request in &inquiry.requests {
                 // A task knows each question by a key of its own.
                 let key = format!("{}-{}", request.name, CallId::generate());
-                let wrong = inquiry.wrong.as_deref();
-                let answer = slot.ask(&key, mcp(request, wrong)).await?;
+                let answer = slot.ask(&key, mcp(&named(inquiry, request))).await?;
                 answers.push(read(&request.ask, answer));
             }
             Some(answers)
@@ -140,9 +164,9 @@ impl Respondent for Later {
 impl Approver for Later {
     fn approve<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Option<bool>> {
         Box::pin(async move {
-            if let Some(slot) = self.slot.as_ref().filter(|slot| slot.is_task()) {
+            if let Some(slot) = self.task() {
                 let key = format!("{APPROVAL}-{}", subject.id);
-                let answer = slot.ask(&key, mcp(&approval(subject), None)).await?;
+                let answer = slot.ask(&key, mcp(&approval(subject))).await?;
                 return Some(is_yes(&answer));
             }
             let mut kept = self.subject.lock().unwrap_or_else(PoisonError::into_inner);
@@ -157,6 +181,33 @@ impl Approver for Later {
 }
 
 impl Later {
+    /// The task that the call has become, where it has.
+    fn task(&self) -> Option<Arc<Slot>> {
+        let slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.clone().filter(|slot| slot.is_task())
+    }
+
+    /// The call belongs to another request now, which may become this task.
+    pub(super) fn move_to(&self, slot: Option<Arc<Slot>>) {
+        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = slot;
+    }
+
+    /// Where the tool returned with its questions instead of waiting, the call ends with them.
+    async fn ask_meanwhile(&self, inquiry: &Inquiry) -> Option<Vec<InputAnswer>> {
+        let meanwhile = self.meanwhile.as_ref().filter(|_| inquiry.waits)?;
+        let requests = inquiry.requests.iter();
+        let (answer, answered) = oneshot::channel();
+        let asked = Meanwhile {
+            needed: InputNeeded {
+                requests: requests.map(|request| named(inquiry, request)).collect(),
+                state: None,
+            },
+            answer,
+        };
+        meanwhile.send(asked).await.ok()?;
+        answered.await.ok()
+    }
+
     /// What a person would have to approve, where that is what ended the call.
     pub(super) fn take(&self) -> Option<Subject> {
         let mut slot = self.subject.lock().unwrap_or_else(PoisonError::into_inner);
@@ -165,12 +216,14 @@ impl Later {
 }
 
 /// What waits for a client's answers.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) enum Open {
     /// A person's approval.
     Approval(Subject),
-    /// Questions of the tool.
+    /// Questions of the tool, which returned with them.
     Questions(InputNeeded),
+    /// Questions of a tool that waits for the answers.
+    Waiting(Box<call::Waiting>),
 }
 
 /// What a client came back with.
@@ -185,6 +238,8 @@ pub(super) enum Back {
     },
     /// Answers to the questions of a tool.
     Answers(Resumed),
+    /// Answers for a tool that waits for them.
+    Waiting(Box<call::Waiting>, Vec<InputAnswer>),
 }
 
 /// Why a client's answers are of no use.
@@ -217,11 +272,12 @@ impl Questions {
         let requests = match &open {
             Open::Approval(subject) => vec![approval(subject)],
             Open::Questions(needed) => needed.requests.clone(),
+            Open::Waiting(waiting) => waiting.asked.needed.requests.clone(),
         };
         let requests: BTreeMap<String, McpRequest> = requests
             .iter()
             .filter_map(|request| {
-                let asked = serde_json::from_value(mcp(request, None)).ok()?;
+                let asked = serde_json::from_value(mcp(request)).ok()?;
                 Some((request.name.clone(), asked))
             })
             .collect();
@@ -265,23 +321,30 @@ impl Questions {
                 }),
                 None => Err(Useless::Missing(Box::new(Open::Approval(subject)))),
             },
-            Open::Questions(needed) => {
-                let answers: Option<Vec<InputAnswer>> = needed
-                    .requests
-                    .iter()
-                    .map(|request| Some(read(&request.ask, response(&request.name)?.clone())))
-                    .collect();
-                match answers {
-                    Some(answers) => Ok(Back::Answers(Resumed { needed, answers })),
-                    None => Err(Useless::Missing(Box::new(Open::Questions(needed)))),
-                }
-            }
+            Open::Questions(needed) => match answers(&needed, responses) {
+                Some(answers) => Ok(Back::Answers(Resumed { needed, answers })),
+                None => Err(Useless::Missing(Box::new(Open::Questions(needed)))),
+            },
+            Open::Waiting(waiting) => match answers(&waiting.asked.needed, responses) {
+                Some(answers) => Ok(Back::Waiting(waiting, answers)),
+                None => Err(Useless::Missing(Box::new(Open::Waiting(waiting)))),
+            },
         }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// One answer for each question, where all are answered.
+fn answers(needed: &InputNeeded, responses: Option<&InputResponses>) -> Option<Vec<InputAnswer>> {
+    let requests = needed.requests.iter();
+    let answer = |request: &InputRequest| {
+        let response = responses?.get(&request.name)?;
+        Some(read(&request.ask, response.clone()))
+    };
+    requests.map(answer).collect()
 }
 
 /// What a client would have to be able to do to answer, and says that it is not.
@@ -306,21 +369,29 @@ pub(super) fn missing(needed: &InputNeeded, askable: Askable) -> Option<ClientCa
     serde_json::from_value(Value::Object(missing)).ok()
 }
 
+/// A question with the name of who asks: the person sees it as one of ours.
+fn named(inquiry: &Inquiry, request: &InputRequest) -> InputRequest {
+    let mut request = request.clone();
+    if let Ask::Form { message, .. } | Ask::Url { message, .. } = &mut request.ask {
+        message.insert_str(0, &format!("{} asks: ", inquiry.tool));
+        if let Some(wrong) = &inquiry.wrong {
+            message.push_str(&format!("\n({wrong})"));
+        }
+    }
+    request
+}
+
 /// A question as MCP has it: method and parameters.
-fn mcp(request: &InputRequest, wrong: Option<&str>) -> Value {
-    let worded = |message: &str| match wrong {
-        Some(wrong) => format!("{message}\n({wrong})"),
-        None => message.to_owned(),
-    };
+fn mcp(request: &InputRequest) -> Value {
     match &request.ask {
         Ask::Form { message, schema } => json!({
             "method": "elicitation/create",
-            "params": {"mode": "form", "message": worded(message), "requestedSchema": schema},
+            "params": {"mode": "form", "message": message, "requestedSchema": schema},
         }),
         Ask::Url { message, url } => json!({
             "method": "elicitation/create",
             "params": {
-                "mode": "url", "message": worded(message), "url": url, "elicitationId": request.name,
+                "mode": "url", "message": message, "url": url, "elicitationId": request.name,
             },
         }),
         Ask::Client { method, params } => json!({"method": method, "params": params}),

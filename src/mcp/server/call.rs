@@ -9,11 +9,14 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::answer::{answer, failed, unknown_tool};
 use super::ask::{Back, Later, Now, Open, Person, Useless, askable, missing};
 use super::tasks::Slot;
 use super::told::{Wanted, level, telling};
+use super::underway::{Meanwhile, Next, Underway, Waiting};
 use super::{Server, load, search, servers};
 use crate::error::{Code, Error};
 use crate::exec::{Approver, Askable, LogLevel, Respondent};
@@ -117,21 +120,23 @@ impl Server {
         context: &RequestContext<RoleServer>,
         slot: Option<Arc<Slot>>,
     ) -> Result<CallEnd, ErrorData> {
-        let (core, offer) = (&self.core, &self.offering.offer);
+        let offer = &self.offering.offer;
         let mut caller = self.caller(context);
         let bound_to = binding(&caller, &called);
         let resumed = match &called.handle {
             None => None,
-            Some(handle) => match self.back(handle, bound_to, &called, &caller).await? {
+            Some(handle) => match self
+                .back(handle, bound_to, &called, &caller, slot.as_ref())
+                .await?
+            {
                 Came::On(resumed) => resumed,
+                Came::Back(call) => return self.attend(*call, context, bound_to, slot).await,
                 Came::Again(asked) => return Ok(CallEnd::Asked(asked)),
                 Came::Failed(error) => return Ok(CallEnd::Unrecorded(error)),
             },
         };
-        let cancel = slot
-            .as_ref()
-            .map_or_else(|| context.ct.clone(), |slot| slot.cancel.clone());
-        let person = person(context, &caller, slot);
+        let (sender, meanwhile) = mpsc::channel(1);
+        let person = person(context, &caller, slot.clone(), Some(sender));
         match &person {
             Some(Person::Now(now)) => {
                 caller.respondent = Some(Arc::clone(now) as Arc<dyn Respondent>);
@@ -153,8 +158,7 @@ impl Server {
             name: called.name,
         };
         let (events, teller) = telling(offer.events, wanted, context.peer.clone());
-        let _running = core.running.enter();
-        let invoked = core.pipeline.invoke(Request {
+        let request = Request {
             call: CallId::generate(),
             tool: called.reference,
             arguments: Arc::new(called.arguments),
@@ -164,16 +168,29 @@ impl Server {
             limits: offer.limits.clone(),
             idempotency: None,
             deterministic: false,
-            cancel: cancel.clone(),
+            cancel: CancellationToken::new(),
             events: Arc::new(events),
-        });
-        tokio::pin!(invoked);
-        let mut report = tokio::select! {
-            report = &mut invoked => report,
-            () = core.running.stopping() => {
-                cancel.cancel();
-                invoked.await
+        };
+        let call = Underway::new(&self.core, request, meanwhile, teller, person);
+        self.attend(call, context, bound_to, slot).await
+    }
+
+    /// Waits for the end of a call, or its questions.
+    async fn attend(
+        &self,
+        call: Underway,
+        context: &RequestContext<RoleServer>,
+        bound_to: Digest,
+        slot: Option<Arc<Slot>>,
+    ) -> Result<CallEnd, ErrorData> {
+        let core = &self.core;
+        let (mut report, Underway { teller, person, .. }) = match call.next(context, slot).await {
+            Ok(Next::Ended(ended)) => *ended,
+            Ok(Next::Asks(waiting)) => {
+                let asked = core.questions.ask(Open::Waiting(waiting), bound_to);
+                return Ok(CallEnd::Asked(asked));
             }
+            Err(error) => return Ok(CallEnd::Unrecorded(error)),
         };
         teller.finish().await;
         core.counters.called(report.error().map(Error::code));
@@ -206,12 +223,22 @@ impl Server {
         bound_to: Digest,
         called: &Called,
         caller: &Caller,
+        slot: Option<&Arc<Slot>>,
     ) -> Result<Came, ErrorData> {
         let core = &self.core;
         match core
             .questions
             .back(handle, bound_to, called.responses.as_ref())
         {
+            Ok(Back::Waiting(waiting, answers)) => {
+                let Waiting { asked, call } = *waiting;
+                if let Some(Person::Later(later)) = &call.person {
+                    later.move_to(slot.cloned());
+                }
+                // Where it has ended meanwhile, that is what the client is told.
+                drop(asked.answer.send(answers));
+                Ok(Came::Back(Box::new(call)))
+            }
             Ok(Back::Answers(resumed)) => Ok(Came::On(Some(resumed))),
             Ok(Back::Decided { id, yes }) => {
                 let by = person_name(caller);
@@ -259,6 +286,8 @@ impl Server {
 enum Came {
     /// The call goes on, with them where they are for the tool.
     On(Option<Resumed>),
+    /// They are told to the tool, and the call that waited for them goes on.
+    Back(Box<Underway>),
     /// Some are missing.
     Again(InputRequiredResult),
     /// The answer came too late.
@@ -270,6 +299,7 @@ pub(super) fn person(
     context: &RequestContext<RoleServer>,
     caller: &Caller,
     slot: Option<Arc<Slot>>,
+    meanwhile: Option<mpsc::Sender<Meanwhile>>,
 ) -> Option<Person> {
     let askable = askable(context.client_capabilities().as_ref());
     let name = person_name(caller);
@@ -278,7 +308,8 @@ pub(super) fn person(
             askable,
             name,
             subject: Mutex::default(),
-            slot,
+            slot: Mutex::new(slot),
+            meanwhile,
         })));
     }
     (askable != Askable::default()).then(|| {

@@ -159,7 +159,7 @@ impl Server {
             let responses = request.input_responses.as_ref();
             return match core.questions.back(handle, bound_to, responses) {
                 Ok(Back::Decided { yes, .. }) => Ok(Ok(Stage::Decided(yes))),
-                Ok(Back::Answers(_)) | Err(Useless::Unknown) => Err(useless()),
+                Ok(Back::Answers(_) | Back::Waiting(..)) | Err(Useless::Unknown) => Err(useless()),
                 Err(Useless::Missing(open)) => {
                     let asked = core.questions.ask(*open, bound_to);
                     Ok(Ok(Stage::Asked(Box::new(asked.into()))))
@@ -173,7 +173,7 @@ impl Server {
             )
             .hint("A person can do it with `toolhatch plugin install`.")
         };
-        Ok(match person(context, caller, None) {
+        Ok(match person(context, caller, None, None) {
             Some(Person::Now(now)) if now.askable.form => match now.approve(subject).await {
                 Some(yes) => Ok(Stage::Decided(yes)),
                 None => Err(Error::new(

@@ -31,12 +31,16 @@ impl Request {
 }
 
 /// What is answered.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Response {
     status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
+    stream: Option<Arc<Streaming>>,
 }
+
+/// Writes a body piece by piece, for as long as it likes.
+pub type Streaming = dyn Fn(&mut dyn Write) -> io::Result<()> + Send + Sync;
 
 impl Response {
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
@@ -44,6 +48,18 @@ impl Response {
             status,
             headers: Vec::new(),
             body: body.into(),
+            stream: None,
+        }
+    }
+
+    /// A stream of events; it ends with the closure.
+    pub fn events(
+        write: impl Fn(&mut dyn Write) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let response = Self::new(200, "").header("content-type", "text/event-stream");
+        Self {
+            stream: Some(Arc::new(write)),
+            ..response
         }
     }
 
@@ -131,6 +147,10 @@ fn serve(stream: TcpStream, handler: &Handler, recorded: &Mutex<Vec<Request>>) -
     write!(stream, "HTTP/1.1 {} Answer\r\n", response.status)?;
     for (name, value) in &response.headers {
         write!(stream, "{name}: {value}\r\n")?;
+    }
+    if let Some(write) = response.stream {
+        write!(stream, "connection: close\r\n\r\n")?;
+        return write(&mut stream);
     }
     write!(
         stream,

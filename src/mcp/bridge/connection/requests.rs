@@ -11,18 +11,25 @@ use rmcp::model::{
 };
 use rmcp::service::{PeerRequestOptions, RequestHandle, ServiceError};
 use serde_json::{Map, Value};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::Era;
+use super::super::handler::Route;
 use super::super::listing::{Listing, Pages};
+use super::super::question::Question;
 use super::super::result;
 use super::super::tool::LeftOut;
 use super::super::wire::{Reply, Wire};
 use super::{Connection, seconds};
 use crate::error::{Code, Error, Result};
-use crate::exec::{Askable, EventSink, Input};
+use crate::exec::{Askable, Asking, BoxFuture, EventSink, Input, InputRequest};
+
+/// The name of a question that a server asks by a request: it asks one at a time.
+const QUESTION: &str = "question";
+/// How many questions of one call may wait to be asked.
+const QUESTIONS: usize = 8;
 
 /// How long an answer may take.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +48,53 @@ pub(in crate::mcp::bridge) struct Call<'a> {
     pub(in crate::mcp::bridge) arguments: Map<String, Value>,
     /// The answers to what it asked before, and what it can ask.
     pub(in crate::mcp::bridge) input: &'a Input,
+}
+
+/// Who hears what is told of a call, and has answered what is asked in it.
+#[derive(Clone, Copy)]
+pub(in crate::mcp::bridge) struct Company<'a> {
+    /// Where it is told.
+    pub(in crate::mcp::bridge) events: &'a Arc<EventSink>,
+    /// Who has questions answered.
+    pub(in crate::mcp::bridge) asking: Option<&'a dyn Asking>,
+    /// What can be asked.
+    pub(in crate::mcp::bridge) askable: Askable,
+}
+
+/// A question that somebody thinks about: the time that takes is not the server's.
+struct Thinking<'a> {
+    since: Instant,
+    over: BoxFuture<'a, ()>,
+}
+
+impl<'a> Thinking<'a> {
+    fn new(question: Question, asking: &'a dyn Asking) -> Self {
+        let Question { ask, mut answer } = question;
+        let request = InputRequest {
+            name: QUESTION.to_owned(),
+            ask,
+        };
+        Self {
+            since: Instant::now(),
+            over: Box::pin(async move {
+                tokio::select! {
+                    () = answer.closed() => {}
+                    answers = asking.ask(vec![request]) => {
+                        let first = answers.and_then(|answers| answers.into_iter().next());
+                        drop(answer.send(first));
+                    }
+                }
+            }),
+        }
+    }
+
+    /// Waits until it is over; for ever where there is none.
+    async fn over(this: &mut Option<Self>) {
+        match this {
+            Some(thinking) => (&mut thinking.over).await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// What a call can ask, as the protocol has it.
@@ -98,7 +152,7 @@ impl Connection {
         &self,
         call: Call<'_>,
         patience: Patience,
-        events: Option<&Arc<EventSink>>,
+        company: Company<'_>,
         cancel: &CancellationToken,
     ) -> std::result::Result<Value, Failure> {
         let mut params =
@@ -108,15 +162,21 @@ impl Connection {
             params.request_state = state;
         }
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
-        let mut options = PeerRequestOptions::no_options();
-        if self.era == Era::Modern {
-            // What this call can ask; the connection as a whole can ask nothing.
-            let mut meta = RequestMetaObject::default();
-            meta.set_client_capabilities(capabilities(call.input.askable));
-            options = options.with_meta(meta);
-        }
-        let (result, _) = self.ask(request, options, patience, events, cancel).await?;
+        let options = self.options(call.input.askable);
+        let asked = self.ask(request, options, patience, Some(company), cancel);
+        let (result, _) = asked.await?;
         Ok(result)
+    }
+
+    /// What goes with a request: from 2026-07-28 on, what it can ask, whatever the connection as a whole can.
+    fn options(&self, askable: Askable) -> PeerRequestOptions {
+        let options = PeerRequestOptions::no_options();
+        if self.era != Era::Modern {
+            return options;
+        }
+        let mut meta = RequestMetaObject::default();
+        meta.set_client_capabilities(capabilities(askable));
+        options.with_meta(meta)
     }
 
     /// Lists the tools, all pages of them.
@@ -141,7 +201,7 @@ impl Connection {
                 most: until.saturating_duration_since(Instant::now()),
                 ..patience
             };
-            let options = PeerRequestOptions::no_options();
+            let options = self.options(Askable::default());
             let asked = self.ask(request, options, patience, None, &never).await;
             let (page, told) = match asked {
                 Ok(page) => page,
@@ -212,10 +272,22 @@ impl Connection {
         request: ClientRequest,
         options: PeerRequestOptions,
         patience: Patience,
-        events: Option<&Arc<EventSink>>,
+        company: Option<Company<'_>>,
         cancel: &CancellationToken,
     ) -> std::result::Result<(Value, ServerResult), Failure> {
         let begun = Instant::now();
+        let beat = Arc::new(Notify::new());
+        let asking = company.and_then(|company| company.asking);
+        let asking = asking.filter(|_| self.era != Era::Modern);
+        let (sender, mut questions) = mpsc::channel(QUESTIONS);
+        let followed = company.map(|company| {
+            self.routes.follow(Route {
+                events: Arc::clone(company.events),
+                beat: Arc::clone(&beat),
+                questions: asking.map(|_| sender),
+                askable: company.askable,
+            })
+        });
         let sending = self.peer.send_cancellable_request(request, options);
         let handle = tokio::select! {
             biased;
@@ -226,18 +298,16 @@ impl Connection {
                 Err(_) => return Err(Failure::TimedOut(patience.most.min(patience.idle))),
             },
         };
-        let beat = Arc::new(Notify::new());
-        let token = handle.progress_token.clone();
-        let _followed = events.map(|events| {
-            self.routes
-                .follow(token, Arc::clone(events), Arc::clone(&beat))
-        });
+        if let Some(followed) = &followed {
+            followed.sent(&handle.id, &handle.progress_token);
+        }
+        let mut thinking: Option<Thinking<'_>> = None;
         let mut pending = Pending {
             id: handle.id.clone(),
             handle: Some(handle),
             wire: &self.wire,
         };
-        let end = begun + patience.most;
+        let mut end = begun + patience.most;
         let mut quiet = begun + patience.idle;
         let told = loop {
             let Some(handle) = &mut pending.handle else {
@@ -246,9 +316,20 @@ impl Connection {
             tokio::select! {
                 told = &mut handle.rx => break told,
                 () = cancel.cancelled() => return Err(Failure::Cancelled),
-                () = tokio::time::sleep_until(end) => return Err(Failure::TimedOut(patience.most)),
-                () = tokio::time::sleep_until(quiet) => {
+                () = Thinking::over(&mut thinking) => {
+                    if let Some(Thinking { since, .. }) = thinking.take() {
+                        end += since.elapsed();
+                    }
+                    quiet = Instant::now() + patience.idle;
+                }
+                () = tokio::time::sleep_until(end), if thinking.is_none() => {
+                    return Err(Failure::TimedOut(patience.most));
+                }
+                () = tokio::time::sleep_until(quiet), if thinking.is_none() => {
                     return Err(Failure::TimedOut(patience.idle));
+                }
+                Some(question) = questions.recv(), if thinking.is_none() => {
+                    thinking = asking.map(|asking| Thinking::new(question, asking));
                 }
                 () = beat.notified() => quiet = Instant::now() + patience.idle,
             }

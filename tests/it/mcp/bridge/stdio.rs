@@ -45,7 +45,7 @@ done
 }
 
 /// An environment with this server, called `shell`; nothing where processes cannot be confined here.
-fn env(calls: &str, more: &str) -> Option<TestEnv> {
+pub(super) fn env(calls: &str, more: &str) -> Option<TestEnv> {
     works().then(|| {
         let env = TestEnv::new();
         let command = json!(["/bin/sh", "-c", server(calls)]);

@@ -18,7 +18,7 @@ const NOBODY: u32 = 65534;
 
 /// The servers, by the names that they are declared under: how many tools they have, and which way they talk.
 const SERVERS: [(&str, usize, &str); 7] = [
-    ("everything", 13, "legacy"),
+    ("everything", 15, "legacy"),
     ("filesystem", 14, "legacy"),
     ("memory", 9, "legacy"),
     ("notion", 24, "legacy"),
@@ -441,6 +441,35 @@ fn the_server_that_fetches_reaches_what_it_was_granted() {
         let found = of_server(kind);
         assert!(found.contains(words), "{kind}: {found}\n{story}");
     }
+}
+
+#[test]
+fn a_person_fills_in_the_form_of_one_that_asks_in_the_middle_of_a_call() {
+    let Some((machine, _)) = Machine::get() else {
+        return;
+    };
+    let ask = || machine.run(&["call", "everything.trigger-elicitation-request"]);
+    let mut terminal = ask().on_terminal();
+    terminal.expect("everything.trigger-elicitation-request asks:");
+    terminal.answer("y");
+    terminal.expect("String (text):");
+    terminal.answer("Ada");
+    // All the rest may be left out or is proposed.
+    terminal.press(&"\n".repeat(12));
+    let output = terminal.finish().ok();
+    for told in [
+        "Name: Ada",
+        "Favorite Integer: 42",
+        "Favorite Number: 3.14",
+        "\"untitledMultipleSelectEnum\": [",
+        "\"titledSingleSelectEnum\": \"hero-1\"",
+        "\"legacyTitledEnum\": \"pet-1\"",
+    ] {
+        assert!(output.stdout.contains(told), "{told}: {output}");
+    }
+    // Where nobody is there it is told so, and ends.
+    let declined = ask().ok();
+    assert!(declined.stdout.contains("declined"), "{declined}");
 }
 
 #[test]
