@@ -1,5 +1,5 @@
 //! The official conformance suite: of our server, with a plugin in our sandbox as what it asks for; and of what talks to
-//! servers of others, by the commands that people use (`tests/fixtures/mcp-peers/client.py`).
+//! servers of others, by the commands that people use (`tests/fixtures/mcp-peers/scenario.py`).
 
 use std::io::Write as _;
 use std::path::Path;
@@ -136,7 +136,7 @@ fn asks(revision: &str, most: usize) {
     let command = format!(
         "{} {}",
         peers.path("python/bin/python"),
-        fixture("client.py")
+        fixture("scenario.py")
     );
     let words = [
         "client",
