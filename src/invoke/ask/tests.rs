@@ -1,6 +1,8 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::checks::{QUESTIONS, REQUESTS, STATE, is_address};
 use super::*;
+use crate::exec::Ask;
 
 fn form(name: &str, schema: Value) -> InputRequest {
     InputRequest {
