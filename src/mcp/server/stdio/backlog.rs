@@ -10,12 +10,12 @@ use rmcp::model::{ClientJsonRpcMessage, ClientNotification, RequestId, ServerJso
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// How many requests are worked on at once; more of them than calls run at once would gain nothing.
-const AT_ONCE: usize = 512;
+/// How many requests are worked on at once: many more than calls run at once, as some of these wait for people.
+const AT_ONCE: usize = 1024;
 /// How many bytes of answers may wait for a client that does not read them.
 const UNREAD: usize = 16 << 20;
-/// How many bytes of requests may wait.
-const WAITING: usize = 8 << 20;
+/// How many bytes of lines the requests may be that wait; once they are read they take ten times as much and more.
+const WAITING: usize = 4 << 20;
 
 /// What was begun, and what of it the client has not read.
 #[derive(Debug)]
