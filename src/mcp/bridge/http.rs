@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
@@ -13,6 +14,7 @@ use rmcp::transport::streamable_http_client::{
     SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
 };
 use sse_stream::Sse;
+use tokio::sync::watch;
 
 use super::events::{EventReader, ServerEvent};
 use super::message;
@@ -21,6 +23,9 @@ use super::wire::Wire;
 use crate::error::{Code, Error};
 use crate::web::Answer;
 
+/// How long a call waits for the stream by which a server with sessions asks and tells what belongs to no request: it is opened
+/// beside the handshake, and what a server says before it is there is lost.
+const STANDING: Duration = Duration::from_secs(1);
 /// The most of the answer to a request that was refused that is read.
 const REFUSAL: usize = 64 << 10;
 
@@ -45,6 +50,8 @@ pub(super) struct HttpBackend {
     service: Arc<Service>,
     most: usize,
     wire: Arc<Wire>,
+    /// True once the server has answered to opening its standing stream, or refused.
+    standing: Arc<watch::Sender<bool>>,
 }
 
 impl HttpBackend {
@@ -54,6 +61,7 @@ impl HttpBackend {
             service,
             most,
             wire,
+            standing: Arc::default(),
         }
     }
 
@@ -301,6 +309,17 @@ impl StreamableHttpClient for HttpBackend {
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> HttpResult<StreamableHttpPostResponse> {
         self.wire.sending(&message);
+        let is_call = matches!(
+            &message,
+            ClientJsonRpcMessage::Request(request)
+                if matches!(request.request, ClientRequest::CallToolRequest(_))
+        );
+        if is_call && session_id.is_some() {
+            let mut standing = self.standing.subscribe();
+            let stands = standing.wait_for(|stands| *stands);
+            // A server that is slow with it is called all the same.
+            drop(tokio::time::timeout(STANDING, stands).await);
+        }
         let posted = self.post(&message, session_id, custom_headers).await;
         // A request that failed has an answer that says so: the connection goes on for the others.
         match (posted, &message) {
@@ -353,6 +372,7 @@ impl StreamableHttpClient for HttpBackend {
             headers.insert(HeaderName::from_static("last-event-id"), id);
         }
         let session = session_id.as_deref();
+        let is_standing = !headers.contains_key("last-event-id");
         let sent = self.send(
             Method::GET,
             "text/event-stream",
@@ -360,7 +380,11 @@ impl StreamableHttpClient for HttpBackend {
             headers,
             Vec::new(),
         );
-        let answer = sent.await?;
+        let answer = sent.await;
+        if is_standing {
+            self.standing.send_replace(true);
+        }
+        let answer = answer?;
         match answer.status() {
             405 => Err(StreamableHttpError::ServerDoesNotSupportSse),
             404 if session_id.is_some() => Err(StreamableHttpError::SessionExpired),

@@ -396,7 +396,7 @@ fn the_server_for_times_is_called_by_what_its_schema_says() {
     let arguments = serde_json::json!({"source_timezone": "UTC", "time": "12:00", "target_timezone": "Asia/Tokyo"});
     let converted = machine.call("time.convert_time", &arguments).ok().json();
     assert!(text(&converted).contains("T21:00:00+09:00"), "{converted}");
-    let wrong = serde_json::json!({"timezone": 7});
+    let wrong = serde_json::json!({"timezone": [7]});
     machine
         .call("time.get_current_time", &wrong)
         .fails_with(2, "E3301");
