@@ -4,8 +4,10 @@
 //! requests may be made, where tokens are kept and to whom they go is decided here. A token goes to the URL it was made for
 //! and nowhere else, and no tool ever sees one.
 
+mod begun;
 mod callback;
 mod file;
+mod refusal;
 mod requests;
 
 use std::fmt;
@@ -16,16 +18,17 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, HeaderValue, Method};
 use rmcp::transport::auth::{
     AuthError, AuthorizationManager, AuthorizationMetadata, AuthorizationMetadataResolution,
-    OAuthClientConfig, WWWAuthenticateParams,
+    OAuthClientConfig,
 };
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+pub use begun::Begun;
 pub use callback::{Callback, CallbackPage};
 use file::{Kept, LoginFile, Registration, Shared};
+use refusal::{challenge_of, failed};
 use requests::Requests;
 
-use super::message::cut;
 use crate::error::{Code, Error, Result};
 use crate::ids::PluginName;
 use crate::web::{Client, Endpoint};
@@ -116,15 +119,6 @@ impl Token {
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs())
-}
-
-/// A login that a person is asked to finish in a browser.
-pub struct Begun<'a> {
-    login: &'a Login,
-    manager: AuthorizationManager,
-    address: Endpoint,
-    state: String,
-    registration: Registration,
 }
 
 impl Login {
@@ -385,22 +379,7 @@ impl Login {
 
     /// What is said where the server refuses a request for want of a token, or of a better one.
     pub(super) fn refusal(&self, status: u16, challenges: &[&str]) -> Error {
-        let challenge = challenge_of(challenges.iter().copied());
-        let told = WWWAuthenticateParams::parse(&challenge, self.url.url());
-        let scope = told.scope.filter(|scope| is_scope(scope));
-        let command = format!("toolhatch mcp login {}", self.server);
-        let error = match (status, &scope) {
-            (403, Some(scope)) => Error::new(
-                Code::E3507,
-                format!("{} wants a login for more: {scope}", self.server),
-            )
-            .hint(format!("Log in for it with `{command} --scope '{scope}'`."))
-            .detail("scope", scope.clone()),
-            _ => Error::new(Code::E3507, format!("{} wants a login", self.server)).hint(format!(
-                "Log in with `{command}`, or give it a key in a header."
-            )),
-        };
-        error.detail("status", status).detail("login", command)
+        refusal::of_server(&self.server, &self.url, status, challenges)
     }
 
     /// Where the tokens are kept.
@@ -412,43 +391,6 @@ impl Login {
 
 fn path(home: &Path, server: &PluginName) -> PathBuf {
     home.join("logins").join(format!("{server}.json"))
-}
-
-impl Begun<'_> {
-    /// Where a person logs in: the address for the browser.
-    #[must_use]
-    pub fn address(&self) -> &Endpoint {
-        &self.address
-    }
-
-    /// Who the person is about to give something to.
-    #[must_use]
-    pub fn client_id(&self) -> &str {
-        &self.registration.id
-    }
-
-    /// What the address that the browser comes back to has in it.
-    #[must_use]
-    pub fn state(&self) -> &str {
-        &self.state
-    }
-
-    /// Gets the tokens for what the person allowed, and keeps them.
-    ///
-    /// # Errors
-    /// E3507 where the authorization server gives none, or somebody else answered for it; those of the requests.
-    pub async fn finish(self, callback: &Callback) -> Result<LoginState> {
-        let issuer = callback.issuer.as_deref();
-        let exchanged = self.manager.exchange_code_for_token_with_issuer(
-            &callback.code,
-            &callback.state,
-            issuer,
-        );
-        exchanged.await.map_err(failed)?;
-        *self.login.current.lock().await = None;
-        let state = self.login.state()?;
-        state.ok_or_else(|| Error::new(Code::E3508, "there was no token in the answer"))
-    }
 }
 
 async fn register(
@@ -469,76 +411,4 @@ async fn register(
 fn knows_offline(metadata: &AuthorizationMetadata) -> bool {
     let scopes = metadata.scopes_supported.iter().flatten();
     scopes.into_iter().any(|scope| scope == OFFLINE)
-}
-
-/// The challenge that is about tokens, of all there are.
-fn challenge_of<'a>(headers: impl Iterator<Item = &'a str>) -> String {
-    let all: Vec<&str> = headers.collect();
-    let is_bearer = |text: &&&str| text.to_ascii_lowercase().contains("bearer");
-    let found = all.iter().find(is_bearer).or(all.first());
-    found.map(|text| (*text).to_owned()).unwrap_or_default()
-}
-
-/// True for scopes as they are seen in the world, which can stand between quotes in a shell: fewer than RFC 6749 (3.3) has.
-fn is_scope(text: &str) -> bool {
-    text.len() <= 500
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || " -_.:/+*@,=".contains(c))
-}
-
-/// What went wrong, in our words.
-fn failed(error: AuthError) -> Error {
-    use AuthError as Auth;
-    let told = |text: &str| cut(text, 300);
-    match error {
-        Auth::PkceUnsupported => Error::new(
-            Code::E3508,
-            "its authorization server knows no PKCE with S256, without which a login can be stolen",
-        ),
-        Auth::RegistrationFailed(why) => Error::new(
-            Code::E3507,
-            format!("it does not take us as a client: {}", told(&why)),
-        )
-        .hint(
-            "Register a client there by hand, and say which with `oauth.client_id` of the server.",
-        ),
-        Auth::AuthorizationServerMismatch { .. }
-        | Auth::AuthorizationServerMissingIssuer { .. } => Error::new(
-            Code::E3508,
-            format!(
-                "the login is not to be trusted: {}",
-                told(&error.to_string())
-            ),
-        )
-        .hint("Somebody may want to have a code for another server. Nothing was sent."),
-        Auth::TokenExchangeFailed(why) => {
-            Error::new(Code::E3507, format!("it gave no token: {}", told(&why)))
-        }
-        Auth::TokenRefreshFailed(why) => Error::new(
-            Code::E3502,
-            format!("it did not renew the token: {}", told(&why)),
-        ),
-        Auth::CredentialStoreError(why) => {
-            Error::new(Code::E3000, format!("keeping the login: {why}"))
-        }
-        Auth::DiscoveryRequestFailed { url, source } => match source.downcast::<Error>() {
-            Ok(error) => error.while_doing("asking where to log in"),
-            Err(source) => Error::new(
-                Code::E3502,
-                format!(
-                    "asking {} where to log in",
-                    url.origin().ascii_serialization()
-                ),
-            )
-            .caused_by(source),
-        },
-        other => Error::new(
-            Code::E3508,
-            format!(
-                "what it says of logging in is no use: {}",
-                told(&other.to_string())
-            ),
-        ),
-    }
 }

@@ -223,3 +223,85 @@ impl CredentialStore for Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    const URL: &str = "https://mcp.example/mcp";
+
+    fn file(folder: &Path, url: &str) -> LoginFile {
+        LoginFile::new(folder.join("logins/tracker.json"), url.to_owned())
+    }
+
+    fn credentials(token: &Value) -> StoredCredentials {
+        let credentials = json!({
+            "client_id": "c1", "token_response": token, "granted_scopes": ["read"], "token_received_at": 1000, "issuer": null,
+        });
+        serde_json::from_value(credentials).expect("credentials")
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_is_there_for_the_same_url_and_shown_to_nobody() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let own = Arc::new(file(folder.path(), URL));
+        assert!(own.read().expect("readable").is_none());
+        own.set_registration(Registration {
+            id: "c1".to_owned(),
+            secret: Some("s3cret".to_owned()),
+            redirect: "http://127.0.0.1:1/callback".to_owned(),
+            is_registered: true,
+        });
+        let token = json!({
+            "access_token": "t0ken", "token_type": "bearer", "expires_in": 60, "refresh_token": "r3new",
+        });
+        let shared = Shared(Arc::clone(&own));
+        shared.save(credentials(&token)).await.expect("saved");
+        let kept = own.read().expect("readable").expect("there");
+        assert_eq!(kept.access_token().as_deref(), Some("t0ken"));
+        assert_eq!((kept.ends(), kept.is_renewable()), (Some(1060), true));
+        assert_eq!(kept.registration.secret.as_deref(), Some("s3cret"));
+        let shown = format!("{kept:?} {own:?}");
+        for secret in ["t0ken", "r3new", "s3cret"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+        let other = file(folder.path(), "https://other.example/mcp");
+        assert!(other.read().expect("readable").is_none());
+        assert!(other.remove().expect("removable"));
+        assert!(!own.remove().expect("nothing there"));
+    }
+
+    #[test]
+    fn a_damaged_file_is_told_without_what_is_in_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let own = file(folder.path(), URL);
+        let path = own.path().to_owned();
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        for (text, why) in [
+            (&b"{\"version\": 1, \"t0ken"[..], "ends too early"),
+            (b"t0ken", "no JSON"),
+            (b"{\"version\": \"t0ken\"}", "no login"),
+            (b"\xff\xfe", "UTF-8"),
+        ] {
+            fsx::write_atomic(&path, text, 0o600).expect("written");
+            let error = own.read().expect_err("damaged");
+            let told = format!("{error} {:?}", error.causes());
+            assert!(told.contains(why) && !told.contains("t0ken"), "{told}");
+        }
+        fsx::write_atomic(&path, &vec![b' '; 300 << 10], 0o600).expect("written");
+        assert_eq!(own.read().expect_err("too large").code(), Code::E3004);
+    }
+
+    proptest! {
+        #[test]
+        fn no_file_makes_it_panic(text in ".{0,300}") {
+            let read = serde_json::from_str::<Kept>(&text);
+            prop_assert!(read.is_err());
+        }
+    }
+}
