@@ -53,8 +53,8 @@ pub use mcp::{McpConfig, McpOauthConfig, McpPlace, McpServerConfig, McpText, Nam
 pub use origin::Origin;
 pub use paths::{Paths, workspace_root};
 pub use schema::{
-    ApprovalMode, Color, EmbeddingApi, LogLevel, McpOauth, McpProtocol, McpRun, McpServer,
-    McpSource, McpValue, Strategy,
+    ApprovalMode, Color, EmbeddingApi, LogLevel, McpGrant, McpOauth, McpProtocol, McpRun,
+    McpServer, McpSource, McpValue, Strategy,
 };
 pub use search::EmbeddingConfig;
 pub use serve::{

@@ -39,7 +39,7 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Accept(accept::Args),
-    Add(add::Args),
+    Add(Box<add::Args>),
     Import(import::Args),
     List(list::Args),
     Login(login::Args),

@@ -103,6 +103,10 @@ pub struct McpOauthConfig {
     pub client_id: Option<String>,
     /// Its secret.
     pub client_secret: Option<McpText>,
+    /// Where it is registered.
+    pub issuer: Option<Endpoint>,
+    /// It gets tokens by its secret alone.
+    pub is_machine: bool,
     /// Where a document says who the client is.
     pub client_metadata_url: Option<Endpoint>,
     /// What is asked for; where it is empty, what the server says that it needs.

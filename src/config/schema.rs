@@ -17,7 +17,7 @@ use serde::Deserialize;
 pub use audit::{Audit, Syslog, Webhook};
 pub use docker::{Ceiling, Docker, NetworkMode, Pool, Resources, Retry, Volume};
 pub use execution::{Execution, Ssh, Strategy};
-pub use mcp::{Mcp, McpOauth, McpProtocol, McpRun, McpServer, McpSource, McpValue};
+pub use mcp::{Mcp, McpGrant, McpOauth, McpProtocol, McpRun, McpServer, McpSource, McpValue};
 pub use search::{Embedding, EmbeddingApi, Search};
 pub use serve::{Http, OAuth, Profile, Serve, Token};
 

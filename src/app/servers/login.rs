@@ -45,6 +45,8 @@ pub(super) fn login(
     let identity = ClientIdentity {
         id: oauth.client_id.clone(),
         secret: secret.transpose()?,
+        issuer: oauth.issuer.as_ref().map(ToString::to_string),
+        is_machine: oauth.is_machine,
         document: oauth.client_metadata_url.as_ref().map(ToString::to_string),
         scopes: oauth.scopes.clone(),
     };

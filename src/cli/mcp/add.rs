@@ -30,7 +30,7 @@ use crate::permission::{Allow, AllowValue, Grants};
   toolhatch mcp add time -- uvx mcp-server-time
   toolhatch mcp add files --allow file_read=. --allow file_write=. -- node server-filesystem/index.js .
   toolhatch mcp add tracker --header 'Authorization=Bearer …' https://mcp.example/mcp
-  toolhatch mcp add tracker --client-id my-id --client-secret-file ~/.secrets/tracker https://mcp.example/mcp
+  toolhatch mcp add tracker --client-id my-id --issuer https://login.example https://mcp.example/mcp
   toolhatch mcp add git --env GIT_TOKEN --run container --image docker.io/library/python:3.13 -- uvx mcp-server-git")]
 pub struct Args {
     /// What it is called here: its tools are NAME.TOOL.
@@ -54,8 +54,11 @@ pub struct Args {
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
     /// The secret of that client is read from this file.
-    #[arg(long, value_name = "FILE", requires = "client_id")]
+    #[arg(long, value_name = "FILE", requires_all = ["client_id", "issuer"])]
     client_secret_file: Option<String>,
+    /// The authorization server that this client is registered with.
+    #[arg(long, value_name = "URL", requires = "client_id")]
+    issuer: Option<String>,
     /// Log in as the client that this document on the web is about.
     #[arg(long, value_name = "URL")]
     client_metadata_url: Option<String>,
@@ -247,6 +250,8 @@ impl Args {
         let oauth = McpOauth {
             client_id: self.client_id.clone(),
             client_secret: secret.and_then(|file| from_file(app, Some(file)).ok()),
+            issuer: self.issuer.clone(),
+            grant: None,
             client_metadata_url: self.client_metadata_url.clone(),
             scopes: self.scopes.clone(),
             redirect_port: None,

@@ -97,6 +97,10 @@ pub(super) async fn log_in(
     };
     let doing = || format!("logging in to {name}");
     let logged = async {
+        // Where nobody is needed, nobody is asked.
+        if let Some(state) = login.begin_as_machine().await? {
+            return Ok(state);
+        }
         let port = fixed.or_else(|| login.known_port());
         let page = CallbackPage::listen(port, fixed.is_some()).await?;
         let begun = login.begin(&page.address(), scopes).await?;

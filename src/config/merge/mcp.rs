@@ -8,13 +8,13 @@ use std::time::Duration;
 use super::{Merge, Project};
 use crate::config::credential::CredentialSource;
 use crate::config::mcp::{McpOauthConfig, McpPlace, McpServerConfig, McpText};
-use crate::config::schema::{Mcp, McpOauth, McpProtocol, McpRun, McpServer, McpValue};
+use crate::config::schema::{Mcp, McpGrant, McpOauth, McpProtocol, McpRun, McpServer, McpValue};
 use crate::config::{Config, ConfigFile, Origin, Paths, SERVER_SCHEMA, read};
 use crate::error::{Code, Error, Result};
 use crate::ids::PluginName;
 use crate::manifest::document::Document;
 use crate::manifest::problem::Problems;
-use crate::web::Endpoint;
+use crate::web::{Endpoint, InvalidEndpoint};
 
 /// The name of what is no server: tools of Toolhatch's own.
 const RESERVED: &str = "sandbox";
@@ -234,6 +234,27 @@ impl Merge<'_> {
             Some(value) => Some(self.text(&within(key, "client_secret"), value)?),
             None => None,
         };
+        let issuer = match written.issuer.as_deref().map(str::parse) {
+            None if secret.is_some() => {
+                let message =
+                    "say which authorization server the secret is for: a server can name any";
+                self.problem(&within(key, "issuer"), message);
+                return None;
+            }
+            None => None,
+            Some(Ok(issuer)) => Some(issuer),
+            Some(Err(error)) => {
+                let error: InvalidEndpoint = error;
+                self.problem(&within(key, "issuer"), error.to_string());
+                return None;
+            }
+        };
+        let is_machine = written.grant == Some(McpGrant::ClientCredentials);
+        if is_machine && secret.is_none() {
+            let message = "`client_credentials` takes a `client_id` and a `client_secret`";
+            self.problem(&within(key, "grant"), message);
+            return None;
+        }
         let document = match written.client_metadata_url.as_deref().map(str::parse) {
             None => None,
             // The URL is the id of the client, and authorization servers take no other.
@@ -259,6 +280,8 @@ impl Merge<'_> {
         Some(McpOauthConfig {
             client_id: written.client_id.clone(),
             client_secret: secret,
+            issuer,
+            is_machine,
             client_metadata_url: document,
             scopes: written.scopes.clone(),
             redirect_port: written.redirect_port,

@@ -106,6 +106,13 @@ pub struct McpOauth {
     /// The secret of that client: a text, or where it is read from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<McpValue>,
+    /// The authorization server that the client is registered with. A client with a secret needs it: a server can name any.
+    #[schemars(example = &"https://login.example")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// How tokens are got: by a person who logs in, or by the secret alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<McpGrant>,
     /// The URL of a document that says who the client is, for authorization servers that read such documents.
     #[schemars(example = &"https://agents.example/toolhatch.json")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,6 +124,17 @@ pub struct McpOauth {
     #[schemars(range(min = 1, max = 65535))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirect_port: Option<u16>,
+}
+
+/// How tokens are got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum McpGrant {
+    /// A person logs in.
+    AuthorizationCode,
+    /// The client has a secret, and acts for itself.
+    ClientCredentials,
 }
 
 /// A text, or where it is read from.

@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, HeaderValue, Method};
 use rmcp::transport::auth::{
     AuthError, AuthorizationManager, AuthorizationMetadata, AuthorizationMetadataResolution,
-    OAuthClientConfig,
+    ClientCredentialsConfig, OAuthClientConfig,
 };
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -29,6 +29,7 @@ use file::{Kept, LoginFile, Registration, Shared};
 use refusal::{challenge_of, failed};
 use requests::Requests;
 
+use super::message::cut;
 use crate::error::{Code, Error, Result};
 use crate::ids::PluginName;
 use crate::web::{Client, Endpoint};
@@ -47,6 +48,10 @@ pub struct ClientIdentity {
     pub id: Option<String>,
     /// Its secret.
     pub secret: Option<String>,
+    /// Where it is registered: no other authorization server is told who it is.
+    pub issuer: Option<String>,
+    /// It needs no person: it gets tokens by its secret alone (OAuth 2.1, 4.2).
+    pub is_machine: bool,
     /// Where a document says who the client is: its URL is the id, where the authorization server knows such documents.
     pub document: Option<String>,
     /// What is asked for. Where this is empty, what the server asks for.
@@ -57,6 +62,8 @@ impl fmt::Debug for ClientIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientIdentity")
             .field("id", &self.id)
+            .field("issuer", &self.issuer)
+            .field("is_machine", &self.is_machine)
             .field("document", &self.document)
             .field("scopes", &self.scopes)
             .finish_non_exhaustive()
@@ -171,7 +178,7 @@ impl Login {
             return Ok(Some(token.header.clone()));
         }
         *current = match self.file.read()? {
-            None => None,
+            None => self.of_machine().await?,
             Some(kept) => match Token::of(&kept) {
                 Some(token) if token.is_fresh() => Some(token),
                 _ => self.renewed(&kept).await?,
@@ -195,35 +202,124 @@ impl Login {
         *current = match (there, &kept) {
             (Some(token), _) if token.header != *rejected => Some(token),
             (_, Some(kept)) => self.renewed(kept).await?,
-            (_, None) => None,
+            (_, None) => self.of_machine().await?,
         };
         Ok(current.as_ref().map(|token| token.header.clone()))
     }
 
     /// The next token, from the authorization server that gave this one. Nothing where only a person can get another.
     async fn renewed(&self, kept: &Kept) -> Result<Option<Token>> {
+        if self.identity.is_machine {
+            return self.of_machine().await;
+        }
         if !kept.is_renewable() {
             return Ok(None);
         }
         let doing = || format!("renewing the login to {}", self.server);
-        // Where it is said may be told to whoever comes without a token, and nowhere else.
-        let challenge = self.challenge().await?;
         let mut manager = self.manager().await?;
-        let found = manager
-            .resolve_metadata_from_challenge(challenge.as_deref())
-            .await;
-        let found = found.map_err(|error| failed(error).while_doing(doing()))?;
+        let found = self.ask(&manager).await;
+        let metadata = found.map_err(|error| error.while_doing(doing()))?.metadata;
         // What is a secret between us and one authorization server is shown to no other one.
-        if found.metadata.issuer != kept.credentials.issuer {
+        if metadata.issuer != kept.credentials.issuer {
             return Ok(None);
         }
-        manager.set_metadata(found.metadata);
+        manager.set_metadata(metadata);
         self.introduce(&mut manager, &kept.registration)?;
         match manager.refresh_token().await {
             Ok(_) => Ok(self.file.read()?.as_ref().and_then(Token::of)),
             Err(AuthError::TokenRefreshRejected(_) | AuthError::AuthorizationRequired) => Ok(None),
             Err(error) => Err(failed(error).while_doing(doing())),
         }
+    }
+
+    /// A token for a client that needs no person; nothing where we are no such client.
+    async fn of_machine(&self) -> Result<Option<Token>> {
+        let (true, Some(id), Some(secret)) = (
+            self.identity.is_machine,
+            &self.identity.id,
+            &self.identity.secret,
+        ) else {
+            return Ok(None);
+        };
+        let doing = || format!("getting a token for {}", self.server);
+        let mut manager = self.manager().await?;
+        let found = self.ask(&manager).await;
+        let metadata = found.map_err(|error| error.while_doing(doing()))?.metadata;
+        self.expects(&metadata)?;
+        manager.set_metadata(metadata);
+        self.file.set_registration(Registration {
+            id: id.clone(),
+            secret: None,
+            redirect: String::new(),
+            is_registered: false,
+        });
+        let config = ClientCredentialsConfig::ClientSecret {
+            client_id: id.clone(),
+            client_secret: secret.clone(),
+            scopes: self.identity.scopes.clone(),
+            resource: Some(self.url.to_string()),
+        };
+        let configured = manager
+            .validate_client_credentials_metadata(&config)
+            .and_then(|()| manager.configure_client_credentials(&config));
+        configured.map_err(|error| failed(error).while_doing(doing()))?;
+        let exchanged = manager.exchange_client_credentials(&config).await;
+        exchanged.map_err(|error| failed(error).while_doing(doing()))?;
+        Ok(self.file.read()?.as_ref().and_then(Token::of))
+    }
+
+    /// Gets a token without a person, where the client can.
+    ///
+    /// # Errors
+    /// E3507 where the authorization server gives none; those of the requests.
+    pub async fn begin_as_machine(&self) -> Result<Option<LoginState>> {
+        if !self.identity.is_machine {
+            return Ok(None);
+        }
+        let mut current = self.current.lock().await;
+        *current = self.of_machine().await?;
+        self.state()
+    }
+
+    /// Asks where to log in. It may be told to whoever comes without a token, and nowhere else.
+    async fn ask(&self, manager: &AuthorizationManager) -> Result<AuthorizationMetadataResolution> {
+        let challenge = self.challenge().await?;
+        let found = manager
+            .resolve_metadata_from_challenge(challenge.as_deref())
+            .await
+            .map_err(failed)?;
+        if challenge.is_none() && !found.source.is_discovered() {
+            return Err(Error::new(
+                Code::E3004,
+                format!("{} asks nobody to log in", self.url.origin()),
+            )
+            .hint("It can be used as it is, or wants a key in a header: `toolhatch mcp add --header`."));
+        }
+        Ok(found)
+    }
+
+    /// A server can name any authorization server; who we are is told to the one that we are known to.
+    fn expects(&self, metadata: &AuthorizationMetadata) -> Result<()> {
+        let Some(issuer) = &self.identity.issuer else {
+            return Ok(());
+        };
+        let trimmed = |text: &str| text.trim_end_matches('/').to_owned();
+        let found = metadata.issuer.as_deref();
+        if found.map(trimmed) == Some(trimmed(issuer)) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::E3508,
+            format!(
+                "{} sends us to {}, and the client is registered with {issuer}",
+                self.url.origin(),
+                found.map_or_else(
+                    || "an authorization server without a name".to_owned(),
+                    |found| cut(found, 200)
+                )
+            ),
+        )
+        .hint("Nothing was sent there. If it has moved, change `oauth` of the server."))
     }
 
     async fn manager(&self) -> Result<AuthorizationManager> {
@@ -265,21 +361,9 @@ impl Login {
     /// what is said of the login is no use or not to be trusted; E3507 where we cannot be registered.
     pub async fn begin(&self, redirect: &str, more: &[String]) -> Result<Begun<'_>> {
         self.client.check(&self.url)?;
-        let challenge = self.challenge().await?;
         let mut manager = self.manager().await?;
-        let found = manager
-            .resolve_metadata_from_challenge(challenge.as_deref())
-            .await;
-        let AuthorizationMetadataResolution {
-            metadata, source, ..
-        } = found.map_err(failed)?;
-        if challenge.is_none() && !source.is_discovered() {
-            return Err(Error::new(
-                Code::E3004,
-                format!("{} asks nobody to log in", self.url.origin()),
-            )
-            .hint("It can be used as it is, or wants a key in a header: `toolhatch mcp add --header`."));
-        }
+        let metadata = self.ask(&manager).await?.metadata;
+        self.expects(&metadata)?;
         manager.set_metadata(metadata.clone());
         let kept = self.file.read()?;
         let kept = kept.filter(|kept| kept.credentials.issuer == metadata.issuer);

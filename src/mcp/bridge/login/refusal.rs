@@ -73,7 +73,7 @@ pub(super) fn failed(error: AuthError) -> Error {
             ),
         )
         .hint("Somebody may want to have a code for another server. Nothing was sent."),
-        Auth::TokenExchangeFailed(why) => {
+        Auth::TokenExchangeFailed(why) | Auth::ClientCredentialsError(why) => {
             Error::new(Code::E3507, format!("it gave no token: {}", told(&why)))
         }
         Auth::TokenRefreshFailed(why) => Error::new(

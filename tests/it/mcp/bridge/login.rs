@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -83,10 +83,17 @@ impl Known {
         })
     }
 
-    fn exchange(&mut self, form: &BTreeMap<String, String>) -> Response {
+    fn exchange(&mut self, request: &Request) -> Response {
+        let form = parameters(&String::from_utf8_lossy(&request.body));
         let field = |name: &str| form.get(name).cloned().unwrap_or_default();
         assert!(field("resource").ends_with("/mcp"), "{form:?}");
         let is_right = match field("grant_type").as_str() {
+            "client_credentials" => {
+                let basic = request.header("authorization").unwrap_or_default();
+                basic == format!("Basic {}", STANDARD.encode("mine:s3cret"))
+                    || (field("client_id"), field("client_secret"))
+                        == ("mine".to_owned(), "s3cret".to_owned())
+            }
             "authorization_code" => {
                 let verifier = Sha256::digest(field("code_verifier"));
                 self.codes.remove(&field("code")) == Some(URL_SAFE_NO_PAD.encode(verifier))
@@ -148,7 +155,7 @@ impl Place {
                     );
                     Response::new(302, "").header("location", &to)
                 }
-                "/token" => known.exchange(&parameters(&String::from_utf8_lossy(&request.body))),
+                "/token" => known.exchange(request),
                 _ => Response::new(404, ""),
             }
         });
@@ -403,32 +410,96 @@ fn whoever_adds_a_server_can_log_in_at_once() {
     assert_eq!(place.authority.requests().len(), 0);
 }
 
+/// A client that was registered by hand, whose secret is in `PEER_SECRET`.
+fn registered(issuer: &str, more: &str) -> String {
+    format!(
+        "oauth = {{ client_id = \"mine\", client_secret = {{ env = \"PEER_SECRET\" }}, issuer = \"{issuer}\"{more} }}\n"
+    )
+}
+
+impl Place {
+    /// The paths that the secret was sent to.
+    fn told(&self) -> Vec<String> {
+        let with_secret = |request: &&Request| {
+            let basic = request.header("authorization").is_some();
+            basic || String::from_utf8_lossy(&request.body).contains("s3cret")
+        };
+        let requests = self.authority.requests();
+        let told = requests.iter().filter(with_secret);
+        told.map(|request| request.target.clone()).collect()
+    }
+}
+
 #[test]
 fn a_client_that_somebody_registered_is_used_and_its_secret_is_told_to_nobody_else() {
     let place = Place::start();
-    let env = place.env("oauth = { client_id = \"mine\", client_secret = { env = \"PEER_SECRET\" }, scopes = [\"read\"] }\n");
+    let env = place.env(&registered(
+        &place.authority.url(""),
+        ", scopes = [\"read\"]",
+    ));
     env.run(["mcp", "test", "peer"]).fails_with(2, "E3004");
     let words = ["mcp", "login", "peer", "--no-browser"];
-    let running = env.run(words).env("PEER_SECRET", "s3cret").start();
+    let login = |env: &TestEnv| env.run(words).env("PEER_SECRET", "s3cret");
+    let running = login(&env).start();
     let asked = page(&running);
     assert!(asked.contains("client_id=mine") && !asked.contains("s3cret"));
     visit(&visit(&asked).1.expect("sent back"));
     running.finish().ok();
     assert_eq!(place.known().registered, 0);
-    let requests = place.authority.requests();
-    let with_secret = |request: &&Request| {
-        let basic = request.header("authorization").is_some();
-        basic || String::from_utf8_lossy(&request.body).contains("s3cret")
-    };
-    let targets: Vec<&str> = requests
-        .iter()
-        .filter(with_secret)
-        .map(|request| request.target.as_str())
-        .collect();
-    assert_eq!(targets, ["/token"]);
+    assert_eq!(place.told(), ["/token"]);
 
+    // A server can name any authorization server.
+    for more in ["", ", grant = \"client_credentials\""] {
+        let other = Place::start();
+        let env = other.env(&registered(&place.authority.url(""), more));
+        let refused = login(&env).fails_with(4, "E3508");
+        assert!(refused.stderr.contains("is registered with"), "{refused}");
+        assert_eq!(other.told(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_client_that_needs_no_person_gets_its_tokens_by_itself() {
+    let place = Place::start();
+    let env = place.env(&registered(
+        &place.authority.url(""),
+        ", grant = \"client_credentials\"",
+    ));
+    let call = || env.run(["call", "peer.a"]).env("PEER_SECRET", "s3cret");
+    call().ok();
+    call().ok();
+    assert_eq!(place.known().given, 1, "it lasts for both");
+    place.known().good.clear();
+    call().ok();
+    assert_eq!(place.known().given, 2);
+    assert!(place.told().iter().all(|path| path == "/token"));
+    let file = env.toolhatch_home().join("logins/peer.json");
+    let kept = std::fs::read_to_string(file).expect("kept");
+    assert!(!kept.contains("s3cret"), "it stays where it is");
+    let words = ["mcp", "login", "peer"];
+    env.run(words).env("PEER_SECRET", "s3cret").ok();
+    env.run(["call", "peer.a"]).env("PEER_SECRET", "wrong").ok();
+    place.known().good.clear();
+    env.run(["call", "peer.a"])
+        .env("PEER_SECRET", "wrong")
+        .fails_with(4, "E3507");
+}
+
+#[test]
+fn what_is_wrong_with_a_declaration_is_told() {
+    let place = Place::start();
     for (oauth, expected) in [
         ("{ client_secret = \"x\" }", "client_id"),
+        (
+            "{ client_id = \"a\", client_secret = \"x\" }",
+            "which authorization server",
+        ),
+        (
+            "{ client_id = \"a\", client_secret = \"x\", issuer = \"y\" }",
+            "oauth.issuer",
+        ),
+        ("{ grant = \"client_credentials\" }", "`client_secret`"),
+        ("{ grant = \"password\" }", "grant"),
         (
             "{ client_metadata_url = \"http://a.example/x\" }",
             "https://",
@@ -443,5 +514,6 @@ fn a_client_that_somebody_registered_is_used_and_its_secret_is_told_to_nobody_el
         let env = place.env(&format!("oauth = {oauth}\n"));
         let refused = env.run(["mcp", "list"]).fails_with(2, "E3004");
         assert!(refused.stderr.contains(expected), "{oauth}: {refused}");
+        assert!(!refused.stderr.contains("\"x\""), "{refused}");
     }
 }
