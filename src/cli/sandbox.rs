@@ -86,7 +86,12 @@ impl Args {
             Command::Discard(args) => args.run(app),
             Command::Session(args) => args.run(app),
             Command::Gc(args) => {
-                let removed = block_on(async { app.commands()?.collect(args.all).await })?;
+                let removed = block_on(async {
+                    let removed = app.commands()?.collect(args.all).await;
+                    // Connecting begins to remove as well: half of that would stay.
+                    app.settle_containers().await;
+                    removed
+                })?;
                 let text = format!("Removed {}.", count(removed.len(), "container"));
                 Ok(CommandOutput::new(
                     text,
