@@ -9,4 +9,5 @@
 )]
 
 pub mod bridge;
+mod level;
 pub mod server;

@@ -62,11 +62,7 @@ impl RecentCalls {
     #[must_use]
     pub fn newest(&self, principal: &str, most: usize) -> (Vec<RecordedCall>, bool) {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut own = kept
-            .calls
-            .iter()
-            .rev()
-            .filter(|it| it.principal == principal);
+        let mut own = kept.of(principal);
         let calls = own.by_ref().take(most).map(Lines::read).collect();
         (calls, own.next().is_some())
     }
@@ -75,11 +71,7 @@ impl RecentCalls {
     #[must_use]
     pub fn find(&self, principal: &str, call: &str) -> Option<RecordedCall> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut own = kept
-            .calls
-            .iter()
-            .rev()
-            .filter(|it| it.principal == principal);
+        let mut own = kept.of(principal);
         own.find(|it| it.call == call).map(Lines::read)
     }
 
@@ -122,6 +114,14 @@ impl RecentCalls {
             };
             kept.bytes -= oldest.bytes;
         }
+    }
+}
+
+impl Kept {
+    /// The calls of this principal, the newest first.
+    fn of<'a>(&'a self, principal: &'a str) -> impl Iterator<Item = &'a Lines> {
+        let newest = self.calls.iter().rev();
+        newest.filter(move |it| it.principal == principal)
     }
 }
 

@@ -370,7 +370,8 @@ impl ServerHandler for Server {
         request: SetLevelRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> std::result::Result<(), ErrorData> {
-        *self.level.lock().unwrap_or_else(PoisonError::into_inner) = told::level(request.level);
+        *self.level.lock().unwrap_or_else(PoisonError::into_inner) =
+            crate::mcp::level::level(request.level);
         Ok(())
     }
 }

@@ -10,9 +10,8 @@ use rmcp::RoleClient;
 use rmcp::handler::client::ClientHandler;
 use rmcp::model::{
     ClientCapabilities, ClientConfig, CustomRequest, CustomResult, ElicitationCapability,
-    ErrorCode, Implementation, LoggingLevel, LoggingMessageNotificationParam,
-    ProgressNotificationParam, ProgressToken, ProtocolVersion, RequestId, ServerJsonRpcMessage,
-    ServerNotification,
+    ErrorCode, Implementation, LoggingMessageNotificationParam, ProgressNotificationParam,
+    ProgressToken, ProtocolVersion, RequestId, ServerJsonRpcMessage, ServerNotification,
 };
 use rmcp::service::{NotificationContext, RequestContext};
 use serde_json::Value;
@@ -21,6 +20,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::message::cut;
 use super::question::{self, Asked, Question};
 use crate::exec::{Ask, Askable, EventSink, InputAnswer, LogLevel};
+use crate::mcp::level::level;
 
 /// The longest message of a server that is passed on, in characters.
 const MESSAGE: usize = 4000;
@@ -136,15 +136,7 @@ impl Routes {
     }
 
     fn message(&self, told: &LoggingMessageNotificationParam) {
-        let level = match told.level {
-            LoggingLevel::Debug => LogLevel::Debug,
-            LoggingLevel::Info | LoggingLevel::Notice => LogLevel::Info,
-            LoggingLevel::Warning => LogLevel::Warn,
-            LoggingLevel::Error
-            | LoggingLevel::Critical
-            | LoggingLevel::Alert
-            | LoggingLevel::Emergency => LogLevel::Error,
-        };
+        let level = level(told.level);
         let text = match &told.data {
             Value::String(text) => cut(text, MESSAGE),
             data => cut(&data.to_string(), MESSAGE),

@@ -15,13 +15,14 @@ use tokio_util::sync::CancellationToken;
 use super::answer::{answer, failed, unknown_tool};
 use super::ask::{Back, Later, Now, Open, Person, Useless, askable, missing};
 use super::tasks::Slot;
-use super::told::{Wanted, level, telling};
+use super::told::{Wanted, telling};
 use super::underway::{Meanwhile, Next, Underway, Waiting};
 use super::{Server, load, search, servers};
 use crate::error::{Code, Error};
 use crate::exec::{Approver, Askable, LogLevel, Respondent};
 use crate::ids::{CallId, Digest};
 use crate::invoke::{Caller, Report, Request, Resumed, ToolRef};
+use crate::mcp::level::level;
 use crate::schema::canonical;
 
 /// What stands before the name that a client gives itself: nobody else's agents are called so.

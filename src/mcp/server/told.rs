@@ -130,16 +130,3 @@ fn logging(level: LogLevel) -> LoggingLevel {
         LogLevel::Error => LoggingLevel::Error,
     }
 }
-
-/// The level of ours from which messages of theirs are.
-pub(super) fn level(level: LoggingLevel) -> LogLevel {
-    match level {
-        LoggingLevel::Debug => LogLevel::Debug,
-        LoggingLevel::Info | LoggingLevel::Notice => LogLevel::Info,
-        LoggingLevel::Warning => LogLevel::Warn,
-        LoggingLevel::Error
-        | LoggingLevel::Critical
-        | LoggingLevel::Alert
-        | LoggingLevel::Emergency => LogLevel::Error,
-    }
-}
