@@ -80,7 +80,7 @@ impl App {
         Login::new(name, url.clone(), client, nobody, &self.paths.home).state()
     }
 
-    /// Records that somebody has logged in to a server.
+    /// Records that somebody has logged in to a server. Where that fails, the login is forgotten.
     ///
     /// # Errors
     /// Those of the audit log.
@@ -96,7 +96,12 @@ impl App {
             .with("issuer", state.issuer.clone())
             .with("scopes", state.scopes.clone())
             .with("by", user());
-        self.record(event)
+        self.record(event).inspect_err(|_| {
+            // What is not recorded is not used.
+            if let Err(error) = Login::forget(&self.paths.home, name) {
+                tracing::error!(%error, server = %name, "a login that is not recorded is still there");
+            }
+        })
     }
 
     /// Forgets the login to a server. True where there was one.

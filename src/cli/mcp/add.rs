@@ -152,6 +152,7 @@ impl Args {
                 )
                 .hint("Choose another name for the server."));
             }
+            let mut has_logged_in = false;
             let examined = match app.examine_server(&name, &server, false).await {
                 // Only a person can log in, and only they know whether they want to.
                 Err(error) if error.details().contains_key("login") => {
@@ -163,15 +164,24 @@ impl Args {
                         return Err(error);
                     }
                     login::log_in(app, printer, &name, &server, &[], &Way::default()).await?;
-                    app.examine_server(&name, &server, false).await?
+                    has_logged_in = true;
+                    app.examine_server(&name, &server, false).await
                 }
-                examined => examined?,
+                examined => examined,
             };
+            // Who does not take the server in has no use for its tokens.
+            let refused = |error: Error| {
+                if has_logged_in && let Err(error) = app.log_out(&name) {
+                    printer.warning(&format!("the login to {name} is still there: {error}"));
+                }
+                error
+            };
+            let examined = examined.map_err(refused)?;
             if let Authority::Person(terminal) = &mut authority {
                 terminal.say(&describe::examination(&name, &server, &examined))?;
                 let tools = count(examined.seen.listing.tools.len(), "tool");
                 if !terminal.confirm(&format!("Add {name} with {tools}?"))? {
-                    return Err(not_confirmed(&name));
+                    return Err(refused(not_confirmed(&name)));
                 }
             }
             let (by, how) = authority.record();

@@ -317,8 +317,10 @@ impl StreamableHttpClient for HttpBackend {
         if is_call && session_id.is_some() {
             let mut standing = self.standing.subscribe();
             let stands = standing.wait_for(|stands| *stands);
-            // A server that is slow with it is called all the same.
-            drop(tokio::time::timeout(STANDING, stands).await);
+            // A server that is slow with it is called all the same, and the next time at once.
+            if tokio::time::timeout(STANDING, stands).await.is_err() {
+                self.standing.send_replace(true);
+            }
         }
         let posted = self.post(&message, session_id, custom_headers).await;
         // A request that failed has an answer that says so: the connection goes on for the others.

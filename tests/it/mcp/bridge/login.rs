@@ -410,6 +410,39 @@ fn whoever_adds_a_server_can_log_in_at_once() {
     assert_eq!(place.authority.requests().len(), 0);
 }
 
+#[test]
+fn whoever_logs_in_and_does_not_add_the_server_keeps_no_tokens() {
+    let place = Place::start();
+    let env = TestEnv::new();
+    let opened = env.path("opened");
+    let script = format!(
+        "#!/bin/sh\nprintf '%s' \"$1\" >{0}.new\nmv {0}.new {0}\n",
+        opened.display()
+    );
+    let browser = env.write("browser", script.as_bytes());
+    std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o755)).expect("ours");
+    let mut terminal = env
+        .run(["mcp", "add", "peer", &place.peer.url()])
+        .env("BROWSER", &browser.to_string_lossy())
+        .on_terminal();
+    terminal.expect("Connect to it and look at its tools?");
+    terminal.answer("y");
+    terminal.expect("Open a browser for that?");
+    terminal.answer("y");
+    terminal.expect("Log in at");
+    while !opened.exists() {
+        std::thread::yield_now();
+    }
+    let asked = std::fs::read_to_string(&opened).expect("there");
+    visit(&visit(&asked).1.expect("sent back"));
+    terminal.expect("Add peer with 1 tool?");
+    let file = env.toolhatch_home().join("logins/peer.json");
+    assert!(file.exists(), "it was looked at with them");
+    terminal.answer("");
+    terminal.finish().fails_with(3, "E3214");
+    assert!(!file.exists());
+}
+
 /// A client that was registered by hand, whose secret is in `PEER_SECRET`.
 fn registered(issuer: &str, more: &str) -> String {
     format!(
