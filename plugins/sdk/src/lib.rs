@@ -1,4 +1,4 @@
-//! Tools for AI agents, written as typed functions and run by [Toolhatch](https://github.com/toolhatch/toolhatch) in a
+//! Tools for AI agents, written as typed functions and run by Toolhatch in a
 //! sandbox.
 //!
 //! A tool is an ordinary function with a doc comment. Its schemas come from its types, and what its parameters say in
@@ -20,7 +20,7 @@
 //! #[tool]
 //! fn greet(
 //!     /// Whom to greet.
-//!     #[schemars(example = "Ada")]
+//!     #[schemars(example = &"Ada")]
 //!     name: String,
 //!     /// How often.
 //!     #[serde(default = "once")]

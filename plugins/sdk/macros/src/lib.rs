@@ -9,14 +9,14 @@ use proc_macro::TokenStream;
 /// Makes a tool of a function.
 ///
 /// The function stays what it was: tests and other functions call it as before. Beside it appears a type of the same
-/// name, by which [`plugin!`](https://docs.rs/toolhatch-plugin) exports the tool and `toolhatch_plugin::testing` calls
+/// name, by which `plugin!` exports the tool and `toolhatch_plugin::testing` calls
 /// it as a host would.
 ///
 /// * The **name** of the tool is that of the function in kebab-case, or `#[tool(name = "…")]`; people are shown
 ///   `#[tool(title = "…")]` where it is given.
 /// * Its **description** is the doc comment of the function. It has to be there: agents choose by it.
 /// * Its **arguments** are the parameters. A doc comment describes one; attributes of serde and schemars say more about
-///   it: `#[serde(default)]`, `#[schemars(range(min = 1))]`, `#[schemars(example = "…")]`. One of type `Option` may be
+///   it: `#[serde(default)]`, `#[schemars(range(min = 1))]`, `#[schemars(example = &"…")]`. One of type `Option` may be
 ///   left out. Types need `Deserialize` and `JsonSchema`.
 /// * A parameter of type `&Call` is no argument: it is what is known about the call.
 /// * It **returns** a value that has `Serialize` and `JsonSchema`, or nothing; a `Reply`, which is a value with blocks of

@@ -28,7 +28,7 @@ pub struct Word {
 #[tool]
 pub fn count_words(
     /// The text.
-    #[schemars(length(max = 1_000_000), example = "The cat and the dog")]
+    #[schemars(length(max = 1_000_000), example = &"The cat and the dog")]
     text: String,
     /// How many of the most frequent words to tell.
     #[serde(default = "five")]
