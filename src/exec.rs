@@ -13,6 +13,8 @@ pub mod docker;
 mod egress;
 mod events;
 mod input;
+mod invoker;
+mod key_value;
 mod launch;
 mod mux;
 mod outcome;
@@ -41,6 +43,11 @@ pub use content::{Content, Output, PromptFrame, ResourceBody, Role};
 pub use events::{Backlog, Effect, Event, EventLimits, EventSink, Events, LogLevel, Stdio};
 pub use input::{
     Ask, Askable, Asking, Input, InputAnswer, InputNeeded, InputRequest, Inquiry, Respondent,
+};
+pub use invoker::{InvokeFailure, Invoked, Invoker};
+pub use key_value::{
+    KeyValue, KeyValueFailure, KeyWrite, MAX_KEY, MAX_KEYS, MAX_VALUE, Written, check_key,
+    check_value,
 };
 pub use launch::{Launch, Launched, Launcher, Program};
 pub use mux::{Mux, Obstructed};
@@ -179,6 +186,10 @@ pub struct Job {
     pub services: Option<Arc<dyn Services>>,
     /// Runs commands on behalf of a guest; nothing where none may be run.
     pub commands: Option<Arc<dyn Commands>>,
+    /// Keeps state between calls of a plugin; nothing where none may be kept.
+    pub key_value: Option<Arc<dyn KeyValue>>,
+    /// Calls other tools on behalf of a guest; nothing where none may be called.
+    pub invoker: Option<Arc<dyn Invoker>>,
     /// Has questions answered while it runs; nothing where it cannot ask.
     pub asking: Option<Arc<dyn Asking>>,
 }
@@ -206,6 +217,8 @@ impl Job {
             veto: None,
             services: None,
             commands: None,
+            key_value: None,
+            invoker: None,
             asking: None,
         }
     }

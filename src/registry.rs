@@ -357,12 +357,10 @@ pub fn importable(imports: &[String]) -> Vec<Kind> {
                 Kind::NetworkUdp => &["wasi:sockets/udp", "wasi:sockets/types"],
                 Kind::Env => &["wasi:cli/environment"],
                 Kind::Subprocess => &["toolhatch:plugin/exec"],
+                Kind::ToolInvoke => &["toolhatch:plugin/invoke"],
+                Kind::State => &["toolhatch:plugin/state"],
                 // The imports these are for come with later versions of the WIT.
-                Kind::Secrets
-                | Kind::ToolInvoke
-                | Kind::State
-                | Kind::Documents
-                | Kind::Checkpoint => &[],
+                Kind::Secrets | Kind::Documents | Kind::Checkpoint => &[],
             };
             needed
                 .iter()

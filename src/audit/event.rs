@@ -68,6 +68,8 @@ event_types! {
     PermissionDenied "permission_denied" "Something was refused, by a scope or by policy.",
     FileTouched "file_touched" "A call opened, wrote, renamed or removed a file.",
     NetworkTouched "network_touched" "A call connected to, or asked something of, another machine.",
+    StateTouched "state_touched" "A call read or wrote a value of its plugin's own state: its key, and never the value.",
+    ToolInvoked "tool_invoked" "A call had another tool called, which has records of its own.",
     ApprovalRequested "approval_requested" "A call waits for a person's answer.",
     ApprovalDecided "approval_decided" "A person allowed or denied a call, or the request expired.",
     InputAnswered "input_answered" "A tool asked a person, or the caller's client: what kind of question, and what became of it.",

@@ -85,6 +85,8 @@ impl RecentCalls {
         let is_touch = [
             EventType::FileTouched,
             EventType::NetworkTouched,
+            EventType::StateTouched,
+            EventType::ToolInvoked,
             EventType::CommandExecuted,
         ];
         let most = match is_touch.into_iter().any(|kind| envelope.is(kind)) {

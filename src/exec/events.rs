@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use crate::ids::{CallId, ToolId};
 use crate::permission::{Access, Denial};
 
 /// How much a log message matters.
@@ -80,6 +81,20 @@ pub enum Effect {
     },
     /// A name was looked up.
     Lookup(String),
+    /// A value of the plugin's own state was read or written.
+    State {
+        /// Its key.
+        key: String,
+        /// For reading or for writing.
+        access: Access,
+    },
+    /// Another tool was called.
+    Invoked {
+        /// The tool.
+        tool: ToolId,
+        /// The id of that call, under which its own records stand.
+        call: CallId,
+    },
     /// A command ran in a container.
     Container {
         /// The image, as it was named.
@@ -112,6 +127,12 @@ impl Effect {
                 json!({"type": protocol, "address": address.to_string()})
             }
             Self::Lookup(name) => json!({"type": "lookup", "name": name}),
+            Self::State { key, access } => {
+                json!({"type": "state", "key": key, "access": access.to_string()})
+            }
+            Self::Invoked { tool, call } => {
+                json!({"type": "tool", "tool": tool, "call": call.to_string()})
+            }
             Self::Container {
                 image,
                 id,

@@ -10,6 +10,8 @@ wasmtime::component::bindgen!({
             import toolhatch:plugin/log@0.1.0;
             import toolhatch:plugin/progress@0.1.0;
             import toolhatch:plugin/exec@0.1.0;
+            import toolhatch:plugin/state@0.1.0;
+            import toolhatch:plugin/invoke@0.1.0;
             export toolhatch:plugin/tools@0.1.0;
             export toolhatch:plugin/prompts@0.1.0;
             export toolhatch:plugin/resources@0.1.0;
@@ -18,7 +20,15 @@ wasmtime::component::bindgen!({
     ",
     path: "wit",
     world: "toolhatch:host/tool-guest",
-    imports: { "toolhatch:plugin/exec.run": async },
+    imports: {
+        "toolhatch:plugin/exec.run": async,
+        "toolhatch:plugin/state.get": async,
+        "toolhatch:plugin/state.set": async,
+        "toolhatch:plugin/state.delete": async,
+        "toolhatch:plugin/state.list-keys": async,
+        "toolhatch:plugin/state.replace": async,
+        "toolhatch:plugin/invoke.call": async,
+    },
     exports: { default: async },
     require_store_data_send: true,
 });

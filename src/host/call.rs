@@ -30,7 +30,8 @@ use super::values::{from_val, to_val};
 use super::{Host, clocks, exports, input};
 use crate::error::{Code, Error, Result};
 use crate::exec::{
-    Arguments, Commands, Ended, Entry, EventSink, Job, Mount, Outcome, Services, Stdio, Usage, Veto,
+    Arguments, Commands, Ended, Entry, EventSink, Invoker, Job, KeyValue, Mount, Outcome, Services,
+    Stdio, Usage, Veto,
 };
 use crate::manifest::limits::Limits;
 use crate::permission::{Kind, Scope, Sensitive};
@@ -196,6 +197,8 @@ pub(super) struct Environment<'a> {
     pub(super) veto: Option<Arc<dyn Veto>>,
     pub(super) services: Option<Arc<dyn Services>>,
     pub(super) commands: Option<Arc<dyn Commands>>,
+    pub(super) key_value: Option<Arc<dyn KeyValue>>,
+    pub(super) invoker: Option<Arc<dyn Invoker>>,
     pub(super) env: &'a [(String, String)],
     pub(super) config: &'a [(String, String)],
     pub(super) deterministic: bool,
@@ -212,6 +215,8 @@ fn store(host: &Host, loaded: &Loaded, job: &Job, meter: Arc<Meter>) -> Result<S
         veto: job.veto.clone(),
         services: job.services.clone(),
         commands: job.commands.clone(),
+        key_value: job.key_value.clone(),
+        invoker: job.invoker.clone(),
         env: &job.env,
         config: &job.config,
         deterministic: job.deterministic,
@@ -264,6 +269,9 @@ pub(super) fn store_for(
         lookups: Lookups::default(),
         guard,
         commands: environment.commands.clone(),
+        key_value: environment.key_value.clone(),
+        invoker: environment.invoker.clone(),
+        is_deterministic: environment.deterministic,
         config: environment
             .config
             .iter()

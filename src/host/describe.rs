@@ -42,6 +42,8 @@ pub(super) async fn describe(host: &Host, loaded: &Loaded) -> Result<Description
         veto: None,
         services: None,
         commands: None,
+        key_value: None,
+        invoker: None,
         env: &[],
         config: &[],
         deterministic: true,

@@ -10,10 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::io::Errno;
 
 use crate::exec::{Effect, EventSink, LogLevel, Mount, ServiceRequest, Services, Veto};
+use crate::ids::{CallId, ToolId};
 use crate::permission::{Access, Action, Denial, Kind, Scope, Sensitive};
 
 /// How many addresses of granted names are remembered in one call.
 const MAX_RESOLVED: usize = 1024;
+
+/// What is suggested where no state was granted at all, in bytes: nobody knows yet how much it will be.
+const SOME_STATE: u64 = 1 << 20;
 
 /// What one call may do, and where what it does is recorded.
 pub(super) struct Guard {
@@ -83,6 +87,43 @@ impl Guard {
             image: image.to_owned(),
             command: command.to_owned(),
         })
+    }
+
+    /// Decides on calling another tool.
+    pub(super) fn tool_invoke(&self, tool: &str) -> Result<(), Denied> {
+        self.decide(&Action::ToolInvoke {
+            tool_id: tool.to_owned(),
+        })
+    }
+
+    /// Records that another tool was called.
+    pub(super) fn invoked(&self, tool: ToolId, call: CallId) {
+        self.events.effect(Effect::Invoked { tool, call });
+    }
+
+    // === state ===
+
+    /// Decides on keeping state at all.
+    pub(super) fn any_state(&self) -> Result<(), Denied> {
+        if self.scope.state_quota() > 0 {
+            return Ok(());
+        }
+        self.decide(&Action::State { bytes: SOME_STATE })
+    }
+
+    /// Records that there would be more state than the quota.
+    pub(super) fn over_quota(&self, bytes: u64) {
+        if let Err(denial) = self.scope.check(&Action::State { bytes }, &self.sensitive) {
+            self.events.denied(denial);
+        }
+    }
+
+    /// Records that a value was read or written.
+    pub(super) fn touched_state(&self, key: &str, access: Access) {
+        self.events.effect(Effect::State {
+            key: key.to_owned(),
+            access,
+        });
     }
 
     // === files ===

@@ -4,6 +4,8 @@
 pub(super) mod exec;
 pub(super) mod filesystem;
 pub(super) mod http;
+pub(super) mod invoke;
 pub(super) mod log;
 pub(super) mod lookup;
 pub(super) mod progress;
+pub(super) mod state;

@@ -7,12 +7,14 @@ use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
 
-use super::bindings::toolhatch::plugin::{exec, log, progress};
+use super::bindings::toolhatch::plugin::{exec, invoke, log, progress, state};
 use super::imports::exec::HasExec;
 use super::imports::filesystem;
+use super::imports::invoke::HasInvoke;
 use super::imports::log::HasLog;
 use super::imports::lookup;
 use super::imports::progress::HasProgress;
+use super::imports::state::HasState;
 use super::state::State;
 use crate::error::{Code, Error};
 
@@ -27,6 +29,8 @@ pub(super) fn build(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     log::add_to_linker::<State, HasLog>(&mut linker, State::log)?;
     progress::add_to_linker::<State, HasProgress>(&mut linker, State::progress)?;
     exec::add_to_linker::<State, HasExec>(&mut linker, State::exec)?;
+    state::add_to_linker::<State, HasState>(&mut linker, State::key_value)?;
+    invoke::add_to_linker::<State, HasInvoke>(&mut linker, State::invoke)?;
 
     // Ours take the place of wasmtime-wasi's: the same interfaces, with every path and name decided by the gate.
     linker.allow_shadowing(true);
@@ -83,6 +87,8 @@ fn is_known(import: &str) -> bool {
         "toolhatch:plugin/log",
         "toolhatch:plugin/progress",
         "toolhatch:plugin/exec",
+        "toolhatch:plugin/state",
+        "toolhatch:plugin/invoke",
     ]
     .iter()
     .any(|known| import.starts_with(known))

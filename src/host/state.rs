@@ -13,12 +13,14 @@ use super::guard::Guard;
 use super::imports::exec::ExecView;
 use super::imports::filesystem::{Files, FilesView};
 use super::imports::http::Outgoing;
+use super::imports::invoke::InvokeView;
 use super::imports::log::LogView;
 use super::imports::lookup::{LookupView, Lookups};
 use super::imports::progress::{Progress, ProgressView};
+use super::imports::state::StateView;
 use super::limits::Limiter;
 use super::meter::Meter;
-use crate::exec::{Commands, EventSink};
+use crate::exec::{Commands, EventSink, Invoker, KeyValue};
 
 /// The data of a store.
 pub(super) struct State {
@@ -30,6 +32,9 @@ pub(super) struct State {
     pub(super) lookups: Lookups,
     pub(super) guard: Arc<Guard>,
     pub(super) commands: Option<Arc<dyn Commands>>,
+    pub(super) key_value: Option<Arc<dyn KeyValue>>,
+    pub(super) invoker: Option<Arc<dyn Invoker>>,
+    pub(super) is_deterministic: bool,
     pub(super) config: WasiConfigVariables,
     pub(super) events: Arc<EventSink>,
     pub(super) progress: Progress,
@@ -90,6 +95,22 @@ impl State {
         ExecView {
             commands: self.commands.as_ref(),
             guard: &self.guard,
+        }
+    }
+
+    pub(super) fn key_value(&mut self) -> StateView<'_> {
+        StateView {
+            key_value: self.key_value.as_ref(),
+            guard: &self.guard,
+            is_deterministic: self.is_deterministic,
+        }
+    }
+
+    pub(super) fn invoke(&mut self) -> InvokeView<'_> {
+        InvokeView {
+            invoker: self.invoker.as_ref(),
+            guard: &self.guard,
+            is_deterministic: self.is_deterministic,
         }
     }
 

@@ -122,6 +122,8 @@ impl CallCommands {
                 veto: self.plan.veto.clone(),
                 services: self.services.clone(),
                 commands: None,
+                key_value: None,
+                invoker: None,
                 asking: None,
             })
             .await;

@@ -399,6 +399,8 @@ fn kind_of(effect: &Effect) -> EventType {
     match effect {
         Effect::File { .. } => EventType::FileTouched,
         Effect::Container { .. } => EventType::CommandExecuted,
+        Effect::State { .. } => EventType::StateTouched,
+        Effect::Invoked { .. } => EventType::ToolInvoked,
         Effect::Http { .. } | Effect::Connect { .. } | Effect::Lookup(_) => {
             EventType::NetworkTouched
         }

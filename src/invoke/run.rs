@@ -106,6 +106,8 @@ impl Admitted {
             veto: plan.veto,
             services: services.clone(),
             commands: None,
+            key_value: None,
+            invoker: None,
             asking: Some(Arc::new(asking)),
         };
         let commands = |left: Duration| {

@@ -187,6 +187,8 @@ fn gist(record: &Record) -> String {
                 format!("{} {url}", text("method"))
             }
         }
+        Some(EventType::StateTouched) => format!("{} {}", text("access"), text("key")),
+        Some(EventType::ToolInvoked) => format!("{} in the call {}", text("tool"), text("call")),
         Some(EventType::OutputCaptured) => format!("{} bytes", number("bytes")),
         Some(EventType::ApprovalDecided | EventType::ApprovalRequested) => {
             format!("{} {} {}", text("approval"), text("decision"), text("by"))

@@ -116,6 +116,8 @@ pub(super) fn tell(app: &App, printer: &Printer, call: &str) -> Result<CommandOu
         &lines(&[
             EventType::FileTouched,
             EventType::NetworkTouched,
+            EventType::StateTouched,
+            EventType::ToolInvoked,
             EventType::CommandExecuted,
             EventType::CredentialAccess,
         ]),

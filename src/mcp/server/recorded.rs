@@ -130,6 +130,8 @@ fn whole(call: &RecordedCall) -> Value {
         "approvals": all(call, EventType::ApprovalDecided, &["approval", "decision"]),
         "files": all(call, EventType::FileTouched, &[]),
         "network": all(call, EventType::NetworkTouched, &[]),
+        "state": all(call, EventType::StateTouched, &[]),
+        "tools": all(call, EventType::ToolInvoked, &[]),
         "commands": all(call, EventType::CommandExecuted, &[]),
         "arguments": some(json!({
             "sha256": of_start("/arguments_sha256"),
