@@ -101,7 +101,7 @@ function outcome({ output }, result) {
   let { structured } = result;
   if (structured !== undefined) {
     const object = output ? isObject(output) : typeof structured === 'object' && structured !== null && !Array.isArray(structured);
-    structured = wellFormed(JSON.stringify(object ? structured : { result: structured }));
+    structured = json(object ? structured : { result: structured });
   }
   return { tag: 'complete', val: { structured, content: result.content } };
 }
@@ -291,6 +291,12 @@ const u64 = (number) => (number == null ? undefined : quickjs ? Number(number) :
 
 /** A string without halves of surrogate pairs, which no host takes. */
 const wellFormed = (string) => string?.toWellFormed?.() ?? string?.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd');
+
+/** A value as JSON; in it too, half a surrogate pair is replaced. */
+function json(item) {
+  const written = JSON.stringify(item);
+  return /\\ud[89a-f]/i.test(written) ? JSON.stringify(item, (_, part) => (typeof part === 'string' ? wellFormed(part) : part)) : written;
+}
 
 const plain = (item) => (item instanceof Error ? `${item.name}: ${item.message}\n${item.stack ?? ''}`.trim() : typeof item === 'string' ? item : (JSON.stringify(item) ?? String(item)));
 

@@ -30,16 +30,18 @@ class Handler(logging.Handler):
 
 def traceback(error: BaseException | None) -> str:
     """Like that of the standard library, which would look for the sources in files that a component does not have."""
-    lines, step = ["Traceback (most recent call last):"], error and error.__traceback__
+    steps, step = [], error and error.__traceback__
     while step:
         code = step.tb_frame.f_code
         if os.path.dirname(code.co_filename) != os.path.dirname(__file__):
             file = re.sub("^/[0-9]+/", "", code.co_filename)
-            lines.append(f'  File "{file}", line {step.tb_lineno}, in {code.co_name}')
-            cached = linecache.cache.get(code.co_filename, (0, 0, []))[2]
-            lines += [f"    {line.strip()}" for line in cached[step.tb_lineno - 1 : step.tb_lineno]]
+            source = linecache.cache.get(code.co_filename, (0, 0, []))[2][step.tb_lineno - 1 : step.tb_lineno]
+            lines = [f'  File "{file}", line {step.tb_lineno}, in {code.co_name}', *(f"    {line.strip()}" for line in source)]
+            steps.append("\n".join(lines))
         step = step.tb_next
-    return utf8("\n".join([*lines, f"{type(error).__name__}: {error}"]))
+    if len(steps) > 20:
+        steps[5:-15] = [f"  ({len(steps) - 20} more)"]
+    return utf8("\n".join(["Traceback (most recent call last):", *steps, f"{type(error).__name__}: {error}"]))
 
 
 def _ask(interface: str, function: str, *args: Any) -> Any:

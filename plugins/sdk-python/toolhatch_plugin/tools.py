@@ -7,6 +7,8 @@ import json
 import linecache
 import logging
 import random
+import re
+import sys
 import types
 import typing
 from dataclasses import dataclass
@@ -82,7 +84,7 @@ class _Tool:
         value = to_json(reply.structured)
         if self.boxed or not isinstance(value, (dict, type(None))):
             value = {"result": value}
-        structured = None if value is None else json.dumps(value, allow_nan=False)
+        structured = None if value is None else utf8(json.dumps(value, ensure_ascii=False, allow_nan=False))
         return wit.Outcome_Complete(wit.Output(structured, [block.as_wit() for block in reply.content]))
 
 
@@ -106,8 +108,7 @@ def component(module: types.ModuleType) -> type:
         def call_tool(self, name: str, arguments: str, context: Any) -> Any:
             if name not in tools:
                 raise Err(wit.ToolError_UnknownTool(name))
-            # Otherwise every call would go on from where the numbers were when the component was built.
-            random.seed()
+            _wake()
             try:
                 return tools[name].run(arguments, context)
             except BaseException as error:  # whatever it is, it must not end the component
@@ -115,6 +116,13 @@ def component(module: types.ModuleType) -> type:
             raise failure
 
     return Tools
+
+
+def _wake() -> None:
+    """Puts right what is as it was when the component was built."""
+    random.seed()
+    # The folders that modules were imported from are not there any more: nobody should look for them.
+    sys.path[:] = [path for path in sys.path if not re.match("/(python|world|bundled|[0-9]+)(/|$)", path)]
 
 
 def _call(context: Any) -> Call:
@@ -137,4 +145,6 @@ def _failure(name: str, error: BaseException) -> Exception:
         if isinstance(error, exceptions):
             return Err(getattr(wit, f"ToolError_{kind}")(message))
     log.error("%s: %s", name, traceback(error))
+    if isinstance(error, ModuleNotFoundError):
+        message += ": import it at the top of a module, because after the component is built there is nothing to import from"
     return Err(wit.ToolError_Failed(f"{type(error).__name__}: {message}".removesuffix(": ")))
