@@ -1,6 +1,7 @@
-//! Builds the runner, a small static program of its own that toolhatch puts into containers, so that it can be embedded.
+//! What is embedded in toolhatch: the runner, a small static program of its own that it puts into containers, and the files
+//! that it writes into new plugins.
 //!
-//! Where that cannot be done, an empty file is embedded instead, and a warning says what is missing: everything but
+//! Where the runner cannot be built, an empty file is embedded instead, and a warning says what is missing: everything but
 //! containers works without it.
 
 use std::env;
@@ -28,7 +29,23 @@ const NOT_INHERITED: [&str; 6] = [
     "CLIPPY_ARGS",
 ];
 
+/// Folders whose files are embedded: each becomes a constant of this name, see `src/author/embedded.rs`.
+const EMBEDDED: [(&str, &str); 8] = [
+    ("WIT", "wit"),
+    ("RUST_SDK", "plugins/sdk"),
+    ("JAVASCRIPT_SDK", "plugins/sdk-js"),
+    ("PYTHON_SDK", "plugins/sdk-python"),
+    ("RUST", "plugins/templates/rust"),
+    ("JAVASCRIPT", "plugins/templates/js"),
+    ("PYTHON", "plugins/templates/python"),
+    ("C", "plugins/templates/c"),
+];
+
+/// Files below an embedded folder that are nobody's source.
+const NOT_EMBEDDED: [&str; 3] = ["target", "node_modules", "__pycache__"];
+
 fn main() -> io::Result<()> {
+    list_embedded()?;
     for part in [
         "build.rs",
         "runner/Cargo.toml",
@@ -55,6 +72,46 @@ fn main() -> io::Result<()> {
             std::fs::rename(fresh, embedded)
         }
     }
+}
+
+/// Writes the Rust source that embeds the files: a constant for each folder, of paths within it and contents.
+fn list_embedded() -> io::Result<()> {
+    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+    let mut source = String::new();
+    for (name, folder) in EMBEDDED {
+        println!("cargo::rerun-if-changed={folder}");
+        let mut files = Vec::new();
+        let folder = root.join(folder);
+        find_files(&folder, &mut files)?;
+        files.sort();
+        source.push_str(&format!("pub(super) const {name}: &[(&str, &str)] = &[\n"));
+        for file in files {
+            let within = file.strip_prefix(&folder).map_err(io::Error::other)?;
+            source.push_str(&format!(
+                "    ({:?}, include_str!({:?})),\n",
+                within.display().to_string(),
+                file.display().to_string()
+            ));
+        }
+        source.push_str("];\n");
+    }
+    let path = PathBuf::from(variable("OUT_DIR")?).join("embedded.rs");
+    File::create(path)?.write_all(source.as_bytes())
+}
+
+/// The files of a folder and of those in it; links are not followed, for what they lead to is embedded itself.
+fn find_files(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        let name = entry.file_name();
+        if kind.is_dir() && !NOT_EMBEDDED.iter().any(|other| name == *other) {
+            find_files(&entry.path(), found)?;
+        } else if kind.is_file() {
+            found.push(entry.path());
+        }
+    }
+    Ok(())
 }
 
 /// Builds the runner in this folder and returns where it is, or what to do so that it can be built.

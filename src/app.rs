@@ -76,6 +76,8 @@ pub struct App {
     /// Set where what servers say between calls is of interest.
     follows_servers: OnceLock<()>,
     server_sources: servers::ServerSources,
+    /// Set where calls are made to find out what a tool needs.
+    learning: OnceLock<()>,
     /// How many calls the host can run at once, where that is not many.
     slots: OnceLock<u32>,
     /// Standard output, where records may be printed there.
@@ -128,6 +130,7 @@ impl App {
             server_patience: OnceLock::new(),
             follows_servers: OnceLock::new(),
             server_sources: servers::ServerSources::default(),
+            learning: OnceLock::new(),
             slots: OnceLock::new(),
             stdout: OnceLock::new(),
             sources: Mutex::default(),
@@ -154,6 +157,13 @@ impl App {
     pub fn expect_one_call(&self) {
         // The first one counts.
         let _ = self.slots.set(FEW_SLOTS);
+    }
+
+    /// Says that this process finds out what a tool of a file needs: what its manifest does not ask for can be allowed all the
+    /// same. Counts before the tool is looked up.
+    pub fn learn(&self) {
+        // The first one counts.
+        let _ = self.learning.set(());
     }
 
     /// The host for components, started when it is first needed.

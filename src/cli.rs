@@ -189,7 +189,7 @@ fn run(cli: Cli, printer: &Printer) -> Result<ExitCode> {
                     return exit;
                 }
                 Command::Tools(args) => args.run(&app, printer),
-                Command::Plugin(args) => args.run(&app),
+                Command::Plugin(args) => args.run(&app, printer),
                 Command::Grant(args) => args.run(&app),
                 Command::Revoke(args) => args.run(&app),
                 Command::Grants(args) => args.run(&app),

@@ -137,7 +137,16 @@ impl Host {
     /// E3111 where the component exports no tools; else as a call.
     pub async fn describe(&self, artifact: &Artifact) -> Result<Description> {
         let loaded = self.load(artifact, EngineKind::Pooling).await?;
-        describe::describe(self, &loaded).await
+        describe::describe(self, &loaded, true).await
+    }
+
+    /// Asks it with clocks that run and numbers that are random, to see whether the answer depends on them. It is never used.
+    ///
+    /// # Errors
+    /// Those of [`Host::describe`].
+    pub async fn describe_awake(&self, artifact: &Artifact) -> Result<Description> {
+        let loaded = self.load(artifact, EngineKind::Pooling).await?;
+        describe::describe(self, &loaded, false).await
     }
 }
 

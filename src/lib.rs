@@ -30,6 +30,8 @@ pub mod invoke;
 
 pub mod app;
 
+pub mod author;
+
 pub mod mcp;
 
 pub mod cli;

@@ -11,9 +11,10 @@ use crate::error::{Code, Error, Result};
 use crate::exec::Entry;
 use crate::host::DescribedTool;
 use crate::ids::{ToolId, is_tool_name};
-use crate::manifest::{Manifest, Risk, ToolSpec};
+use crate::manifest::{Ask, Manifest, PermissionEntry, Risk, ToolSpec};
+use crate::permission::{Access, Capability};
 use crate::registry::{
-    Descriptor, Effects, KnownRequests, Offers, Source, Stage, Tool, Validators,
+    Descriptor, Effects, KnownRequests, Offers, Source, Stage, Tool, Validators, importable,
 };
 use crate::schema::{self, Function};
 
@@ -36,7 +37,15 @@ pub(super) async fn build(app: &App, found: Found) -> Result<Source> {
         installed,
     } = found;
     let name = package.name();
-    let manifest = package.manifest.clone().map(Arc::new);
+    let mut manifest = package.manifest.clone();
+    if let Some(manifest) = &mut manifest
+        && app.learning.get().is_some()
+        && installed.is_none()
+    {
+        let interface = schema::read_component(&package.artifact.bytes, package.docs.as_ref())?;
+        ask_for_everything(manifest, &interface.imports);
+    }
+    let manifest = manifest.map(Arc::new);
     let mut imports = Vec::new();
     let mut offers = Offers::default();
     let tools = if let Some(manifest) = manifest.as_deref().filter(|manifest| is_plugin(manifest)) {
@@ -119,6 +128,30 @@ pub(super) async fn build(app: &App, found: Found) -> Result<Source> {
         .map(|tool| Arc::new(Tool { effects, ..tool }))
         .collect();
     Ok(source)
+}
+
+/// Adds requests for all that the component can use. Where things appear in the guest stays as the manifest has it.
+fn ask_for_everything(manifest: &mut Manifest, imports: &[String]) {
+    let broadest = importable(imports)
+        .into_iter()
+        .flat_map(Capability::broadest);
+    let entries = &mut manifest.permissions.entries;
+    entries.extend(broadest.map(|capability| PermissionEntry {
+        ask: match capability {
+            Capability::FileRead(_) => any_file(Access::Read),
+            Capability::FileWrite(_) => any_file(Access::Write),
+            other => Ask::Scope(other),
+        },
+        optional: true,
+    }));
+}
+
+fn any_file(access: Access) -> Ask {
+    Ask::File {
+        access,
+        path: "*".to_owned(),
+        mount: None,
+    }
 }
 
 fn is_plugin(manifest: &Manifest) -> bool {

@@ -1,8 +1,10 @@
 //! `toolhatch call`: one call of a tool, or with `--jsonl` many in one process.
 
-mod arguments;
+pub(super) mod arguments;
 mod jsonl;
-mod render;
+mod learn;
+mod live;
+pub(super) mod render;
 
 pub(super) use arguments::read_whole;
 
@@ -10,15 +12,16 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use self::live::Live;
 use super::output::Printer;
 use super::prompt::{Terminal, TerminalPerson};
 use super::{block_on, block_on_here};
 use crate::app::{App, choose_tool, confine, read_grants};
 use crate::error::{Code, Error, Result};
-use crate::exec::{Approver, Event, EventLimits, EventSink, LogLevel, Respondent};
+use crate::exec::{Approver, EventLimits, EventSink, LogLevel, Respondent};
 use crate::exit_code::Exit;
 use crate::ids::{CallId, Digest};
-use crate::invoke::{Caller, Request, ToolRef};
+use crate::invoke::{Caller, Report, Request, ToolRef};
 use crate::manifest::{ByteSize, HumanDuration, LimitRequest, Manifest};
 use crate::permission::{Capability, GrantedMount, Grants, Request as Asked};
 use crate::registry::importable;
@@ -33,6 +36,7 @@ use crate::schema::read_component;
   toolhatch call plugins/dist/files.wasm read --arg path=/workspace/README.md --allow file_read=.:/workspace
   toolhatch call my-plugin.my-tool --args @arguments.json --timeout 5s --json
   toolhatch call some.wasm add --arg a=1 --arg b:=2 --dry-run
+  toolhatch call my-project fetch --arg url=https://example.com --learn
   echo '{\"tool\": \"some.wasm\", \"name\": \"add\", \"args\": {\"a\": 1, \"b\": 2}}' | toolhatch call --jsonl")]
 pub struct Args {
     /// The tool: a file, an installed plugin, `plugin.tool` or `plugin@RANGE`.
@@ -61,18 +65,25 @@ pub struct Args {
     /// Say what the call would be allowed to do, and do not run it.
     #[arg(long)]
     dry_run: bool,
+    /// Find out what the tool of a file or project needs: allow it nothing but what --allow says, whatever its manifest asks
+    /// for, and propose the change of its manifest. On a terminal, what was denied can be allowed for another attempt.
+    #[arg(long, conflicts_with_all = ["dry_run", "jsonl", "allow_requested"])]
+    learn: bool,
+    /// With --learn: write the change into the manifest.
+    #[arg(long, requires = "learn")]
+    write: bool,
 }
 
 /// What one call and all calls of a stream have in common.
 #[derive(Debug, Clone, clap::Args)]
-struct Common {
+pub(super) struct Common {
     /// Allow something: file_read=HOST[:GUEST], file_write=HOST[:GUEST], network_http=[SCHEME://]HOST[:PORT][/GLOB],
     /// network_tcp=HOST:PORT, env=NAME[=VALUE], ... May be given several times.
     #[arg(long, value_name = "NAME=SCOPE")]
-    allow: Vec<String>,
+    pub(super) allow: Vec<String>,
     /// Allow everything that the tool's manifest asks for.
     #[arg(long)]
-    allow_requested: bool,
+    pub(super) allow_requested: bool,
     /// Stop the call after this time, such as 500ms, 30s or 2m.
     #[arg(long, value_name = "DURATION")]
     timeout: Option<HumanDuration>,
@@ -81,10 +92,10 @@ struct Common {
     memory: Option<ByteSize>,
     /// Freeze clocks and random numbers and count fuel, so that the same arguments give the same result.
     #[arg(long)]
-    deterministic: bool,
-    /// Show the tool's messages from this level on: trace, debug, info, warn or error.
+    pub(super) deterministic: bool,
+    /// Show what the tool prints, and its messages from this level on, as they come: trace, debug, info, warn or error.
     #[arg(long, value_name = "LEVEL", value_parser = parse_level)]
-    tool_log: Option<LogLevel>,
+    pub(super) tool_log: Option<LogLevel>,
     /// The session the call belongs to: what its tools returned counts in later calls of it.
     #[arg(long, value_name = "ID", env = "TOOLHATCH_SESSION")]
     session: Option<String>,
@@ -114,7 +125,7 @@ fn parse_level(text: &str) -> std::result::Result<LogLevel, String> {
 }
 
 impl Common {
-    fn limits(&self) -> LimitRequest {
+    pub(super) fn limits(&self) -> LimitRequest {
         LimitRequest {
             timeout: self.timeout.map(|timeout| timeout.0),
             memory: self.memory.map(|memory| memory.0),
@@ -122,8 +133,13 @@ impl Common {
         }
     }
 
+    /// The agent that makes the call, where one is named.
+    pub(super) fn agent(&self) -> Option<String> {
+        self.agent.clone()
+    }
+
     /// Who makes the call. A person at the terminal can be asked about it, unless programs read what is printed.
-    fn caller(&self, printer: &Printer) -> Caller {
+    pub(super) fn caller(&self, printer: &Printer) -> Caller {
         let person = (!printer.is_json() && !self.headless)
             .then(TerminalPerson::open)
             .flatten();
@@ -145,7 +161,7 @@ impl Common {
     }
 
     /// Refuses what the operator's configuration does not let people allow.
-    fn check_allowed(&self, app: &App) -> Result<()> {
+    pub(super) fn check_allowed(&self, app: &App) -> Result<()> {
         if app.config.allow_flag || (self.allow.is_empty() && !self.allow_requested) {
             return Ok(());
         }
@@ -206,6 +222,9 @@ impl Args {
         }
         let target = self.target.as_deref().unwrap_or_default();
         let tool = app.tool_ref(target, self.tool.as_deref())?;
+        if self.learn {
+            return learn::run(&self, app, printer, &tool);
+        }
         let mut grants = read_grants(
             &self.common.allow,
             self.common.allow_requested,
@@ -323,25 +342,29 @@ impl Args {
 async fn one(
     app: &Arc<App>,
     printer: &Printer,
-    mut request: Request,
+    request: Request,
     cancel: CancellationToken,
     common: &Common,
 ) -> Result<Exit> {
+    let report = invoke(app, printer, request, cancel, common).await?;
+    settle(app).await;
+    render::report(printer, &report);
+    Ok(report.error().map_or(Exit::Ok, Error::exit))
+}
+
+/// Runs a call to its end, shows how far it has come, and cancels it where somebody interrupts.
+pub(super) async fn invoke(
+    app: &Arc<App>,
+    printer: &Printer,
+    mut request: Request,
+    cancel: CancellationToken,
+    common: &Common,
+) -> Result<Report> {
     let pipeline = app.pipeline()?;
-    let (sender, mut receiver) = tokio::sync::mpsc::channel(64);
+    let mut live = Live::new(common.tool_log.is_some() && !printer.is_json());
     request.events = Arc::new(EventSink::with_listener(
         common.event_limits(app),
-        move |event| {
-            if let Event::Progress {
-                done,
-                total,
-                message,
-            } = event
-            {
-                // A slow terminal loses updates, never the call.
-                drop(sender.try_send((done, total, message.map(str::to_owned))));
-            }
-        },
+        live.listener(),
     ));
     let call = pipeline.invoke(request);
     tokio::pin!(call);
@@ -351,19 +374,21 @@ async fn one(
             biased;
             report = &mut call => break report,
             () = &mut interrupt, if !cancel.is_cancelled() => cancel.cancel(),
-            Some((done, total, message)) = receiver.recv() => {
-                printer.progress(done, total, message.as_deref());
-            }
+            () = live.show_next(printer) => {}
         }
     };
+    live.show_rest(printer);
     if let Err(error) = app.recorded().await {
         // The call ran, and nobody can show how it ended: its result is not told.
         report.result = Err(error.while_doing("recording how the call ended"));
     }
+    Ok(report)
+}
+
+/// Ends what calls have left open.
+pub(super) async fn settle(app: &App) {
     app.settle_servers().await;
     app.settle_containers().await;
-    render::report(printer, &report, common.tool_log.is_some());
-    Ok(report.error().map_or(Exit::Ok, Error::exit))
 }
 
 /// Asks the person at the terminal about each thing the tool asks for, where nothing was said about it. Without a terminal

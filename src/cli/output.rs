@@ -244,6 +244,7 @@ impl Printer {
     /// Says something that is good to know.
     pub fn note(&self, text: &str) {
         if !self.json {
+            self.clear_progress();
             anstream::eprintln!("{}", without_controls(text));
         }
     }

@@ -1,27 +1,35 @@
-//! `toolhatch plugin`: looking at plugins, packing them, and which are installed.
+//! `toolhatch plugin`: writing plugins, looking at them, packing them, and which are installed.
 
 pub(super) mod asks;
+mod bench;
+mod build;
 mod check;
 mod convert;
 mod deprecate;
+mod dev;
 mod examine;
 mod finding;
+mod import_policy;
 mod inspect;
 mod install;
 pub(super) mod list;
+mod new;
 mod pack;
 mod remove;
+mod rule;
 mod tag;
+mod test;
 
 use std::sync::Arc;
 
-use super::output::CommandOutput;
+use super::output::{CommandOutput, Printer};
 use crate::app::App;
 use crate::error::Result;
 
-/// Check, inspect, pack, install and remove plugins.
+/// Write, build, check, test, inspect, pack, install and remove plugins.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
+  toolhatch plugin new rust word-count
   toolhatch plugin inspect plugins/dist/files.wasm
   toolhatch plugin install plugins/dist/files.wasm
   toolhatch plugin pack my-plugin.wasm --manifest plugin.toml -o dist/my-plugin.wasm")]
@@ -32,10 +40,16 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    New(new::Args),
+    Build(build::Args),
     Check(check::Args),
+    Test(test::Args),
+    Dev(dev::Args),
+    Bench(bench::Args),
     Inspect(inspect::Args),
     Pack(pack::Args),
     Convert(convert::Args),
+    ImportPolicy(import_policy::Args),
     Install(install::Args),
     List(list::Args),
     Deprecate(deprecate::Args),
@@ -45,12 +59,18 @@ enum Command {
 
 impl Args {
     /// Runs the command.
-    pub fn run(self, app: &Arc<App>) -> Result<CommandOutput> {
+    pub fn run(self, app: &Arc<App>, printer: &Printer) -> Result<CommandOutput> {
         match self.command {
+            Command::New(args) => args.run(app),
+            Command::Build(args) => args.run(app, printer),
             Command::Check(args) => args.run(app),
+            Command::Test(args) => args.run(app, printer),
+            Command::Dev(args) => args.run(app, printer),
+            Command::Bench(args) => args.run(app, printer),
             Command::Inspect(args) => args.run(app),
             Command::Pack(args) => args.run(app),
             Command::Convert(args) => args.run(),
+            Command::ImportPolicy(args) => args.run(app),
             Command::Install(args) => args.run(app),
             Command::List(args) => args.run(app),
             Command::Deprecate(args) => args.run(app),

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::output::CommandOutput;
+use crate::author::example::examples_schema;
 use crate::config::config_schema;
 use crate::error::Result;
 use crate::manifest::manifest_schema;
@@ -24,6 +25,8 @@ enum File {
     Manifest,
     /// The configuration, config.toml.
     Config,
+    /// The example calls of a plugin, tests/NAME.toml.
+    Examples,
 }
 
 impl Args {
@@ -32,6 +35,7 @@ impl Args {
         let schema: Value = match self.file {
             File::Manifest => manifest_schema(),
             File::Config => config_schema(),
+            File::Examples => examples_schema(),
         };
         let text = serde_json::to_string_pretty(&schema).unwrap_or_else(|_| schema.to_string());
         Ok(CommandOutput::new(text, schema))

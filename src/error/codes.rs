@@ -193,6 +193,12 @@ codes! {
     E3111 "incompatible-abi", No, 422, Usage, Error, false;
         "the component needs a world or interface this host does not have";
         "`toolhatch plugin inspect FILE` shows what it imports.",
+    E3112 "toolchain-missing", No, 500, Unavailable, Error, false;
+        "a program that builds plugins is missing, too old or does not work";
+        "`toolhatch plugin build --help` says what each language takes.",
+    E3113 "build-failed", No, 422, Tool, Error, false;
+        "the plugin could not be built from its sources";
+        "Read what the compiler said, and mend the sources.",
     E3201 "token-expired", No, 401, Refused, Warning, true;
         "the capability token has expired";
         "Ask for a new token.",

@@ -30,8 +30,8 @@ const DESCRIBE: Limits = Limits {
     http_bytes: 0,
 };
 
-/// Asks a plugin what it has: everything once, in one instance.
-pub(super) async fn describe(host: &Host, loaded: &Loaded) -> Result<Description> {
+/// Asks a plugin what it has: everything once, in one instance, with the clocks frozen where it is asked for what counts.
+pub(super) async fn describe(host: &Host, loaded: &Loaded, frozen: bool) -> Result<Description> {
     let exports = plugin(loaded)?;
     let events = Arc::new(EventSink::new(EventLimits::default()));
     let environment = Environment {
@@ -46,7 +46,7 @@ pub(super) async fn describe(host: &Host, loaded: &Loaded) -> Result<Description
         invoker: None,
         env: &[],
         config: &[],
-        deterministic: true,
+        deterministic: frozen,
         limits: &DESCRIBE,
         events: &events,
     };

@@ -61,10 +61,34 @@ pub struct Denial {
     granted: Vec<String>,
     /// What would allow it.
     remedy: Option<Box<Capability>>,
-    /// A better flag than the remedy's own, where the caller knows what was meant.
-    meant: Option<String>,
+    /// A better path than the remedy's own, where the caller knows what was meant.
+    meant: Option<Box<Meant>>,
     /// The manifest asks for it already.
     asked: bool,
+}
+
+/// The file or folder that a guest most likely meant by a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meant {
+    /// As a person would type it here.
+    pub typed: String,
+    /// Where it has to appear, if that is somewhere else.
+    pub guest: Option<String>,
+}
+
+impl Meant {
+    /// The flag that grants it; nothing where it could be read as another one.
+    fn flag(&self, kind: Kind) -> Option<String> {
+        let place = self
+            .guest
+            .as_ref()
+            .map(|guest| format!(":{guest}"))
+            .unwrap_or_default();
+        let is_plain =
+            text::is_plain(&self.typed) && text::is_plain(&place) && !self.typed.contains(":/");
+        let word = text::shell_word(&format!("{kind}={}{place}", self.typed));
+        is_plain.then(|| format!("--allow {word}"))
+    }
 }
 
 impl Denial {
@@ -119,12 +143,17 @@ impl Denial {
     /// where it has to appear if that is somewhere else.
     #[must_use]
     pub fn meaning(mut self, typed: &str, guest: Option<&str>) -> Self {
-        let place = guest.map(|guest| format!(":{guest}")).unwrap_or_default();
-        let word = text::shell_word(&format!("{}={typed}{place}", self.kind));
-        if text::is_plain(typed) && text::is_plain(&place) && !typed.contains(":/") {
-            self.meant = Some(format!("--allow {word}"));
-        }
+        self.meant = Some(Box::new(Meant {
+            typed: typed.to_owned(),
+            guest: guest.map(str::to_owned),
+        }));
         self
+    }
+
+    /// What the guest most likely meant by its path, where that is known.
+    #[must_use]
+    pub fn meant(&self) -> Option<&Meant> {
+        self.meant.as_deref()
     }
 
     /// Suggests the one port that a name was looked up for, in place of all of them.
@@ -198,7 +227,8 @@ impl Denial {
     #[must_use]
     pub fn flag(&self) -> Option<String> {
         let own = || self.remedy.as_ref()?.flag();
-        self.meant.clone().or_else(own)
+        let meant = self.meant.as_ref().and_then(|meant| meant.flag(self.kind));
+        meant.or_else(own)
     }
 
     /// The denial as the error a call ends in.

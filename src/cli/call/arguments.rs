@@ -13,7 +13,7 @@ use crate::schema::{coerce_arg, parse_strict};
 const MAX_ARGUMENTS: u64 = 64 << 20;
 
 /// Puts the arguments together: the JSON object of `--args`, and over it each `--arg`, read by the tool's schema.
-pub(super) fn combine(
+pub(in crate::cli) fn combine(
     whole: Option<Map<String, Value>>,
     single: &[String],
     schema: &Value,

@@ -9,7 +9,7 @@ use crate::exec::{Content, Output, ResourceBody, bytes};
 use crate::invoke::{Authorised, Report};
 
 /// Prints a report: the result to standard output, everything else to standard error.
-pub(super) fn report(printer: &Printer, report: &Report, with_logs: bool) {
+pub(in crate::cli) fn report(printer: &Printer, report: &Report) {
     if printer.is_json() {
         printer.json_value(&report.to_json());
         return;
@@ -17,20 +17,20 @@ pub(super) fn report(printer: &Printer, report: &Report, with_logs: bool) {
     for warning in &report.warnings {
         printer.warning(warning);
     }
-    if with_logs {
-        for (level, message) in &report.events.logs {
-            printer.note(&format!("[{}] {message}", level.word()));
-        }
-    }
     match &report.result {
-        Ok(output) => {
-            let text = text(output);
-            if !text.is_empty() {
-                printer.text(&text);
-            }
+        Ok(_) => {
+            result(printer, report);
             denials(printer, report);
         }
         Err(error) => printer.error(error),
+    }
+}
+
+/// Prints the result of a call that has one.
+pub(super) fn result(printer: &Printer, report: &Report) {
+    let text = report.result.as_deref().map(text).unwrap_or_default();
+    if !text.is_empty() {
+        printer.text(&text);
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::examine::examine;
-use super::finding::{Findings, Severity};
+use super::finding::{Finding, Findings, Severity};
+use super::rule::Rule;
 use crate::app::App;
 use crate::cli::block_on;
 use crate::cli::output::CommandOutput;
@@ -23,19 +24,32 @@ use crate::schema::{self, artifact};
 /// Nothing is granted to it. Where the component describes its own tools, it is asked for them in an empty sandbox.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  toolhatch plugin check plugins/dist/files.wasm
+  toolhatch plugin check
+  toolhatch plugin check plugins/dist/files.wasm --notes
   toolhatch plugin check my-plugin --json
 
-It ends with 2 where something keeps the plugin from being used; warnings and notes do not count.")]
+It ends with 2 where something keeps the plugin from being used; warnings count with --strict.")]
 pub struct Args {
     /// A component, or a folder with a manifest and a component.
-    #[arg(value_name = "FILE|DIR")]
+    #[arg(value_name = "FILE|DIR", default_value = ".")]
     path: PathBuf,
+    /// Show notes too: what is good to know, and may well be as it should be.
+    #[arg(long)]
+    notes: bool,
+    /// Warnings count as errors.
+    #[arg(long)]
+    strict: bool,
+    /// List what is looked for, and why, and look at nothing.
+    #[arg(long, conflicts_with_all = ["path", "notes", "strict"])]
+    rules: bool,
 }
 
 impl Args {
     /// Runs the command.
     pub fn run(self, app: &Arc<App>) -> Result<CommandOutput> {
+        if self.rules {
+            return Ok(rules());
+        }
         let mut digest = None;
         let findings = match Package::read(&self.path) {
             Ok(package) => {
@@ -46,25 +60,35 @@ impl Args {
             Err(error) => unreadable(&self.path, &error),
         };
         let mut lines = Vec::new();
-        let sorted = findings.sorted();
+        let sorted: Vec<&Finding> = findings
+            .sorted()
+            .into_iter()
+            .filter(|finding| self.notes || finding.severity != Severity::Note)
+            .collect();
         for (index, finding) in sorted.iter().enumerate() {
             lines.push(finding.text());
-            // What is done about several in a row is said once.
-            if sorted
-                .get(index + 1)
-                .is_none_or(|next| next.fix != finding.fix)
-            {
-                lines.push(format!("  {}", finding.fix));
+            // What is said of several in a row is said once.
+            let next = sorted.get(index + 1);
+            if next.is_none_or(|next| next.rule != finding.rule || next.fix != finding.fix) {
+                lines.push(format!("  why: {}", finding.rule.reason()));
+                lines.push(format!("  fix: {}", finding.fix));
             }
         }
+        let notes = findings.count(Severity::Note);
         let errors = findings.count(Severity::Error);
         lines.push(format!(
-            "{}: {}, {}, {}",
+            "{}: {}, {}, {}{}",
             self.path.display(),
             count(errors, "error"),
             count(findings.count(Severity::Warning), "warning"),
-            count(findings.count(Severity::Note), "note"),
+            count(notes, "note"),
+            if notes > 0 && !self.notes {
+                " (shown with --notes)"
+            } else {
+                ""
+            },
         ));
+        let passes = errors == 0 && !(self.strict && findings.count(Severity::Warning) > 0);
         let list: Value = findings
             .sorted()
             .iter()
@@ -73,10 +97,10 @@ impl Args {
         let json = json!({
             "file": self.path.to_string_lossy(),
             "digest": digest.map(|digest| digest.to_string()),
-            "ok": errors == 0,
+            "ok": passes,
             "findings": list,
         });
-        let exit = if errors == 0 { Exit::Ok } else { Exit::Usage };
+        let exit = if passes { Exit::Ok } else { Exit::Usage };
         Ok(CommandOutput {
             exit,
             ..CommandOutput::new(lines.join("\n"), json)
@@ -84,10 +108,23 @@ impl Args {
     }
 }
 
+/// The rules, as a table for people.
+fn rules() -> CommandOutput {
+    let lines: Vec<String> = Rule::ALL
+        .iter()
+        .map(|rule| format!("{:<22}  {}", rule.id(), rule.reason()))
+        .collect();
+    let json: Value = Rule::ALL
+        .iter()
+        .map(|rule| json!({"rule": rule.id(), "reason": rule.reason()}))
+        .collect();
+    CommandOutput::new(lines.join("\n"), json)
+}
+
 /// What can be said of a package that cannot be read as a whole: its manifest and its component are looked at by themselves.
 fn unreadable(path: &Path, error: &Error) -> Findings {
     let mut findings = Findings::default();
-    findings.failed("package", error);
+    findings.failed(Rule::Package, error);
     let beside = if path.is_dir() {
         path.join(MANIFEST_FILE)
     } else {
@@ -96,7 +133,7 @@ fn unreadable(path: &Path, error: &Error) -> Findings {
     if beside.is_file()
         && let Err(error) = manifest::read_file(&beside)
     {
-        findings.failed("manifest", &error);
+        findings.failed(Rule::Manifest, &error);
     }
     // What is wrong with a manifest says nothing of the component; a file that is none has been told of.
     if error.details().contains_key("problems")
@@ -105,7 +142,7 @@ fn unreadable(path: &Path, error: &Error) -> Findings {
         let read = fsx::read_capped(&component, artifact::MAX_BYTES)
             .and_then(|bytes| schema::read_component(&bytes, None));
         if let Err(error) = read {
-            findings.failed("component", &error);
+            findings.failed(Rule::Component, &error);
         }
     }
     findings

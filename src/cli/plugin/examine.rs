@@ -3,6 +3,8 @@
 //! The component is compiled and linked, which runs nothing of it. Of a plugin that describes its own tools, that
 //! description is asked for; it is compared with the manifest, whichever of the two counts in a call.
 
+mod component;
+mod parameters;
 mod tools;
 
 use std::collections::HashSet;
@@ -11,6 +13,7 @@ use serde_json::Value;
 
 use super::asks::Asks;
 use super::finding::{Findings, Severity};
+use super::rule::Rule;
 use crate::app::App;
 use crate::cli::text::cut;
 use crate::dist::Package;
@@ -18,6 +21,7 @@ use crate::error::{Code, Result};
 use crate::host::DescribedTool;
 use crate::ids::is_tool_name;
 use crate::manifest::{Manifest, ToolSpec};
+use crate::permission::Kind;
 use crate::registry::Offers;
 use crate::schema::{self, Interface};
 
@@ -49,7 +53,7 @@ pub(super) async fn examine(app: &App, package: &Package) -> Result<Findings> {
         // Whoever could not read it has said why.
         Err(_) if interface.is_none() => false,
         Err(error) => {
-            findings.failed("component", &error);
+            findings.failed(Rule::Component, &error);
             false
         }
     };
@@ -58,7 +62,7 @@ pub(super) async fn examine(app: &App, package: &Package) -> Result<Findings> {
         match host.describe(&package.artifact).await {
             Ok(described) => Some(described),
             Err(error) => {
-                findings.failed("description", &error);
+                findings.failed(Rule::Described, &error);
                 None
             }
         }
@@ -72,7 +76,7 @@ pub(super) async fn examine(app: &App, package: &Package) -> Result<Findings> {
     let seen = match (&described, &interface) {
         (Some(described), _) => {
             if let Err(error) = described.offers.check() {
-                findings.failed("offers", &error);
+                findings.failed(Rule::Offers, &error);
             }
             of_plugin(&described.tools, specs, &mut findings)
         }
@@ -81,6 +85,12 @@ pub(super) async fn examine(app: &App, package: &Package) -> Result<Findings> {
     };
     if let (Some(manifest), Some(interface)) = (&package.manifest, &interface) {
         world(manifest, interface, &mut findings);
+        component::world(manifest, interface, &mut findings);
+        component::purity(manifest, interface, &mut findings);
+    }
+    component::bytes(package, &mut findings);
+    if let Some(described) = &described {
+        component::start(&host, &package.artifact, described, &mut findings).await;
     }
     let has_more = described.is_some_and(|described| described.offers != Offers::default());
     tools::check(&seen, interface.is_some() && !has_more, &mut findings);
@@ -94,7 +104,7 @@ fn read(package: &Package, findings: &mut Findings) -> Option<Interface> {
         Ok(interface) => {
             for warning in &interface.warnings {
                 findings.warning(
-                    "component",
+                    Rule::Component,
                     warning,
                     "Build the component again with a current toolchain.",
                 );
@@ -102,7 +112,7 @@ fn read(package: &Package, findings: &mut Findings) -> Option<Interface> {
             Some(interface)
         }
         Err(error) => {
-            findings.failed("component", &error);
+            findings.failed(Rule::Component, &error);
             None
         }
     }
@@ -123,7 +133,7 @@ fn world(manifest: &Manifest, interface: &Interface, findings: &mut Findings) {
         findings.add(
             Severity::Error,
             Some(Code::E3111),
-            "world",
+            Rule::World,
             format!("the manifest names the world {world:?}, and the component does not export `{TOOLS_EXPORT}`"),
             "Build the component for that world, or leave `world` out of `[component]`.",
         );
@@ -149,7 +159,7 @@ fn of_plugin(
     for tool in described {
         if !names.insert(tool.name.as_str()) {
             findings.error(
-                "tool-name",
+                Rule::ToolName,
                 format!(
                     "the component describes two tools named {:?}",
                     cut(&tool.name, LONGEST_NAME)
@@ -160,7 +170,7 @@ fn of_plugin(
         }
         if !is_tool_name(&tool.name) {
             findings.error(
-                "tool-name",
+                Rule::ToolName,
                 format!("a tool cannot be named {:?}", cut(&tool.name, LONGEST_NAME)),
                 "Use 1 to 128 letters, digits, `_`, `-` and `.`.",
             );
@@ -176,7 +186,7 @@ fn of_plugin(
             for (what, said, own) in pairs {
                 if said.is_some() && own.is_some() && said != own {
                     findings.warning(
-                        "tools-differ",
+                        Rule::ToolsDiffer,
                         format!("the manifest gives {:?} another {what} than the component does", tool.name),
                         "Leave it to the component, or make both the same: the manifest's is the one that counts.",
                     );
@@ -218,7 +228,7 @@ fn parsed(
                 "the {which} schema of {:?} is not JSON",
                 cut(&tool.name, LONGEST_NAME)
             ));
-            findings.failed("schema", &error);
+            findings.failed(Rule::InputSchema, &error);
             None
         }
     }
@@ -279,7 +289,7 @@ fn agree(specs: &[ToolSpec], names: &[&str], findings: &mut Findings) {
         .filter(|name| !specs.is_empty() && !specs.iter().any(|spec| spec.name == **name))
     {
         findings.error(
-            "tools-differ",
+            Rule::ToolsDiffer,
             format!("the component has the tool {:?}, which the manifest does not list", cut(name, LONGEST_NAME)),
             "Add it to `[[tools]]`, or leave `[[tools]]` out: then the component describes them all.",
         );
@@ -293,7 +303,7 @@ fn unknown(name: &str, names: &[&str], findings: &mut Findings) {
     };
     let message =
         format!("the manifest lists the tool {name:?}, which the component does not have");
-    findings.error("tools-differ", message, fix);
+    findings.error(Rule::ToolsDiffer, message, fix);
 }
 
 fn permissions(
@@ -309,7 +319,7 @@ fn permissions(
     let asks = match Asks::new(manifest, &interface.imports, &app.paths.variables()) {
         Ok(asks) => asks,
         Err(error) => {
-            findings.failed("permissions", &error);
+            findings.failed(Rule::Permissions, &error);
             return;
         }
     };
@@ -317,32 +327,50 @@ fn permissions(
         let kind = ask.request.kind;
         if !ask.is_usable {
             findings.warning(
-                "unusable-permission",
+                Rule::UnusablePermission,
                 format!("it asks for {kind}, and the component does not import what that takes"),
                 format!("Take {kind} out of `[permissions]`."),
             );
         }
         if ask.request.broad {
             findings.warning(
-                "broad-permission",
+                Rule::BroadPermission,
                 format!("it asks for all of {kind} and names no scope"),
                 format!("Name what it needs, such as `{}`.", kind.example()),
             );
         } else if let Some(warning) = ask.request.warning() {
             findings.warning(
-                "sensitive-permission",
+                Rule::SensitivePermission,
                 format!("{kind}: {warning}"),
                 "Ask for less: people will say no to this.",
             );
         }
     }
-    for kind in asks.unasked {
-        findings.note(
-            "unasked-permission",
+    // Of files and variables every toolchain brings the imports along; the others are there because they are used.
+    let (brought, used): (Vec<Kind>, Vec<Kind>) = asks
+        .unasked
+        .into_iter()
+        .partition(|kind| matches!(kind, Kind::FileRead | Kind::FileWrite | Kind::Env));
+    for kind in used {
+        findings.warning(
+            Rule::UnaskedPermission,
+            format!("the component imports what {kind} takes, and the manifest does not ask for it"),
             format!(
-                "the component imports what {kind} takes, and the manifest does not ask for it"
+                "Ask for it in `[permissions]`, such as `{kind} = [{:?}]`, or leave out what imports it; `toolhatch call --learn` \
+                 finds out what it needs.",
+                kind.example()
             ),
-            "Nothing, if it does without: whatever it tries is denied.",
+        );
+    }
+    if !brought.is_empty() {
+        let names: Vec<&str> = brought.iter().map(|kind| kind.name()).collect();
+        findings.note(
+            Rule::UnaskedPermission,
+            format!(
+                "the component imports what {} take, and the manifest does not ask for it",
+                names.join(" and ")
+            ),
+            "Nothing, if it does without: most toolchains bring these imports along.",
         );
     }
 }
@@ -350,7 +378,7 @@ fn permissions(
 fn manifest(manifest: Option<&Manifest>, findings: &mut Findings) {
     let Some(manifest) = manifest else {
         findings.warning(
-            "no-manifest",
+            Rule::NoManifest,
             "it has no manifest: it cannot be installed, and it asks for everything its component can use",
             "Write a plugin.toml and pack it in with `toolhatch plugin pack`.",
         );
@@ -358,14 +386,14 @@ fn manifest(manifest: Option<&Manifest>, findings: &mut Findings) {
     };
     if manifest.license.is_none() {
         findings.warning(
-            "license",
+            Rule::License,
             "the manifest does not name a licence",
             "Add one as an SPDX expression, such as `license = \"Apache-2.0\"`.",
         );
     }
     if manifest.description.trim().is_empty() {
         findings.warning(
-            "description",
+            Rule::Description,
             "the manifest does not say what the plugin is for",
             "Add a `description` of one sentence.",
         );

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::rule::Rule;
 use crate::cli::text::one_line;
 use crate::error::{Code, Error};
 
@@ -33,8 +34,8 @@ pub(super) struct Finding {
     pub(super) severity: Severity,
     /// The error it would be in a call, where there is one.
     pub(super) code: Option<Code>,
-    /// A name for this kind of finding, in kebab-case.
-    pub(super) rule: &'static str,
+    /// What was looked for.
+    pub(super) rule: Rule,
     pub(super) message: String,
     pub(super) fix: String,
 }
@@ -44,16 +45,21 @@ impl Finding {
         json!({
             "severity": self.severity.word(),
             "code": self.code.map(Code::name),
-            "rule": self.rule,
+            "rule": self.rule.id(),
             "message": self.message,
+            "reason": self.rule.reason(),
             "fix": self.fix,
         })
     }
 
-    /// One line for people: `error[E3105]: …`, `warning[license]: …`.
+    /// One line for people: `error[tool-name]: …`, `warning[license]: …`.
     pub(super) fn text(&self) -> String {
-        let label = self.code.map_or(self.rule, Code::name);
-        format!("{}[{label}]: {}", self.severity.word(), self.message)
+        format!(
+            "{}[{}]: {}",
+            self.severity.word(),
+            self.rule.id(),
+            self.message
+        )
     }
 }
 
@@ -67,7 +73,7 @@ impl Findings {
         &mut self,
         severity: Severity,
         code: Option<Code>,
-        rule: &'static str,
+        rule: Rule,
         message: impl Into<String>,
         fix: impl Into<String>,
     ) {
@@ -84,19 +90,14 @@ impl Findings {
     }
 
     /// Notes something that keeps the plugin from being used.
-    pub(super) fn error(
-        &mut self,
-        rule: &'static str,
-        message: impl Into<String>,
-        fix: impl Into<String>,
-    ) {
+    pub(super) fn error(&mut self, rule: Rule, message: impl Into<String>, fix: impl Into<String>) {
         self.add(Severity::Error, Some(Code::E3105), rule, message, fix);
     }
 
     /// Notes something somebody will stumble over.
     pub(super) fn warning(
         &mut self,
-        rule: &'static str,
+        rule: Rule,
         message: impl Into<String>,
         fix: impl Into<String>,
     ) {
@@ -104,17 +105,12 @@ impl Findings {
     }
 
     /// Notes something that is good to know.
-    pub(super) fn note(
-        &mut self,
-        rule: &'static str,
-        message: impl Into<String>,
-        fix: impl Into<String>,
-    ) {
+    pub(super) fn note(&mut self, rule: Rule, message: impl Into<String>, fix: impl Into<String>) {
         self.add(Severity::Note, None, rule, message, fix);
     }
 
     /// Notes every problem that an error tells of.
-    pub(super) fn failed(&mut self, rule: &'static str, error: &Error) {
+    pub(super) fn failed(&mut self, rule: Rule, error: &Error) {
         // The hint of this code leads here.
         let fix = match error.hints().join(" ") {
             hint if hint == Code::E3105.hint() => "Build it or fetch it again.".to_owned(),
@@ -223,8 +219,8 @@ mod tests {
                 ]),
             );
         let mut findings = Findings::default();
-        findings.failed("manifest", &error);
-        findings.failed("manifest", &error);
+        findings.failed(Rule::Manifest, &error);
+        findings.failed(Rule::Manifest, &error);
         let messages: Vec<&str> = findings
             .sorted()
             .iter()
@@ -239,16 +235,16 @@ mod tests {
     #[test]
     fn only_errors_stop_and_the_worst_comes_first() {
         let mut findings = Findings::default();
-        findings.note("a", "a note", "do nothing");
-        findings.warning("b", "a warning", "do something");
+        findings.note(Rule::Size, "a note", "do nothing");
+        findings.warning(Rule::License, "a warning", "do something");
         assert_eq!(findings.count(Severity::Error), 0);
-        findings.error("c", "an error", "do it");
+        findings.error(Rule::ToolName, "an error", "do it");
         let rules: Vec<&str> = findings
             .sorted()
             .iter()
-            .map(|finding| finding.rule)
+            .map(|finding| finding.rule.id())
             .collect();
-        assert_eq!(rules, ["c", "b", "a"]);
+        assert_eq!(rules, ["tool-name", "license", "size"]);
         let error = findings.into_result("packing x").expect_err("an error");
         assert_eq!(error.to_string(), "packing x: an error");
         assert_eq!(error.hints(), ["do it"]);

@@ -31,6 +31,7 @@ const LAYERS: &[&[&str]] = &[
     ],
     &["invoke"],
     &["app"],
+    &["author"],
     &["mcp", "mcp/server", "batch", "agent", "cli"],
 ];
 

@@ -6,7 +6,7 @@ fn rules(findings: &Findings) -> Vec<(&'static str, Severity)> {
     findings
         .sorted()
         .iter()
-        .map(|finding| (finding.rule, finding.severity))
+        .map(|finding| (finding.rule.id(), finding.severity))
         .collect()
 }
 

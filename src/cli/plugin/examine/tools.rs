@@ -1,9 +1,12 @@
 //! The tools of a package, one by one.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::super::finding::{Findings, Severity};
-use super::{LONGEST_NAME, Seen, TOOLS_EXPORT};
+use super::super::rule::Rule;
+use super::{LONGEST_NAME, Seen, TOOLS_EXPORT, parameters};
 use crate::cli::text::cut;
 use crate::error::Code;
 use crate::schema::Validator;
@@ -12,31 +15,35 @@ use crate::schema::Validator;
 pub(super) fn check(seen: &[Seen], is_readable: bool, findings: &mut Findings) {
     if seen.is_empty() && is_readable {
         findings.error(
-            "no-tools",
+            Rule::NoTools,
             "it has no tools",
             format!("Export `{TOOLS_EXPORT}`, or functions that take and give plain values."),
         );
     }
+    collisions(seen, findings);
     for tool in seen {
         let name = cut(&tool.name, LONGEST_NAME);
         if !is_usable_name(&tool.name) {
             findings.warning(
-                "tool-name",
+                Rule::ToolName,
                 format!("agents cannot use the tool {name:?} by its name"),
                 format!("Use at most {LONGEST_NAME} letters, digits, hyphens and underscores."),
             );
         }
         if tool.description.trim().is_empty() {
             findings.warning(
-                "tool-description",
+                Rule::ToolDescription,
                 format!("the tool {name:?} has no description"),
                 "Say what it does: an agent chooses tools by their descriptions.",
             );
         }
         match &tool.input {
-            Some(schema) => check_schema(&name, "input", schema, findings),
+            Some(schema) => {
+                check_schema(&name, "input", schema, findings);
+                parameters::check(&name, schema, findings);
+            }
             None => findings.error(
-                "input-schema",
+                Rule::InputSchema,
                 format!("the tool {name:?} has no input schema"),
                 "Give it one; `{ type = \"object\" }` where it takes anything.",
             ),
@@ -46,10 +53,31 @@ pub(super) fn check(seen: &[Seen], is_readable: bool, findings: &mut Findings) {
             None => findings.add(
                 Severity::Note,
                 Some(Code::E3307),
-                "output-schema",
+                Rule::OutputSchema,
                 format!("the tool {name:?} has no output schema"),
                 "Describe its structured result, if it has one; strict mode asks for it.",
             ),
+        }
+    }
+}
+
+/// Names that some clients take for the same.
+fn collisions(seen: &[Seen], findings: &mut Findings) {
+    let mut names: HashMap<String, &str> = HashMap::new();
+    for tool in seen {
+        let folded = tool.name.to_ascii_lowercase().replace(['-', '.'], "_");
+        if let Some(other) = names.insert(folded, &tool.name)
+            && other != tool.name
+        {
+            findings.warning(
+                Rule::NameCollision,
+                format!(
+                    "the tools {:?} and {:?} differ in nothing that every client keeps",
+                    cut(other, LONGEST_NAME),
+                    cut(&tool.name, LONGEST_NAME)
+                ),
+                "Give one of them another name.",
+            );
         }
     }
 }
@@ -64,9 +92,9 @@ pub(super) fn is_usable_name(name: &str) -> bool {
 
 fn check_schema(name: &str, which: &str, schema: &Value, findings: &mut Findings) {
     let rule = if which == "input" {
-        "input-schema"
+        Rule::InputSchema
     } else {
-        "output-schema"
+        Rule::OutputSchema
     };
     if schema.get("type").is_none_or(|kind| kind != "object") {
         findings.error(

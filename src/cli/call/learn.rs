@@ -1,0 +1,206 @@
+//! `toolhatch call --learn`: a call with nothing allowed, to find out what the tool needs, and the change of its manifest that
+//! would ask for that.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::{Args, invoke, render, settle};
+use crate::app::{App, choose_tool, read_grants};
+use crate::author::amend::difference;
+use crate::author::learn::{Lessons, Need};
+use crate::cli::block_on;
+use crate::cli::output::Printer;
+use crate::cli::prompt::Terminal;
+use crate::dist::MANIFEST_FILE;
+use crate::error::{Code, Error, Result};
+use crate::exec::{EventLimits, EventSink};
+use crate::exit_code::Exit;
+use crate::fsx;
+use crate::ids::CallId;
+use crate::invoke::{Report, Request, ToolRef};
+use crate::manifest::document::MAX_BYTES;
+
+/// Runs the call, again where the person at the terminal allows what it was denied, until it is denied nothing more.
+pub(super) fn run(args: &Args, app: &Arc<App>, printer: &Printer, tool: &ToolRef) -> Result<Exit> {
+    let ToolRef::File { path, .. } = tool else {
+        return Err(Error::new(
+            Code::E3004,
+            format!("learning what {tool} needs: it is installed, and what it asks for is settled"),
+        )
+        .hint("Name the file or the project of a plugin that you are writing."));
+    };
+    app.learn();
+    let mut allowed = args.common.allow.clone();
+    let whole = args.args.as_deref().map(super::read_whole).transpose()?;
+    let mut lessons = Lessons::default();
+    let variables = app.paths.variables();
+    block_on(async {
+        let source = app.source(tool).await?;
+        let chosen = choose_tool(&source, args.tool.as_deref().or(tool.tool()))?;
+        let arguments = super::arguments::combine(whole, &args.arg, &chosen.input_schema)?;
+        let arguments = Arc::new(arguments);
+        let report = loop {
+            let cancel = CancellationToken::new();
+            let request = Request {
+                call: CallId::generate(),
+                tool: tool.clone(),
+                arguments: Arc::clone(&arguments),
+                resumed: None,
+                caller: Arc::new(args.common.caller(printer)),
+                grants: Arc::new(read_grants(&allowed, false, &app.paths.current)?),
+                limits: args.common.limits(),
+                idempotency: None,
+                deterministic: args.common.deterministic,
+                cancel: cancel.clone(),
+                events: Arc::new(EventSink::new(EventLimits::default())),
+            };
+            let report = invoke(app, printer, request, cancel, &args.common).await?;
+            let known = lessons.needs().len();
+            lessons.learn(&report.events.denials, &app.paths.current, &variables);
+            let new: Vec<Need> = lessons.needs().iter().skip(known).cloned().collect();
+            let agreed = if args.common.headless || printer.is_json() || !app.config.allow_flag {
+                Vec::new()
+            } else {
+                ask(new).await?
+            };
+            if agreed.is_empty() {
+                break report;
+            }
+            allowed.extend(agreed.into_iter().map(|need| need.allow));
+        };
+        settle(app).await;
+        tell(args, printer, &report, &lessons, path)
+    })
+}
+
+/// Asks the person at the terminal about each new thing; gives what they agree to.
+async fn ask(needs: Vec<Need>) -> Result<Vec<Need>> {
+    if needs.is_empty() {
+        return Ok(needs);
+    }
+    let asked = tokio::task::spawn_blocking(move || {
+        let Some(mut terminal) = Terminal::open() else {
+            return Ok(Vec::new());
+        };
+        terminal.say("It was denied this. What you allow now counts for another attempt:")?;
+        let mut agreed = Vec::new();
+        for need in needs {
+            if terminal.confirm(&format!("  {}: may it {}?", need.what, need.words))? {
+                agreed.push(need);
+            }
+        }
+        Ok(agreed)
+    });
+    asked
+        .await
+        .map_err(|error| Error::new(Code::E3000, "asking the terminal").caused_by(error))?
+}
+
+fn tell(
+    args: &Args,
+    printer: &Printer,
+    report: &Report,
+    lessons: &Lessons,
+    plugin: &Path,
+) -> Result<Exit> {
+    let manifest = manifest_of(plugin);
+    let proposal = match &manifest {
+        Some(file) => {
+            let before = fsx::read_text(file, MAX_BYTES as u64)?;
+            let after = lessons.amend(&before)?;
+            let diff = difference(MANIFEST_FILE, &before, &after);
+            if args.write && before != after {
+                fsx::write_atomic(file, after.as_bytes(), 0o644)?;
+            }
+            diff
+        }
+        None if args.write => {
+            return Err(Error::new(
+                Code::E3101,
+                format!(
+                    "writing what was learnt: {} has no {MANIFEST_FILE} beside it",
+                    plugin.display()
+                ),
+            )
+            .hint("Call the project's folder, or leave `--write` out."));
+        }
+        None => lessons.permissions()?,
+    };
+    if printer.is_json() {
+        let mut object = Map::new();
+        object.insert("report".into(), report.to_json());
+        object.insert("needs".into(), needs_json(lessons));
+        object.insert("hopeless".into(), lessons.hopeless().to_vec().into());
+        object.insert(
+            "manifest".into(),
+            manifest.as_deref().map(Path::to_string_lossy).into(),
+        );
+        object.insert("proposal".into(), proposal.into());
+        object.insert("written".into(), args.write.into());
+        printer.json_value(&Value::Object(object));
+        return Ok(Exit::Ok);
+    }
+    match &report.result {
+        Ok(_) => render::result(printer, report),
+        Err(error) => printer.note(&format!("The call ended with {}: {error}", error.code())),
+    }
+    if lessons.needs().is_empty() {
+        printer.note("\nIt was denied nothing that a permission would allow.");
+    } else {
+        printer.note("\nIt was denied:");
+    }
+    for need in lessons.needs() {
+        printer.note(&format!("  {} ({})", need.what, need.kind));
+    }
+    for sentence in lessons.hopeless() {
+        printer.note(&format!("  {sentence}; no permission allows that"));
+    }
+    let place = manifest.unwrap_or_else(|| PathBuf::from("a manifest"));
+    match (proposal.is_empty(), args.write) {
+        (true, _) if lessons.needs().is_empty() => {}
+        (true, _) => printer.note(&format!(
+            "\n{} asks for all of it already.",
+            place.display()
+        )),
+        (false, true) => printer.note(&format!("\nWrote into {}:\n", place.display())),
+        (false, false) => printer.note(&format!("\nProposal for {}:\n", place.display())),
+    }
+    if !proposal.is_empty() {
+        printer.text(&proposal);
+    }
+    Ok(Exit::Ok)
+}
+
+fn needs_json(lessons: &Lessons) -> Value {
+    lessons
+        .needs()
+        .iter()
+        .map(|need| {
+            json!({
+                "permission": need.kind.name(),
+                "tried": need.what,
+                "in_words": need.words,
+                "allow": need.allow,
+            })
+        })
+        .collect()
+}
+
+/// The manifest that the author of this plugin edits: that of its project, or one beside the file.
+fn manifest_of(plugin: &Path) -> Option<PathBuf> {
+    let mut places = Vec::new();
+    if plugin.is_dir() {
+        places.push(plugin.join(MANIFEST_FILE));
+    } else {
+        places.push(plugin.with_extension(MANIFEST_FILE));
+        let folder = plugin.parent().unwrap_or(Path::new(""));
+        places.push(folder.join(MANIFEST_FILE));
+        if folder.ends_with("dist") {
+            places.push(folder.join("..").join(MANIFEST_FILE));
+        }
+    }
+    places.into_iter().find(|path| path.is_file())
+}

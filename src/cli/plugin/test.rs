@@ -1,0 +1,328 @@
+//! `toolhatch plugin test`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::build::{DIST, Project};
+use crate::app::{App, choose_tool, read_grants};
+use crate::author::example::{Call, Ending, Examples, Verdict, of_project};
+use crate::cli::block_on;
+use crate::cli::call::no_allow_flag;
+use crate::cli::output::{CommandOutput, Printer};
+use crate::cli::text::count;
+use crate::error::{Code, Error, Result};
+use crate::exec::{EventLimits, EventSink, Events};
+use crate::exit_code::Exit;
+use crate::fsx;
+use crate::ids::CallId;
+use crate::invoke::{Caller, Pipeline, Request, ToolRef};
+use crate::manifest::{HumanDuration, LimitRequest};
+
+/// Run the example calls of a project (`tests/*.toml`) in the sandbox, and compare what comes of them.
+///
+/// Each call gets what it says under `allow`, and nothing else. Tests in the plugin's own language are run by the tools of
+/// that language.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  toolhatch plugin test
+  toolhatch plugin test my-plugin --filter greets
+  toolhatch plugin test --build --update
+
+A file of example calls:
+  [[call]]
+  name = \"greets by name\"
+  tool = \"greet\"
+  arguments = { name = \"Ada\" }
+  allow = [\"file_read=fixtures:/workspace\"]
+  [call.expect]
+  result = { greeting = \"Hello, Ada!\" }
+
+`toolhatch schema examples` prints what else it can hold. It ends with 1 where a call is not as it was to be.")]
+pub struct Args {
+    /// The folder of the project.
+    #[arg(value_name = "DIR", default_value = ".")]
+    project: PathBuf,
+    /// The plugin to test, in place of the one in the project's folder or its dist.
+    #[arg(long, value_name = "FILE", conflicts_with = "build")]
+    plugin: Option<PathBuf>,
+    /// Build it first.
+    #[arg(long)]
+    build: bool,
+    /// Only the calls whose name, or that of their file, has this in it.
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Write the snapshots anew.
+    #[arg(long)]
+    update: bool,
+}
+
+impl Args {
+    /// Runs the command.
+    pub fn run(self, app: &Arc<App>, printer: &Printer) -> Result<CommandOutput> {
+        let project = app.paths.current.join(&self.project);
+        let examples = of_project(&project)?;
+        if examples.iter().all(|file| file.calls.is_empty()) {
+            return Err(Error::new(
+                Code::E3101,
+                format!(
+                    "testing {}: there are no example calls",
+                    self.project.display()
+                ),
+            )
+            .hint("Write some into tests/NAME.toml; `toolhatch plugin test --help` shows one."));
+        }
+        let file = if self.build {
+            Project::open(app, &self.project)?
+                .build(app, printer, None)?
+                .file
+        } else {
+            self.plugin
+                .as_ref()
+                .map_or_else(|| built(&project), |file| app.paths.current.join(file))
+        };
+        let tester = Tester::new(app, file, project, self.update)?;
+        let wanted = |file: &Examples, call: &Call| {
+            let has = |text: &String| {
+                file.name.contains(text.as_str()) || call.name.contains(text.as_str())
+            };
+            self.filter.as_ref().is_none_or(has)
+        };
+        tester.run_all(&examples, printer, wanted)
+    }
+}
+
+/// The plugin of a project: a file of its `dist`, or else whatever the folder is taken for.
+fn built(project: &Path) -> PathBuf {
+    let dist = project.join(DIST);
+    if dist.is_dir() {
+        dist
+    } else {
+        project.to_owned()
+    }
+}
+
+/// Runs the example calls of one plugin.
+pub(super) struct Tester<'a> {
+    app: &'a Arc<App>,
+    pipeline: Pipeline,
+    file: PathBuf,
+    project: PathBuf,
+    update: bool,
+}
+
+/// What came of one example call.
+struct Told {
+    file: String,
+    call: String,
+    verdict: Verdict,
+    milliseconds: f64,
+    wrote_snapshot: bool,
+    /// What the tool said, and what it was denied; shown where it is not as it was to be.
+    besides: Vec<String>,
+}
+
+impl<'a> Tester<'a> {
+    /// For the plugin in `file`; with `update`, snapshots are written anew.
+    pub(super) fn new(
+        app: &'a Arc<App>,
+        file: PathBuf,
+        project: PathBuf,
+        update: bool,
+    ) -> Result<Self> {
+        Ok(Self {
+            pipeline: app.pipeline()?,
+            app,
+            file,
+            project,
+            update,
+        })
+    }
+
+    /// Runs those that are wanted, one after the other, and says what came of them.
+    pub(super) fn run_all(
+        &self,
+        examples: &[Examples],
+        printer: &Printer,
+        wanted: impl Fn(&Examples, &Call) -> bool,
+    ) -> Result<CommandOutput> {
+        let all = examples
+            .iter()
+            .flat_map(|file| file.calls.iter().map(move |call| (file, call)));
+        let chosen: Vec<_> = all.filter(|(file, call)| wanted(file, call)).collect();
+        let mut told = Vec::new();
+        block_on(async {
+            for (file, call) in &chosen {
+                printer.progress(
+                    told.len() as f64,
+                    Some(chosen.len() as f64),
+                    Some(&call.name),
+                );
+                told.push(self.run(file, call).await?);
+            }
+            Ok(())
+        })?;
+        Ok(summary(&told))
+    }
+
+    async fn run(&self, examples: &Examples, call: &Call) -> Result<Told> {
+        let request = self.request(call).await.map_err(|error| {
+            error.while_doing(format!("{}: {:?}", examples.file.display(), call.name))
+        })?;
+        let started = Instant::now();
+        let report = self.pipeline.invoke(request).await;
+        let milliseconds = started.elapsed().as_secs_f64() * 1e3;
+        let ending = match &report.result {
+            Ok(output) => Ending::Done(output),
+            Err(error) => Ending::Failed(error),
+        };
+        let mut wrote_snapshot = false;
+        let mut kept = None;
+        if call.expect.snapshot {
+            let path = examples.snapshot(call);
+            kept = Call::read_snapshot(&path)?;
+            if self.update || kept.is_none() {
+                let found = ending.to_snapshot();
+                wrote_snapshot = kept.as_ref() != Some(&found);
+                write_snapshot(&path, &found)?;
+                kept = None;
+            }
+        }
+        Ok(Told {
+            file: examples.name.clone(),
+            call: call.name.clone(),
+            verdict: ending.judge(&call.expect, kept.as_ref()),
+            milliseconds,
+            wrote_snapshot,
+            besides: besides(&report.events),
+        })
+    }
+
+    async fn request(&self, call: &Call) -> Result<Request> {
+        if !call.allow.is_empty() && !self.app.config.allow_flag {
+            return Err(no_allow_flag(self.app));
+        }
+        let tool = ToolRef::File {
+            path: self.file.clone(),
+            tool: call.tool.clone(),
+        };
+        // A tool that is not there is a mistake in the file, and no end of a call.
+        let source = self.app.source(&tool).await?;
+        choose_tool(&source, call.tool.as_deref())?;
+        let timeout = call
+            .timeout
+            .as_ref()
+            .map(|text| text.parse::<HumanDuration>())
+            .transpose()
+            .map_err(|error| Error::new(Code::E3105, format!("reading `timeout`: {error}")))?;
+        Ok(Request {
+            call: CallId::generate(),
+            tool,
+            arguments: Arc::new(Value::Object(call.arguments.clone())),
+            resumed: None,
+            caller: Arc::new(Caller {
+                session: call.session.clone(),
+                ..Caller::of_process()
+            }),
+            grants: Arc::new(read_grants(&call.allow, false, &self.project)?),
+            limits: LimitRequest {
+                timeout: timeout.map(|timeout| timeout.0),
+                ..LimitRequest::default()
+            },
+            idempotency: None,
+            deterministic: call.deterministic,
+            cancel: CancellationToken::new(),
+            events: Arc::new(EventSink::new(EventLimits::default())),
+        })
+    }
+}
+
+fn write_snapshot(path: &Path, found: &Value) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| fsx::io_error("making the folder", folder, error))?;
+    }
+    let text = serde_json::to_string_pretty(found).unwrap_or_else(|_| found.to_string());
+    fsx::write_atomic(path, format!("{text}\n").as_bytes(), 0o644)
+}
+
+fn besides(events: &Events) -> Vec<String> {
+    let logs = events
+        .logs
+        .iter()
+        .map(|(level, message)| format!("{}: {message}", level.word()));
+    let denials = events.denials.iter().map(|denial| {
+        let line = denial
+            .manifest_line()
+            .map_or_else(String::new, |line| format!(" (in the manifest: {line})"));
+        format!("denied: {denial}{line}")
+    });
+    let printed = [&events.stdout, &events.stderr]
+        .into_iter()
+        .filter(|bytes| !bytes.is_empty())
+        .map(|bytes| format!("printed: {}", String::from_utf8_lossy(bytes).trim_end()));
+    logs.chain(denials).chain(printed).collect()
+}
+
+fn summary(told: &[Told]) -> CommandOutput {
+    let mut lines = Vec::new();
+    let mut failed = 0;
+    for one in told {
+        let name = format!("{}: {}", one.file, one.call);
+        match &one.verdict {
+            Verdict::Passed => {
+                let snapshot = if one.wrote_snapshot {
+                    ", snapshot written"
+                } else {
+                    ""
+                };
+                lines.push(format!(
+                    "ok    {name} ({:.1} ms{snapshot})",
+                    one.milliseconds
+                ));
+            }
+            Verdict::Failed(reasons) => {
+                failed += 1;
+                lines.push(format!("FAIL  {name}"));
+                lines.extend(reasons.iter().chain(&one.besides).flat_map(|reason| {
+                    reason
+                        .lines()
+                        .map(|line| format!("      {line}"))
+                        .collect::<Vec<_>>()
+                }));
+            }
+        }
+    }
+    lines.push(format!(
+        "{} as expected, {failed} not",
+        count(told.len() - failed, "call")
+    ));
+    let json = told
+        .iter()
+        .map(|one| {
+            let reasons = match &one.verdict {
+                Verdict::Passed => Vec::new(),
+                Verdict::Failed(reasons) => reasons.clone(),
+            };
+            json!({
+                "file": one.file,
+                "call": one.call,
+                "ok": one.verdict == Verdict::Passed,
+                "reasons": reasons,
+                "besides": one.besides,
+                "milliseconds": one.milliseconds,
+                "wrote_snapshot": one.wrote_snapshot,
+            })
+        })
+        .collect::<Vec<_>>();
+    CommandOutput {
+        exit: if failed == 0 { Exit::Ok } else { Exit::Tool },
+        ..CommandOutput::new(
+            lines.join("\n"),
+            json!({"ok": failed == 0, "failed": failed, "calls": json}),
+        )
+    }
+}
