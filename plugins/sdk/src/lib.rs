@@ -89,7 +89,7 @@ pub use bindings::toolhatch::plugin::types::{
     ResourceLink, TextContent, ToolInfo,
 };
 pub use call::Call;
-pub use error::{Context, ToolError};
+pub use error::{Context, ToolError, is_denial};
 pub use question::{Answer, Question, Questions};
 pub use reply::Reply;
 pub use tool::Tool;
