@@ -81,6 +81,7 @@ mod question;
 mod reply;
 mod schema;
 pub mod state;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod tool;
 
