@@ -1,6 +1,6 @@
 //! The whole of a call: every file measured and checked, duplicates found between them, everything scored.
 
-use guest::{Level, ToolError};
+use toolhatch_plugin::{Reply, Result, log, progress, tool};
 
 use crate::arguments::{Arguments, Request, Subject};
 use crate::code::Code;
@@ -15,11 +15,14 @@ use crate::thresholds::Thresholds;
 /// The name of what is no file.
 const CODE: &str = "<code>";
 
-/// Answers a call.
+/// Analyses source code (Rust, Python, JavaScript, TypeScript, Go), given as text or as a file or folder, and returns its
+/// issues with line numbers (complexity, length, nesting, duplication, broken brackets and strings, TODOs), metrics, and a
+/// score from 0 to 100.
 ///
 /// # Errors
 /// What [`Arguments::check`] and [`find`] say.
-pub fn analyze(arguments: Arguments) -> Result<(Report, Vec<String>), ToolError> {
+#[tool]
+pub fn analyze_code(#[serde(flatten)] arguments: Arguments) -> Result<Reply<Report>> {
     let request = arguments.check()?;
     let mut analysis = Analysis::new(&request);
     match &request.subject {
@@ -30,7 +33,7 @@ pub fn analyze(arguments: Arguments) -> Result<(Report, Vec<String>), ToolError>
     }
     let report = analysis.finish();
     let text = report.text();
-    Ok((report, vec![text]))
+    Ok(Reply::new(report).text(text))
 }
 
 struct Analysis<'a> {
@@ -58,22 +61,22 @@ impl<'a> Analysis<'a> {
 
     fn sources(&mut self, sources: Sources) {
         let count = sources.files.len();
-        guest::log(Level::Info, &format!("files to analyse: {count}"));
+        log::info!("files to analyse: {count}");
         self.skipped = sources.skipped;
         self.truncated = sources.truncated;
         let mut reader = Reader::default();
         for (done, Source { path, language }) in sources.files.into_iter().enumerate() {
             let name = path.display().to_string();
-            guest::progress(done, count, &name);
+            progress::report(done, count, &name);
             match reader.read(&path) {
                 Ok(text) => self.file(&name, &Code::read(&text, language)),
                 Err(reason) => {
-                    guest::log(Level::Warn, &format!("{name}: {}", reason.text()));
+                    log::warn!("{name}: {}", reason.text());
                     self.skipped.push(Skipped { file: name, reason });
                 }
             }
         }
-        guest::progress(count, count, "looking for duplicates");
+        progress::report(count, count, "looking for duplicates");
     }
 
     fn file(&mut self, name: &str, code: &Code<'_>) {

@@ -1,7 +1,8 @@
 //! What a call asks for.
 
-use guest::ToolError;
+use schemars::JsonSchema;
 use serde::Deserialize;
+use toolhatch_plugin::{Result, ToolError};
 use tree::Glob;
 
 use crate::language::Language;
@@ -10,19 +11,45 @@ use crate::thresholds::Thresholds;
 /// How many bytes a source text may have.
 pub const MAX_FILE_BYTES: usize = 2 * 1024 * 1024;
 
-/// The arguments of a call, as they were written.
-#[derive(Debug, Deserialize)]
+/// Give either `code` with its `language`, or `path`.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(
+    example = serde_json::json!({"path": "src"}),
+    example = serde_json::json!({"code": "def f(x):\n    return x\n", "language": "python"}),
+    example = serde_json::json!({"path": "/workspace", "glob": "*.ts", "thresholds": {"complexity": 10}})
+)]
 pub struct Arguments {
+    /// Source code to analyse, at most 2 MiB. Needs `language`.
+    #[schemars(
+        length(max = MAX_FILE_BYTES),
+        example = &"fn main() {\n    println!(\"hello\");\n}\n"
+    )]
     code: Option<String>,
+    /// A file or folder, under the name it was granted: usually /workspace or below. A folder is walked recursively, but
+    /// hidden folders and those named target, node_modules, __pycache__ or vendor are not gone into. At most 5000 files of
+    /// 2 MiB each and 16 MiB together; what is left out is listed under `skipped`.
+    #[schemars(
+        length(min = 1, max = 4096),
+        example = &"src", example = &"/workspace", example = &"/workspace/src/main.rs"
+    )]
     path: Option<String>,
+    /// The language of `code`, or of a file whose name does not tell it. With a folder: analyse only files of this language.
+    /// Known: rust, python, javascript, typescript, go (and rs, py, js, jsx, ts, tsx, golang).
+    #[schemars(example = &"rust", example = &"python")]
     language: Option<String>,
+    /// With a folder: analyse only files that match. `*.rs` looks at names, `src/**/*.rs` at paths below the folder.
+    #[schemars(length(min = 1, max = 1024), example = &"*.rs", example = &"src/**/*.{ts,tsx}")]
     glob: Option<String>,
+    /// With a folder: also look into hidden folders and those that hold generated or fetched files.
     #[serde(default)]
     all: bool,
+    /// What is too much. A value greater than its limit is an issue.
     #[serde(default)]
     thresholds: Thresholds,
+    /// How many issues to list. The worst are listed; all are counted and scored.
     #[serde(default = "default_max_issues")]
+    #[schemars(range(min = 1, max = 5000))]
     max_issues: usize,
 }
 
@@ -74,7 +101,7 @@ impl Arguments {
     /// # Errors
     /// `invalid-arguments`: neither or both of `code` and `path`, `code` without a language or too long, an unknown
     /// language, a broken glob.
-    pub fn check(self) -> Result<Request, ToolError> {
+    pub fn check(self) -> Result<Request> {
         let invalid = |message: String| Err(ToolError::InvalidArguments(message));
         let language = self.language.as_deref().map(Language::parse).transpose()?;
         let subject = match (self.code, self.path) {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How bad an issue is. The worst comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The code cannot be right as it stands.
@@ -17,7 +18,7 @@ pub enum Severity {
 }
 
 /// The kinds of issues. Their names are part of the result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
     /// A bracket without its partner.
@@ -92,13 +93,16 @@ impl Rule {
 }
 
 /// One issue. Fields are in the order of the result.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Issue {
-    /// The file, as it can be opened.
+    /// The path, as it can be opened; `<code>` where the code was given.
     pub file: String,
     /// The line, counted from 1.
+    #[schemars(range(min = 1))]
     pub line: usize,
     /// The column in characters, counted from 1.
+    #[schemars(range(min = 1))]
     pub column: usize,
     /// What kind of issue it is.
     pub rule: Rule,
@@ -106,7 +110,7 @@ pub struct Issue {
     pub severity: Severity,
     /// What is wrong, in a sentence.
     pub message: String,
-    /// The function that it is about.
+    /// The function that the issue is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub function: Option<String>,
     /// How many times over its limit the value is; 1 where there is no limit.

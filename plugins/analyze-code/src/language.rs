@@ -1,6 +1,6 @@
 //! The languages that can be analysed.
 
-use guest::ToolError;
+use toolhatch_plugin::{Result, ToolError};
 
 /// A language, in the dialect that matters to its lexer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,7 +28,7 @@ impl Language {
     ///
     /// # Errors
     /// `invalid-arguments`, with the names that are known.
-    pub fn parse(name: &str) -> Result<Self, ToolError> {
+    pub fn parse(name: &str) -> Result<Self> {
         match name.to_ascii_lowercase().as_str() {
             "rust" | "rs" => Ok(Self::Rust),
             "python" | "py" | "python3" => Ok(Self::Python),

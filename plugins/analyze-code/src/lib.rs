@@ -20,17 +20,4 @@ mod rules;
 mod sources;
 mod thresholds;
 
-use guest::Tool;
-
-/// The tools of this plugin.
-pub static TOOLS: &[Tool] = &[Tool {
-    name: "analyze-code",
-    description: "Analyses source code (Rust, Python, JavaScript, TypeScript, Go), given as text or as a file or folder, \
-                  and returns its issues with line numbers (complexity, length, nesting, duplication, broken brackets \
-                  and strings, TODOs), metrics, and a score from 0 to 100.",
-    input_schema: include_str!("schema/input.json"),
-    output_schema: include_str!("schema/output.json"),
-    run: |arguments| guest::run(arguments, analysis::analyze),
-}];
-
-guest::export!(TOOLS);
+toolhatch_plugin::plugin!(analysis::analyze_code);

@@ -3,7 +3,9 @@
 mod text;
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::issue::{Issue, Issues, Rule, Severity};
@@ -18,36 +20,44 @@ const HOTSPOTS: usize = 10;
 const LISTED: usize = 500;
 
 /// The structured result.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Report {
-    /// From 0 to 100; none where nothing was analysed.
+    /// 100, less the points of all issues for every 100 lines of code (a shorter text counts as 100 lines). An error takes
+    /// 20 points, a warning 5, a note 1; a value that is several times over its limit counts as that many warnings, up to
+    /// four. null where nothing was analysed.
+    #[schemars(range(min = 0, max = 100))]
     pub score: Option<f64>,
     /// The numbers of all files together.
     pub totals: Totals,
     /// How many issues there are, listed or not.
     pub counts: Counts,
-    /// The issues, worst first.
+    /// Worst first: errors, warnings, notes; each by how far it is over its limit, then by file, line and column.
     pub issues: Vec<Issue>,
-    /// The most complex functions.
+    /// The most complex functions, most complex first.
+    #[schemars(length(max = HOTSPOTS))]
     pub hotspots: Vec<Hotspot>,
-    /// The numbers of each file.
+    /// The numbers of each file, in the order of the walk.
+    #[schemars(length(max = LISTED))]
     pub files: Vec<FileReport>,
-    /// What was left out.
+    /// Files and folders that were left out, and why.
+    #[schemars(length(max = LISTED))]
     pub skipped: Vec<Skipped>,
     /// True where there are more files than one call looks at.
     pub truncated: bool,
 }
 
 /// The numbers of all files together.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Totals {
     /// Files that were analysed.
     pub files: usize,
     /// Their lines.
     pub lines: usize,
-    /// Lines with code.
+    /// Lines with code on them.
     pub code_lines: usize,
-    /// Lines with nothing but a comment.
+    /// Lines with nothing but a comment or documentation.
     pub comment_lines: usize,
     /// Empty lines.
     pub blank_lines: usize,
@@ -60,7 +70,8 @@ pub struct Totals {
 }
 
 /// How many issues there are.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Counts {
     /// Errors.
     pub error: usize,
@@ -69,23 +80,26 @@ pub struct Counts {
     /// Notes.
     pub info: usize,
     /// By rule; those without an issue are left out.
-    pub rules: BTreeMap<&'static str, usize>,
-    /// Issues that are not listed.
+    pub rules: BTreeMap<Rule, NonZero<usize>>,
+    /// Issues that are not listed, see `max_issues`.
     pub omitted_issues: usize,
-    /// Files that are not listed.
+    /// Files that are not listed: of more than 500, those with the most issues are.
     pub omitted_files: usize,
 }
 
 /// A complex function.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Hotspot {
     /// Its file.
     pub file: String,
     /// Where it begins.
+    #[schemars(range(min = 1))]
     pub line: usize,
-    /// Its name.
+    /// Its name; `(anonymous)` where it has none.
     pub function: String,
     /// Its cyclomatic complexity.
+    #[schemars(range(min = 2))]
     pub complexity: usize,
     /// How deep it nests.
     pub nesting: usize,
@@ -96,17 +110,19 @@ pub struct Hotspot {
 }
 
 /// The numbers of one file.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct FileReport {
     /// The file, as it can be opened.
     pub file: String,
     /// The language it was read as.
+    #[schemars(extend("enum" = Language::NAMES))]
     pub language: &'static str,
     /// Its lines.
     pub lines: usize,
-    /// Lines with code.
+    /// Lines with code on them.
     pub code_lines: usize,
-    /// Lines with nothing but a comment.
+    /// Lines with nothing but a comment or documentation.
     pub comment_lines: usize,
     /// Empty lines.
     pub blank_lines: usize,
@@ -114,7 +130,8 @@ pub struct FileReport {
     pub functions: usize,
     /// The complexity of its most complex function.
     pub max_complexity: usize,
-    /// Its own score.
+    /// Its own score: the same formula over this file alone.
+    #[schemars(range(min = 0, max = 100))]
     pub score: f64,
     #[serde(skip)]
     points: f64,
@@ -215,7 +232,9 @@ impl Counts {
                 Severity::Warning => &mut counts.warning,
                 Severity::Info => &mut counts.info,
             } += count;
-            counts.rules.insert(rule.name(), *count);
+            counts
+                .rules
+                .extend(NonZero::new(*count).map(|count| (*rule, count)));
         }
         counts
     }

@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use guest::ToolError;
+use schemars::JsonSchema;
 use serde::Serialize;
+use toolhatch_plugin::{Context as _, Result, ToolError, is_denial};
 use tree::{Entry, Kind, Walk};
 
 use crate::arguments::{MAX_FILE_BYTES, Selection};
@@ -41,7 +42,8 @@ pub struct Sources {
 }
 
 /// A file or folder that was left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Skipped {
     /// Which one.
     pub file: String,
@@ -50,7 +52,7 @@ pub struct Skipped {
 }
 
 /// Why a file or folder was left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// It is not text.
@@ -81,7 +83,7 @@ impl Reason {
     }
 
     fn of(error: &std::io::Error) -> Self {
-        if guest::is_denial(error) {
+        if is_denial(error) {
             Self::NotPermitted
         } else {
             Self::Unreadable
@@ -93,9 +95,10 @@ impl Reason {
 ///
 /// # Errors
 /// `not-found` and `not-permitted` for the path itself; `invalid-arguments` for a file whose name tells no language.
-pub fn find(selection: &Selection) -> Result<Sources, ToolError> {
+pub fn find(selection: &Selection) -> Result<Sources> {
     let path = Path::new(&selection.path);
-    let metadata = fs::metadata(path).map_err(|error| ToolError::io("look at", path, &error))?;
+    let metadata =
+        fs::metadata(path).with_context(|| format!("cannot look at `{}`", selection.path))?;
     if metadata.is_dir() {
         return find_in_folder(path, selection);
     }
@@ -125,7 +128,7 @@ pub fn find(selection: &Selection) -> Result<Sources, ToolError> {
     })
 }
 
-fn find_in_folder(folder: &Path, selection: &Selection) -> Result<Sources, ToolError> {
+fn find_in_folder(folder: &Path, selection: &Selection) -> Result<Sources> {
     let language_of = |entry: &Entry| {
         let language = Language::of_path(&entry.relative)?;
         let wanted = selection
@@ -146,7 +149,7 @@ fn find_in_folder(folder: &Path, selection: &Selection) -> Result<Sources, ToolE
                 .as_ref()
                 .is_none_or(|glob| glob.matches(&entry.relative))
     });
-    let walked = walked.map_err(|error| ToolError::io("list", folder, &error))?;
+    let walked = walked.with_context(|| format!("cannot list `{}`", folder.display()))?;
     let files = walked.entries.into_iter().filter_map(|entry| {
         let language = language_of(&entry)?;
         Some(Source {

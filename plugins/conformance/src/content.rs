@@ -1,8 +1,6 @@
 //! Blocks that are no text: the smallest picture and the smallest sound there are.
 
-use crate::bindings::toolhatch::plugin::types::{
-    BlobContent, Content, EmbeddedResource, ResourceBody,
-};
+use toolhatch_plugin::{Content, EmbeddedResource};
 
 /// A PNG of one red pixel.
 pub const PNG: &[u8] = &[
@@ -18,28 +16,17 @@ const WAV: &[u8] = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x44\xac\0\0\x8
 
 /// The picture.
 pub fn image() -> Content {
-    Content::Image(blob(PNG, "image/png"))
+    Content::image(PNG, "image/png")
 }
 
 /// The sound.
 pub fn audio() -> Content {
-    Content::Audio(blob(WAV, "audio/wav"))
-}
-
-fn blob(data: &[u8], mime_type: &str) -> BlobContent {
-    BlobContent {
-        data: data.to_vec(),
-        mime_type: mime_type.to_owned(),
-        annotations: None,
-    }
+    Content::audio(WAV, "audio/wav")
 }
 
 /// A document that comes with the result.
 pub fn document(uri: &str, mime_type: &str, text: &str) -> Content {
-    Content::Resource(EmbeddedResource {
-        uri: uri.to_owned(),
-        mime_type: Some(mime_type.to_owned()),
-        body: ResourceBody::Text(text.to_owned()),
-        annotations: None,
-    })
+    EmbeddedResource::text(uri, text)
+        .mime_type(mime_type)
+        .into()
 }

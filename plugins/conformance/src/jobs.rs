@@ -2,71 +2,76 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toolhatch_plugin::{Call, Content, Question, Result, ToolError, tool};
 
-use crate::answer::{Answer, asks, field, form, says, told};
-use crate::bindings::toolhatch::plugin::types::{CallContext, ToolError};
+use crate::answer::{ask_name, field};
 
-type Context = CallContext;
-
-const NAME: &str =
-    r#"{"type":"object","properties":{"name":{"type":"string"}},"required":["name"]}"#;
-const CONFIRM: &str =
-    r#"{"type":"object","properties":{"confirm":{"type":"boolean"}},"required":["confirm"]}"#;
-
-pub fn greet(arguments: &Value, _: &Context) -> Answer {
-    says(format!("Hello, {}!", field(arguments, "name")))
+#[derive(Deserialize, JsonSchema)]
+struct Confirmation {
+    confirm: bool,
 }
 
-pub fn slow_compute(arguments: &Value, _: &Context) -> Answer {
-    let seconds = arguments.get("seconds").and_then(Value::as_f64);
-    let wait = Duration::try_from_secs_f64(seconds.unwrap_or_default());
-    std::thread::sleep(wait.unwrap_or_default());
-    says(format!("Computed {}", field(arguments, "label")))
+/// Greets
+#[tool(name = "greet")]
+pub fn greet(name: String) -> Content {
+    Content::text(format!("Hello, {name}!"))
 }
 
-pub fn failing_job(_: &Value, _: &Context) -> Answer {
+/// Takes as long as it is told
+#[tool(name = "slow_compute")]
+pub fn slow_compute(
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    seconds: f64,
+    #[serde(default)] label: String,
+) -> Content {
+    std::thread::sleep(Duration::try_from_secs_f64(seconds).unwrap_or_default());
+    Content::text(format!("Computed {label}"))
+}
+
+/// Fails after a second
+#[tool(name = "failing_job")]
+pub fn failing_job() -> Result<()> {
     std::thread::sleep(Duration::from_secs(1));
-    Err(ToolError::Failed(
-        "the job failed, as it always does".to_owned(),
-    ))
+    Err(ToolError::failed("the job failed, as it always does"))
 }
 
+/// Crashes
+#[tool(name = "protocol_error_job")]
 #[expect(clippy::panic, reason = "that is what the tool is for")]
-pub fn protocol_error_job(_: &Value, _: &Context) -> Answer {
+pub fn protocol_error_job() -> Content {
     panic!("the job crashed, as it always does")
 }
 
-pub fn confirm_delete(arguments: &Value, context: &Context) -> Answer {
-    let file = field(arguments, "filename");
-    let Some(told) = told(context) else {
-        let question = format!("Delete {file}?");
-        return asks(vec![form("confirm", &question, CONFIRM)], None);
-    };
-    let is_confirmed = told.content.get("confirm") == Some(&Value::Bool(true));
-    says(if is_confirmed {
-        format!("Deleted {file}")
+/// Asks before it pretends to delete
+#[tool(name = "confirm_delete")]
+pub fn confirm_delete(filename: String, call: &Call) -> Result<Content> {
+    let question = Question::form::<Confirmation>(format!("Delete {filename}?")).name("confirm");
+    let answer = call.ask(question)?;
+    let confirmation = answer.read::<Confirmation>();
+    let is_confirmed = confirmation.is_ok_and(|confirmation| confirmation.confirm);
+    Ok(Content::text(if is_confirmed {
+        format!("Deleted {filename}")
     } else {
-        format!("Kept {file}")
-    })
+        format!("Kept {filename}")
+    }))
 }
 
-pub fn multi_input(_: &Value, context: &Context) -> Answer {
-    if context.answers.len() < 2 {
-        return asks(
-            vec![
-                form("first", "What is your name?", NAME),
-                form("second", "And are you sure?", CONFIRM),
-            ],
-            None,
-        );
-    }
-    says("Both were answered")
+/// Asks two things at once
+#[tool(name = "multi_input")]
+pub fn multi_input(call: &Call) -> Result<Content> {
+    call.ask_all([
+        ask_name("first", "What is your name?"),
+        Question::form::<Confirmation>("And are you sure?").name("second"),
+    ])?;
+    Ok(Content::text("Both were answered"))
 }
 
-pub fn with_task(_: &Value, context: &Context) -> Answer {
-    let Some(told) = told(context) else {
-        return asks(vec![form("user_name", "What is your name?", NAME)], None);
-    };
-    says(format!("Hello, {}!", field(&told.content, "name")))
+/// Asks for a name, and greets
+#[tool(name = "test_tool_with_task")]
+pub fn with_task(call: &Call) -> Result<Content> {
+    let answer = call.ask(ask_name("user_name", "What is your name?"))?;
+    Ok(Content::text(format!("Hello, {}!", field(&answer, "name"))))
 }

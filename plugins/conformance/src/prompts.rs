@@ -1,17 +1,23 @@
 //! The prompts, and what is proposed for their arguments.
 
-use crate::answer::{field, form, needs, text, told};
+use schemars::JsonSchema;
+use toolhatch_plugin::bindings::toolhatch::plugin::types::{self, CallContext};
+use toolhatch_plugin::{Audience, Call, Content, Question, Result, ToolError};
+
+use crate::answer::field;
 use crate::bindings::exports::toolhatch::plugin::completions::{
     Completion, Guest as CompletionGuest, Reference,
 };
 use crate::bindings::exports::toolhatch::plugin::prompts::{
     Guest, Message, Prompt, PromptArgument, PromptInfo, PromptOutcome,
 };
-use crate::bindings::toolhatch::plugin::types::{Audience, CallContext, Content, ToolError};
 use crate::{Component, content};
 
-const CONTEXT: &str =
-    r#"{"type":"object","properties":{"context":{"type":"string"}},"required":["context"]}"#;
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it is a form, and read as JSON")]
+struct Background {
+    context: String,
+}
 
 fn info(name: &str, description: &str, arguments: &[(&str, &str)]) -> PromptInfo {
     PromptInfo {
@@ -29,15 +35,52 @@ fn info(name: &str, description: &str, arguments: &[(&str, &str)]) -> PromptInfo
     }
 }
 
-fn says(content: impl IntoIterator<Item = Content>) -> Result<PromptOutcome, ToolError> {
+fn says(content: impl IntoIterator<Item = Content>) -> Prompt {
     let message = |content| Message {
         role: Audience::User,
         content,
     };
-    Ok(PromptOutcome::Complete(Prompt {
+    Prompt {
         description: None,
         messages: content.into_iter().map(message).collect(),
-    }))
+    }
+}
+
+/// Fills in a prompt.
+fn prompt(name: &str, arguments: &[(String, String)], call: &Call) -> Result<Prompt> {
+    let argument = |wanted: &str| {
+        let found = arguments.iter().find(|(name, _)| name == wanted);
+        found.map(|(_, value)| value.as_str()).unwrap_or_default()
+    };
+    Ok(match name {
+        "test_simple_prompt" => says([Content::text("This is a simple prompt for testing.")]),
+        "test_prompt_with_arguments" => says([Content::text(format!(
+            "Prompt with arguments: arg1='{}', arg2='{}'",
+            argument("arg1"),
+            argument("arg2")
+        ))]),
+        "test_prompt_with_embedded_resource" => says([
+            content::document(
+                argument("resourceUri"),
+                "text/plain",
+                "Embedded resource content for testing.",
+            ),
+            Content::text("Please process the embedded resource above."),
+        ]),
+        "test_prompt_with_image" => says([
+            content::image(),
+            Content::text("Please analyze the image above."),
+        ]),
+        "test_input_required_result_prompt" => {
+            let question = Question::form::<Background>("What context should the prompt use?");
+            let answer = call.ask(question.name("user_context"))?;
+            says([Content::text(format!(
+                "Use this context: {}",
+                field(&answer, "context")
+            ))])
+        }
+        _ => return Err(ToolError::not_found(format!("there is no prompt `{name}`"))),
+    })
 }
 
 impl Guest for Component {
@@ -70,41 +113,10 @@ impl Guest for Component {
         name: String,
         arguments: Vec<(String, String)>,
         context: CallContext,
-    ) -> Result<PromptOutcome, ToolError> {
-        let argument = |wanted: &str| {
-            let found = arguments.iter().find(|(name, _)| name == wanted);
-            found.map(|(_, value)| value.as_str()).unwrap_or_default()
-        };
-        match name.as_str() {
-            "test_simple_prompt" => says([text("This is a simple prompt for testing.")]),
-            "test_prompt_with_arguments" => says([text(format!(
-                "Prompt with arguments: arg1='{}', arg2='{}'",
-                argument("arg1"),
-                argument("arg2")
-            ))]),
-            "test_prompt_with_embedded_resource" => says([
-                content::document(
-                    argument("resourceUri"),
-                    "text/plain",
-                    "Embedded resource content for testing.",
-                ),
-                text("Please process the embedded resource above."),
-            ]),
-            "test_prompt_with_image" => {
-                says([content::image(), text("Please analyze the image above.")])
-            }
-            "test_input_required_result_prompt" => match told(&context) {
-                Some(told) => says([text(format!(
-                    "Use this context: {}",
-                    field(&told.content, "context")
-                ))]),
-                None => {
-                    let question = "What context should the prompt use?";
-                    let request = form("user_context", question, CONTEXT);
-                    Ok(PromptOutcome::NeedsInput(needs(vec![request], None)))
-                }
-            },
-            _ => Err(ToolError::NotFound(format!("there is no prompt `{name}`"))),
+    ) -> Result<PromptOutcome, types::ToolError> {
+        match prompt(&name, &arguments, &Call::from(context)) {
+            Ok(prompt) => Ok(PromptOutcome::Complete(prompt)),
+            Err(error) => error.into_host().map(PromptOutcome::NeedsInput),
         }
     }
 }
@@ -116,7 +128,7 @@ impl CompletionGuest for Component {
         value: String,
         _others: Vec<(String, String)>,
         _context: CallContext,
-    ) -> Result<Completion, ToolError> {
+    ) -> Result<Completion, types::ToolError> {
         let all: &[&str] = match reference {
             Reference::Prompt(_) => &["paris", "park", "party", "hello", "world"],
             Reference::Template(_) => &["1", "12", "123"],

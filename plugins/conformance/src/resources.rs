@@ -1,9 +1,11 @@
 //! The resources.
 
+use toolhatch_plugin::ResourceBody;
+use toolhatch_plugin::bindings::toolhatch::plugin::types::{CallContext, ToolError};
+
 use crate::bindings::exports::toolhatch::plugin::resources::{
     Guest, ResourceContents, ResourceInfo, TemplateInfo,
 };
-use crate::bindings::toolhatch::plugin::types::{CallContext, ResourceBody, ToolError};
 use crate::{Component, content};
 
 fn info(uri: &str, name: &str, description: &str, mime_type: &str) -> ResourceInfo {

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use guest::ToolError;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use toolhatch_plugin::{Reply, Result, ToolError, tool};
 
 use crate::diff::unified;
 use crate::open::read_whole;
@@ -12,22 +13,36 @@ use crate::write::rewrite;
 /// Larger files are not edited.
 const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
 
-/// The arguments of `edit`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({
+    "path": "/workspace/src/main.rs",
+    "edits": [{"old": "let x = 1;", "new": "let x = 2;"}]
+}))]
 pub struct Arguments {
+    /// The file, UTF-8 text of at most 8 MiB, under the name it was granted: usually below /workspace.
+    #[schemars(length(min = 1, max = 4096), example = &"/workspace/src/main.rs")]
     path: String,
+    /// Replacements, each applied to the result of those before it. All are made, or none.
+    #[schemars(length(min = 1, max = 100))]
     edits: Vec<Edit>,
+    /// Return the diff and change nothing.
     #[serde(default)]
     dry_run: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Edit {
+    /// The exact text to replace, with its white space.
+    #[schemars(length(min = 1, max = 1_048_576))]
     old: String,
+    /// What to put in its place.
+    #[schemars(length(max = 1_048_576))]
     new: String,
+    /// How often `old` must occur; every occurrence is replaced.
     #[serde(default = "once")]
+    #[schemars(range(min = 1, max = 100_000))]
     count: usize,
 }
 
@@ -35,21 +50,26 @@ fn once() -> usize {
     1
 }
 
-/// The result of `edit`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Edited {
     path: String,
+    /// How many pieces of text were replaced.
     replacements: usize,
+    /// False where the file is as it was; with `dry_run`, where it would be.
     changed: bool,
+    /// The change as a unified diff; empty where there is none.
     diff: String,
 }
 
-/// Edits a file: all of the edits, or none.
+/// Replaces exact pieces of text in a file, each as often as expected and else not at all, and returns the change as a
+/// unified diff.
 ///
 /// # Errors
 /// Those of [`read_whole`] and [`rewrite`]; `invalid-arguments` where a piece of text is not found as often as
 /// expected; `failed` for what is not UTF-8 text.
-pub fn edit(arguments: Arguments) -> Result<(Edited, Vec<String>), ToolError> {
+#[tool]
+pub fn edit(#[serde(flatten)] arguments: Arguments) -> Result<Reply<Edited>> {
     let bytes = read_whole("edit", &arguments.path, MAX_FILE_BYTES)?;
     let before = String::from_utf8(bytes)
         .map_err(|_| ToolError::Failed(format!("`{}` is not UTF-8 text", arguments.path)))?;
@@ -75,15 +95,13 @@ pub fn edit(arguments: Arguments) -> Result<(Edited, Vec<String>), ToolError> {
     } else {
         "nothing changed".to_owned()
     };
-    Ok((
-        Edited {
-            path: arguments.path,
-            replacements,
-            changed,
-            diff,
-        },
-        vec![text],
-    ))
+    let edited = Edited {
+        path: arguments.path,
+        replacements,
+        changed,
+        diff,
+    };
+    Ok(Reply::new(edited).text(text))
 }
 
 impl Edit {

@@ -2,19 +2,17 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::path::Path;
 
-use guest::ToolError;
+use toolhatch_plugin::{Context as _, Result, ToolError};
 
 /// Opens a regular file for reading, and returns it with its size in bytes.
 ///
 /// # Errors
 /// `not-found`, `not-permitted`; `invalid-arguments` for a folder or a device; `failed` for anything else.
-pub fn open_file(action: &str, path: &str) -> Result<(File, u64), ToolError> {
-    let place = Path::new(path);
-    let failed = |error| ToolError::io(action, place, &error);
+pub fn open_file(action: &str, path: &str) -> Result<(File, u64)> {
+    let doing = || format!("cannot {action} `{path}`");
     // A device or pipe may block when it is opened, so it is looked at first.
-    let metadata = fs::metadata(place).map_err(failed)?;
+    let metadata = fs::metadata(path).with_context(doing)?;
     if metadata.is_dir() {
         return Err(ToolError::InvalidArguments(format!(
             "cannot {action} `{path}`: it is a folder"
@@ -25,7 +23,7 @@ pub fn open_file(action: &str, path: &str) -> Result<(File, u64), ToolError> {
             "cannot {action} `{path}`: it is no regular file"
         )));
     }
-    let file = File::open(place).map_err(failed)?;
+    let file = File::open(path).with_context(doing)?;
     Ok((file, metadata.len()))
 }
 
@@ -33,7 +31,7 @@ pub fn open_file(action: &str, path: &str) -> Result<(File, u64), ToolError> {
 ///
 /// # Errors
 /// Those of [`open_file`]; `failed` for a larger file.
-pub fn read_whole(action: &str, path: &str, limit: u64) -> Result<Vec<u8>, ToolError> {
+pub fn read_whole(action: &str, path: &str, limit: u64) -> Result<Vec<u8>> {
     let (file, size) = open_file(action, path)?;
     let too_large = |size: u64| {
         ToolError::Failed(format!(
@@ -47,7 +45,7 @@ pub fn read_whole(action: &str, path: &str, limit: u64) -> Result<Vec<u8>, ToolE
     // It may have grown since.
     file.take(limit + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| ToolError::io(action, Path::new(path), &error))?;
+        .with_context(|| format!("cannot {action} `{path}`"))?;
     let read = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if read > limit {
         Err(too_large(read))

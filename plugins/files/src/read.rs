@@ -2,26 +2,44 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use guest::ToolError;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use toolhatch_plugin::{Content as Block, Reply, Result, ToolError, tool};
 
 use crate::open::open_file;
 
-/// The arguments of `read`.
-#[derive(Debug, Deserialize)]
+/// The largest integer that every reader of JSON keeps exactly: 2^53 - 1.
+const MAX_SAFE: u64 = 9_007_199_254_740_991;
+
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(
+    example = serde_json::json!({"path": "/workspace/README.md"}),
+    example = serde_json::json!({"path": "/workspace/src/main.rs", "start_line": 10, "end_line": 40}),
+    example = serde_json::json!({"path": "/workspace/logo.png", "encoding": "base64"})
+)]
 pub struct Arguments {
+    /// The file, under the name it was granted: usually below /workspace.
+    #[schemars(length(min = 1, max = 4096), example = &"/workspace/README.md")]
     path: String,
+    /// The first line to return, counted from 1.
+    #[schemars(range(min = 1, max = MAX_SAFE))]
     start_line: Option<u64>,
+    /// The last line to return.
+    #[schemars(range(min = 1, max = MAX_SAFE))]
     end_line: Option<u64>,
+    /// The byte to begin at. Not together with lines.
+    #[schemars(range(max = MAX_SAFE))]
     offset: Option<u64>,
+    /// How the content is to be returned.
     #[serde(default)]
     encoding: Encoding,
+    /// How many bytes to return at most. With lines, whole lines are returned as far as they fit.
     #[serde(default = "default_max_bytes")]
+    #[schemars(range(min = 1, max = 4_194_304))]
     max_bytes: u64,
 }
 
@@ -29,11 +47,10 @@ fn default_max_bytes() -> u64 {
     256 * 1024
 }
 
-/// How the content is to be returned.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
-    /// Text where it is UTF-8, else base64.
+    /// Text where it is UTF-8 without NUL bytes, else base64.
     #[default]
     Auto,
     /// Text, or an error.
@@ -42,32 +59,51 @@ pub enum Encoding {
     Base64,
 }
 
-/// The result of `read`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Content {
     path: String,
+    /// Of the whole file, in bytes.
     size: u64,
-    encoding: &'static str,
+    /// What `content` is.
+    encoding: Returned,
     content: String,
+    /// Where lines were asked for: the first of them.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     start_line: Option<u64>,
+    /// Where lines were asked for: the last that is returned; absent where the file is empty.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     end_line: Option<u64>,
+    /// As it was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<u64>,
+    /// True where less was returned than asked for, because of `max_bytes`.
     truncated: bool,
+    /// Where lines were asked for and the file goes on: the line to go on with.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     next_line: Option<u64>,
+    /// Where bytes were asked for and the file goes on: the offset to go on with.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_offset: Option<u64>,
 }
 
-/// Reads a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Returned {
+    Text,
+    Base64,
+}
+
+/// Reads a file, or a range of its lines or bytes: text as it is, anything else as base64.
 ///
 /// # Errors
 /// Those of [`open_file`]; `invalid-arguments` for ranges that make no sense; `failed` where text is asked for and the
 /// file is none.
-pub fn read(arguments: Arguments) -> Result<(Content, Vec<String>), ToolError> {
+#[tool]
+pub fn read(#[serde(flatten)] arguments: Arguments) -> Result<Reply<Content>> {
     let by_lines = arguments.start_line.is_some() || arguments.end_line.is_some();
     if by_lines && (arguments.offset.is_some() || arguments.encoding == Encoding::Base64) {
         return Err(ToolError::InvalidArguments(
@@ -80,17 +116,19 @@ pub fn read(arguments: Arguments) -> Result<(Content, Vec<String>), ToolError> {
     } else {
         arguments.bytes(file, size)?
     };
-    let mut blocks = vec![match content.encoding {
-        "text" => content.content.clone(),
-        _ => format!("{size} bytes that are no UTF-8 text; base64 is in the structured result"),
-    }];
-    blocks.extend(content.note());
-    Ok((content, blocks))
+    let text = match content.encoding {
+        Returned::Text => content.content.clone(),
+        Returned::Base64 => {
+            format!("{size} bytes that are no UTF-8 text; base64 is in the structured result")
+        }
+    };
+    let note = content.note().map(Block::text);
+    Ok(Reply::new(content).text(text).blocks(note))
 }
 
 impl Arguments {
-    fn failed(&self, error: &io::Error) -> ToolError {
-        ToolError::io("read", Path::new(&self.path), error)
+    fn failed(&self, error: io::Error) -> ToolError {
+        ToolError::from(error).context(format!("cannot read `{}`", self.path))
     }
 
     fn not_text(&self) -> ToolError {
@@ -100,7 +138,7 @@ impl Arguments {
         ))
     }
 
-    fn lines(&self, file: File, size: u64) -> Result<Content, ToolError> {
+    fn lines(&self, file: File, size: u64) -> Result<Content> {
         let first = self.start_line.unwrap_or(1);
         let last = self.end_line.unwrap_or(u64::MAX);
         if last < first {
@@ -109,7 +147,7 @@ impl Arguments {
             )));
         }
         let mut reader = BufReader::new(file);
-        let skipped = skip_lines(&mut reader, first - 1).map_err(|error| self.failed(&error))?;
+        let skipped = skip_lines(&mut reader, first - 1).map_err(|error| self.failed(error))?;
         if skipped < first - 1 {
             return Err(ToolError::InvalidArguments(format!(
                 "`{}` has {skipped} lines: there is no line {first}",
@@ -118,17 +156,17 @@ impl Arguments {
         }
         let wanted = last - first + 1;
         let taken =
-            take_lines(&mut reader, wanted, self.max_bytes).map_err(|error| self.failed(&error))?;
+            take_lines(&mut reader, wanted, self.max_bytes).map_err(|error| self.failed(error))?;
         let (text, _) = text(taken.bytes, !taken.ends_line).ok_or_else(|| self.not_text())?;
         let is_more = taken.lines == wanted || taken.truncated;
-        let is_more = is_more && has_more(&mut reader).map_err(|error| self.failed(&error))?;
+        let is_more = is_more && has_more(&mut reader).map_err(|error| self.failed(error))?;
         let end = first + taken.lines.saturating_sub(1);
         // A line that was cut is read again from its start, with more room.
         let next = if taken.ends_line { end + 1 } else { end };
         Ok(Content {
             path: self.path.clone(),
             size,
-            encoding: "text",
+            encoding: Returned::Text,
             content: text,
             start_line: Some(first),
             end_line: (taken.lines > 0).then_some(end),
@@ -139,7 +177,7 @@ impl Arguments {
         })
     }
 
-    fn bytes(&self, mut file: File, size: u64) -> Result<Content, ToolError> {
+    fn bytes(&self, mut file: File, size: u64) -> Result<Content> {
         let offset = self.offset.unwrap_or(0);
         if offset > size {
             return Err(ToolError::InvalidArguments(format!(
@@ -150,7 +188,7 @@ impl Arguments {
         let mut bytes = Vec::new();
         file.seek(SeekFrom::Start(offset))
             .and_then(|_| file.take(self.max_bytes).read_to_end(&mut bytes))
-            .map_err(|error| self.failed(&error))?;
+            .map_err(|error| self.failed(error))?;
         let end = offset + length(&bytes);
         let truncated = end < size;
         let as_text = match self.encoding {
@@ -159,9 +197,9 @@ impl Arguments {
             Encoding::Auto | Encoding::Text => text(bytes.clone(), truncated),
         };
         let (encoding, content, cut) = match as_text {
-            Some((text, cut)) => ("text", text, cut),
+            Some((text, cut)) => (Returned::Text, text, cut),
             None if self.encoding == Encoding::Text => return Err(self.not_text()),
-            None => ("base64", STANDARD.encode(&bytes), 0),
+            None => (Returned::Base64, STANDARD.encode(&bytes), 0),
         };
         Ok(Content {
             path: self.path.clone(),

@@ -4,9 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use guest::{Level, ToolError};
 use regex_lite::{Regex, RegexBuilder};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use toolhatch_plugin::{Context as _, Reply, Result, ToolError, log, progress, tool};
 use tree::{Glob, Kind, Walk};
 
 use crate::list::{Unreadable, parse_glob};
@@ -24,23 +25,40 @@ const MAX_TOTAL_BYTES: usize = 64 * 1024 * 1024;
 /// How much of a line is returned, in characters.
 const MAX_LINE: usize = 500;
 
-/// The arguments of `search`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(
+    example = serde_json::json!({"pattern": r"unwrap\(\)", "path": "/workspace/src", "glob": "*.rs", "context": 2}),
+    example = serde_json::json!({"pattern": "a.b(c)", "literal": true})
+)]
 pub struct Arguments {
+    /// A regular expression (Perl-like, without look-around and back-references), matched against each line; or a text, see
+    /// `literal`.
+    #[schemars(length(min = 1, max = 4096), example = &r"fn \w+_test", example = &"TODO")]
     pattern: String,
+    /// A folder, or a single file, under the name it was granted: usually /workspace or below.
     #[serde(default = "default_path")]
+    #[schemars(length(min = 1, max = 4096), example = &"/workspace", example = &"/workspace/src/main.rs")]
     path: String,
+    /// Take `pattern` as it stands; faster.
     #[serde(default)]
     literal: bool,
+    /// Let `a` match `A`.
     #[serde(default)]
     ignore_case: bool,
+    /// Only what matches: `*.rs` looks at names, `src/**/*.rs` at paths below the folder.
+    #[schemars(length(min = 1, max = 1024), example = &"*.rs", example = &"src/**/*.{ts,tsx}")]
     glob: Option<String>,
+    /// Also go into hidden folders, and into those named target, node_modules, __pycache__ or vendor.
     #[serde(default)]
     all: bool,
+    /// How many lines to return before and after each match.
     #[serde(default)]
+    #[schemars(range(max = 20))]
     context: usize,
+    /// After this many matching lines the search ends.
     #[serde(default = "default_max_matches")]
+    #[schemars(range(min = 1, max = 5000))]
     max_matches: usize,
 }
 
@@ -52,45 +70,64 @@ fn default_max_matches() -> usize {
     100
 }
 
-/// The result of `search`.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Found {
+    /// Matching lines, file by file.
     matches: Vec<Match>,
+    /// Text files that were searched.
     files_searched: usize,
+    /// Files with at least one match.
     files_with_matches: usize,
+    /// Files that were left out.
     skipped: Skipped,
+    /// True where the search ended early: at `max_matches`, 20000 files or 64 MiB.
     truncated: bool,
+    /// What could not be looked into.
     unreadable: Vec<Unreadable>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 struct Match {
     path: String,
+    /// Counted from 1.
+    #[schemars(range(min = 1))]
     line: usize,
+    /// Of the first match in the line, in characters, counted from 1.
+    #[schemars(range(min = 1))]
     column: usize,
+    /// The line; of one longer than 500 bytes, 500 characters around the match.
     text: String,
+    /// Lines before it, see `context`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     before: Vec<String>,
+    /// Lines after it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     after: Vec<String>,
 }
 
-/// How many files were left out, and why.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 struct Skipped {
+    /// Files that are not UTF-8 text.
     binary: usize,
+    /// Files larger than 8 MiB.
     too_large: usize,
 }
 
-/// Searches a file or folder.
+/// Searches the lines of a file, or of all text files below a folder, for a regular expression or a literal text; returns
+/// matching lines with their place and some lines around them.
 ///
 /// # Errors
 /// `not-found` and `not-permitted` for the path itself; `invalid-arguments` for a broken pattern or glob.
-pub fn search(arguments: Arguments) -> Result<(Found, Vec<String>), ToolError> {
+#[tool]
+pub fn search(#[serde(flatten)] arguments: Arguments) -> Result<Reply<Found>> {
     let pattern = Pattern::of(&arguments)?;
     let glob = parse_glob(arguments.glob.as_deref())?;
     let root = Path::new(&arguments.path);
-    let metadata = fs::metadata(root).map_err(|error| ToolError::io("search", root, &error))?;
+    let metadata =
+        fs::metadata(root).with_context(|| format!("cannot search `{}`", arguments.path))?;
     let mut search = Search {
         arguments: &arguments,
         pattern,
@@ -105,7 +142,7 @@ pub fn search(arguments: Arguments) -> Result<(Found, Vec<String>), ToolError> {
     }
     let found = search.found;
     let text = found.text();
-    Ok((found, vec![text]))
+    Ok(Reply::new(found).text(text))
 }
 
 /// What is looked for in each line.
@@ -117,7 +154,7 @@ enum Pattern {
 }
 
 impl Pattern {
-    fn of(arguments: &Arguments) -> Result<Self, ToolError> {
+    fn of(arguments: &Arguments) -> Result<Self> {
         let text = &arguments.pattern;
         if arguments.literal && !arguments.ignore_case {
             return Ok(Self::Literal(text.clone()));
@@ -151,7 +188,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn folder(&mut self, root: &Path, glob: Option<&Glob>) -> Result<(), ToolError> {
+    fn folder(&mut self, root: &Path, glob: Option<&Glob>) -> Result<()> {
         let walk = Walk {
             depth: usize::MAX,
             everything: self.arguments.all,
@@ -161,7 +198,7 @@ impl Search<'_> {
             .run(root, |entry| {
                 entry.kind == Kind::File && glob.is_none_or(|glob| glob.matches(&entry.relative))
             })
-            .map_err(|error| ToolError::io("search", root, &error))?;
+            .with_context(|| format!("cannot search `{}`", root.display()))?;
         self.found.truncated = walked.truncated;
         for trouble in &walked.troubles {
             self.found
@@ -171,7 +208,7 @@ impl Search<'_> {
         let count = walked.entries.len();
         for (done, entry) in walked.entries.iter().enumerate() {
             let path = entry.path.display().to_string();
-            guest::progress(done, count, &path);
+            progress::report(done, count, &path);
             if self.is_full() {
                 self.found.truncated = true;
                 break;
@@ -186,10 +223,7 @@ impl Search<'_> {
     }
 
     fn unreadable(&mut self, path: &Path, error: &io::Error) {
-        guest::log(
-            Level::Warn,
-            &format!("cannot read {}: {error}", path.display()),
-        );
+        log::warn!("cannot read {}: {error}", path.display());
         self.found.unreadable.push(Unreadable::new(path, error));
     }
 

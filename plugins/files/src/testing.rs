@@ -4,10 +4,15 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use guest::ToolError;
 use serde_json::{Value, json};
+use toolhatch_plugin::testing::{info, run};
+use toolhatch_plugin::{Content, Result, ToolError, ToolInfo};
 
-use crate::TOOLS;
+use crate::edit::edit;
+use crate::list::list;
+use crate::read::read;
+use crate::search::search;
+use crate::write::write;
 
 /// A temporary folder.
 pub struct Folder(tempfile::TempDir);
@@ -73,12 +78,34 @@ impl Folder {
 
 /// Calls a tool, and holds arguments and result against its schemas.
 pub fn call(tool: &str, arguments: &Value) -> Result<(Value, Vec<String>), ToolError> {
-    let tool = TOOLS.iter().find(|known| known.name == tool).unwrap();
-    assert_fits(tool.input_schema, arguments);
-    let output = (tool.run)(&arguments.to_string())?;
-    let result = serde_json::from_str(&output.structured).unwrap();
-    assert_fits(tool.output_schema, &result);
-    Ok((result, output.content))
+    let tools = tools();
+    let info = tools.iter().find(|info| info.name == tool).unwrap();
+    assert_fits(&info.input_schema, arguments);
+    let output = match tool {
+        "list" => run::<list>(arguments),
+        "read" => run::<read>(arguments),
+        "search" => run::<search>(arguments),
+        "write" => run::<write>(arguments),
+        "edit" => run::<edit>(arguments),
+        other => panic!("there is no tool {other}"),
+    }?;
+    let result = output.structured.unwrap();
+    assert_fits(info.output_schema.as_ref().unwrap(), &result);
+    let text = output.content.into_iter().map(|block| match block {
+        Content::Text(content) => content.text,
+        other => panic!("no text: {other:?}"),
+    });
+    Ok((result, text.collect()))
+}
+
+fn tools() -> [ToolInfo; 5] {
+    [
+        info::<list>(),
+        info::<read>(),
+        info::<search>(),
+        info::<write>(),
+        info::<edit>(),
+    ]
 }
 
 /// Fails the test where a value does not fit a schema.
@@ -94,10 +121,10 @@ pub fn assert_fits(schema: &str, value: &Value) {
 
 #[test]
 fn the_examples_of_the_schemas_are_valid() {
-    for tool in TOOLS {
-        let schema: Value = serde_json::from_str(tool.input_schema).unwrap();
+    for tool in tools() {
+        let schema: Value = serde_json::from_str(&tool.input_schema).unwrap();
         for example in schema["examples"].as_array().unwrap() {
-            assert_fits(tool.input_schema, example);
+            assert_fits(&tool.input_schema, example);
         }
     }
 }

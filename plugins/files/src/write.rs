@@ -6,30 +6,42 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use guest::{Level, ToolError};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use toolhatch_plugin::{Context as _, Reply, Result, ToolError, is_denial, log, tool};
 
 /// How many names are tried for a temporary file.
 const ATTEMPTS: u32 = 100;
 
-/// The arguments of `write`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(
+    example = serde_json::json!({"path": "/workspace/notes.md", "content": "# Notes\n"}),
+    example = serde_json::json!({"path": "/workspace/log.txt", "content": "done\n", "if_exists": "append"})
+)]
 pub struct Arguments {
+    /// The file, under the name it was granted: usually below /workspace.
+    #[schemars(length(min = 1, max = 4096), example = &"/workspace/notes.md")]
     path: String,
+    /// The whole content, or what to append.
+    #[schemars(length(max = 8_388_608), example = &"# Notes\n")]
     content: String,
+    /// What `content` is.
     #[serde(default)]
     encoding: Encoding,
+    /// What to do where the file exists.
     #[serde(default)]
     if_exists: IfExists,
+    /// Create the folders above it where they do not exist.
     #[serde(default)]
     create_parents: bool,
+    /// When overwriting, put a new file in the place of the old one: it is never seen half-written, but loses the mode,
+    /// owner and links of the old one. Without it the file is rewritten in place.
     #[serde(default)]
     replace: bool,
 }
 
-/// How the content is given.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Encoding {
     #[default]
@@ -37,8 +49,7 @@ enum Encoding {
     Base64,
 }
 
-/// What to do where the file exists.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum IfExists {
     #[default]
@@ -47,20 +58,23 @@ enum IfExists {
     Append,
 }
 
-/// The result of `write`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Written {
     path: String,
+    /// True where the file did not exist.
     created: bool,
+    /// How many bytes were written.
     bytes: usize,
 }
 
-/// Writes a file.
+/// Writes a whole file. An existing file is left alone unless told to overwrite or append.
 ///
 /// # Errors
 /// `not-permitted`; `not-found` for a parent folder that does not exist; `invalid-arguments` for broken base64 or a
 /// folder; `failed` for a file that exists and may not be overwritten.
-pub fn write(arguments: Arguments) -> Result<(Written, Vec<String>), ToolError> {
+#[tool]
+pub fn write(#[serde(flatten)] arguments: Arguments) -> Result<Reply<Written>> {
     let bytes = match arguments.encoding {
         Encoding::Text => arguments.content.into_bytes(),
         Encoding::Base64 => STANDARD.decode(&arguments.content).map_err(|error| {
@@ -68,7 +82,7 @@ pub fn write(arguments: Arguments) -> Result<(Written, Vec<String>), ToolError> 
         })?,
     };
     let path = Path::new(&arguments.path);
-    let failed = |error: io::Error| ToolError::io("write", path, &error);
+    let doing = || format!("cannot write `{}`", arguments.path);
     let exists = match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
             return Err(ToolError::InvalidArguments(format!(
@@ -84,7 +98,7 @@ pub fn write(arguments: Arguments) -> Result<(Written, Vec<String>), ToolError> 
         }
         Ok(_) => true,
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-        Err(error) => return Err(failed(error)),
+        Err(error) => return Err(error).with_context(doing),
     };
     match (exists, arguments.if_exists) {
         (true, IfExists::Fail) => {
@@ -93,7 +107,7 @@ pub fn write(arguments: Arguments) -> Result<(Written, Vec<String>), ToolError> 
                 arguments.path
             )));
         }
-        (true, IfExists::Append) => append(path, &bytes).map_err(failed)?,
+        (true, IfExists::Append) => append(path, &bytes).with_context(doing)?,
         (true, IfExists::Overwrite) if arguments.replace => replace(path, &bytes)?,
         (true, IfExists::Overwrite) => rewrite(path, &bytes)?,
         (false, _) => {
@@ -101,7 +115,7 @@ pub fn write(arguments: Arguments) -> Result<(Written, Vec<String>), ToolError> 
                 && let Some(parent) = path.parent()
             {
                 fs::create_dir_all(parent)
-                    .map_err(|error| ToolError::io("create the folder", parent, &error))?;
+                    .with_context(|| format!("cannot create the folder `{}`", parent.display()))?;
             }
             replace(path, &bytes)?;
         }
@@ -112,14 +126,12 @@ pub fn write(arguments: Arguments) -> Result<(Written, Vec<String>), ToolError> 
         (true, _) => "overwrote",
     };
     let text = format!("{verb} {} ({} bytes)", arguments.path, bytes.len());
-    Ok((
-        Written {
-            path: arguments.path,
-            created: !exists,
-            bytes: bytes.len(),
-        },
-        vec![text],
-    ))
+    let written = Written {
+        path: arguments.path,
+        created: !exists,
+        bytes: bytes.len(),
+    };
+    Ok(Reply::new(written).text(text))
 }
 
 fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -130,11 +142,11 @@ fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// `not-permitted`; `failed` where writing stops half-way, which leaves the file incomplete.
-pub fn rewrite(path: &Path, bytes: &[u8]) -> Result<(), ToolError> {
+pub fn rewrite(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .open(path)
-        .map_err(|error| ToolError::io("write", path, &error))?;
+        .with_context(|| format!("cannot write `{}`", path.display()))?;
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     // Cut to its new length only at the end: until then nothing of the old content is lost that will not be
     // overwritten.
@@ -150,20 +162,17 @@ pub fn rewrite(path: &Path, bytes: &[u8]) -> Result<(), ToolError> {
 
 /// Puts a new file in the place of `path`: nobody ever sees it half-written, and a crash leaves the old one. Where no
 /// temporary file may be created beside it (a grant for this one file), it is written directly.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), ToolError> {
-    let failed = |error: io::Error| ToolError::io("write", path, &error);
+fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let doing = || format!("cannot write `{}`", path.display());
     let (mut file, temporary) = match create_beside(path) {
         Ok(created) => created,
-        Err(error) if guest::is_denial(&error) => {
-            guest::log(
-                Level::Debug,
-                "no temporary file may be created, writing directly",
-            );
+        Err(error) if is_denial(&error) => {
+            log::debug!("no temporary file may be created, writing directly");
             return File::create(path)
                 .and_then(|mut file| file.write_all(bytes))
-                .map_err(failed);
+                .with_context(doing);
         }
-        Err(error) => return Err(failed(error)),
+        Err(error) => return Err(error).with_context(doing),
     };
     let renamed = file
         .write_all(bytes)
@@ -173,7 +182,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), ToolError> {
         // The first error is the one to report.
         let _ = fs::remove_file(&temporary);
     }
-    renamed.map_err(failed)
+    renamed.with_context(doing)
 }
 
 /// Creates a hidden file with a free name in the folder of `path`.

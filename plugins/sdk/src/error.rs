@@ -182,12 +182,6 @@ fn recognise(error: &(dyn Error + 'static)) -> Option<ToolError> {
 }
 
 fn of_io(error: &io::Error) -> ToolError {
-    /// `ENOTCAPABLE` of WASI preview 1, which the standard library has no kind for: what lies outside of every granted
-    /// folder.
-    const NOT_CAPABLE: i32 = 76;
-    if cfg!(target_os = "wasi") && error.raw_os_error() == Some(NOT_CAPABLE) {
-        return ToolError::not_permitted("not permitted");
-    }
     if error.get_ref().is_some() {
         // Somebody put it together, and knows more than its kind says.
         let message = error.to_string();
@@ -198,11 +192,23 @@ fn of_io(error: &io::Error) -> ToolError {
         };
     }
     match error.kind() {
-        io::ErrorKind::PermissionDenied => ToolError::not_permitted("not permitted"),
         io::ErrorKind::ReadOnlyFilesystem => ToolError::not_permitted("not permitted to write"),
         io::ErrorKind::NotFound => ToolError::not_found("it does not exist"),
+        _ if is_denial(error) => ToolError::not_permitted("not permitted"),
         _ => ToolError::failed(error.to_string()),
     }
+}
+
+/// Says whether the host refused this file operation, rather than the file system failing at it: for tools that have
+/// another way.
+pub fn is_denial(error: &io::Error) -> bool {
+    /// `ENOTCAPABLE` of WASI preview 1, which the standard library has no kind for: what lies outside of every granted
+    /// folder.
+    const NOT_CAPABLE: i32 = 76;
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+    ) || (cfg!(target_os = "wasi") && error.raw_os_error() == Some(NOT_CAPABLE))
 }
 
 fn of_host(error: &types::ToolError) -> ToolError {

@@ -81,6 +81,7 @@ mod question;
 mod reply;
 mod schema;
 pub mod state;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod tool;
 
@@ -89,7 +90,7 @@ pub use bindings::toolhatch::plugin::types::{
     ResourceLink, TextContent, ToolInfo,
 };
 pub use call::Call;
-pub use error::{Context, ToolError};
+pub use error::{Context, ToolError, is_denial};
 pub use question::{Answer, Question, Questions};
 pub use reply::Reply;
 pub use tool::Tool;

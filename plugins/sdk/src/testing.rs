@@ -119,10 +119,8 @@ impl CallBuilder {
 
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use double::{call_other, run_command, send, with};
-#[cfg(not(target_arch = "wasm32"))]
 pub use double::{config, exec, http, invoke};
 
-#[cfg(not(target_arch = "wasm32"))]
 mod double {
     use std::cell::RefCell;
     use std::collections::BTreeMap;

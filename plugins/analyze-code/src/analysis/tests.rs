@@ -3,16 +3,20 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::TOOLS;
+use toolhatch_plugin::testing::{info, run};
+use toolhatch_plugin::{Result, ToolError};
+
+use super::analyze_code;
 
 /// Calls the tool as the host does, and holds arguments and result against its schemas.
-fn call(arguments: &Value) -> Result<(Value, String), guest::ToolError> {
-    let tool = &TOOLS[0];
-    assert_fits(tool.input_schema, arguments);
-    let output = (tool.run)(&arguments.to_string())?;
-    let result = serde_json::from_str(&output.structured).unwrap();
-    assert_fits(tool.output_schema, &result);
-    Ok((result, output.content.join("\n")))
+fn call(arguments: &Value) -> Result<(Value, String)> {
+    let info = info::<analyze_code>();
+    assert_fits(&info.input_schema, arguments);
+    let output = run::<analyze_code>(arguments)?;
+    let text = output.text();
+    let result = output.structured.unwrap();
+    assert_fits(info.output_schema.as_ref().unwrap(), &result);
+    Ok((result, text))
 }
 
 fn assert_fits(schema: &str, value: &Value) {
@@ -55,9 +59,10 @@ fn names(result: &Value, list: &str) -> Vec<String> {
 
 #[test]
 fn the_examples_of_the_schema_are_valid() {
-    let schema: Value = serde_json::from_str(TOOLS[0].input_schema).unwrap();
-    for example in schema["examples"].as_array().unwrap() {
-        assert_fits(TOOLS[0].input_schema, example);
+    let schema = info::<analyze_code>().input_schema;
+    let read: Value = serde_json::from_str(&schema).unwrap();
+    for example in read["examples"].as_array().unwrap() {
+        assert_fits(&schema, example);
     }
 }
 
@@ -153,7 +158,7 @@ fn a_file_may_need_its_language_told() {
     let path = root.path().join("script").display().to_string();
     let error = call(&json!({ "path": path })).unwrap_err();
     assert!(
-        matches!(&error, guest::ToolError::InvalidArguments(message) if message.contains("python")),
+        matches!(&error, ToolError::InvalidArguments(message) if message.contains("python")),
         "{error}"
     );
     let (result, _) = call(&json!({ "path": path, "language": "python" })).unwrap();
@@ -164,7 +169,7 @@ fn a_file_may_need_its_language_told() {
 fn a_path_that_is_missing_is_not_found() {
     let error = call(&json!({ "path": "/nowhere/at/all" })).unwrap_err();
     assert!(
-        matches!(&error, guest::ToolError::NotFound(message) if message.contains("/nowhere/at/all")),
+        matches!(&error, ToolError::NotFound(message) if message.contains("/nowhere/at/all")),
         "{error}"
     );
 }

@@ -41,8 +41,11 @@ fn describe(attribute: &Attribute, item: &ItemFn, read: &Function) -> syn::Resul
         None => quote!(::core::option::Option::None),
     };
     let description = &read.description;
-    let arguments = arguments(read);
+    // The name is one that nobody gives a type: those of the parameters are looked up beside it.
+    let (arguments, definition) = arguments(read)?;
+    let is_whole = whole(read).is_some();
     let passed = read.parameters.iter().map(|parameter| match parameter {
+        Parameter::Argument(_) if is_whole => quote!(arguments),
         Parameter::Argument(argument) => {
             let name = &argument.name;
             quote!(arguments.#name)
@@ -76,7 +79,7 @@ fn describe(attribute: &Attribute, item: &ItemFn, read: &Function) -> syn::Resul
         #visibility struct #ident {}
 
         const _: () = {
-            #arguments
+            #definition
 
             impl ::toolhatch_plugin::Tool for #ident {
                 const NAME: &'static str = #name;
@@ -84,7 +87,7 @@ fn describe(attribute: &Attribute, item: &ItemFn, read: &Function) -> syn::Resul
                 const DESCRIPTION: &'static str = #description;
 
                 fn input_schema() -> ::toolhatch_plugin::serde_json::Value {
-                    ::toolhatch_plugin::__private::input_schema::<Arguments>()
+                    ::toolhatch_plugin::__private::input_schema::<#arguments>()
                 }
 
                 fn output_schema() -> ::core::option::Option<::toolhatch_plugin::serde_json::Value> {
@@ -96,7 +99,7 @@ fn describe(attribute: &Attribute, item: &ItemFn, read: &Function) -> syn::Resul
                     arguments: &str,
                     call: &::toolhatch_plugin::Call,
                 ) -> ::toolhatch_plugin::Result<::toolhatch_plugin::Outcome> {
-                    let arguments: Arguments = ::toolhatch_plugin::__private::read_arguments(arguments)?;
+                    let arguments: #arguments = ::toolhatch_plugin::__private::read_arguments(arguments)?;
                     #outcome
                 }
             }
@@ -104,16 +107,37 @@ fn describe(attribute: &Attribute, item: &ItemFn, read: &Function) -> syn::Resul
     })
 }
 
-/// The struct that the arguments are read into.
-fn arguments(read: &Function) -> TokenStream {
-    let arguments: Vec<&Argument> = read
-        .parameters
+/// The parameters that are arguments.
+fn arguments_of(read: &Function) -> impl Iterator<Item = &Argument> {
+    read.parameters
         .iter()
         .filter_map(|parameter| match parameter {
             Parameter::Argument(argument) => Some(&**argument),
             Parameter::Call => None,
         })
-        .collect();
+}
+
+/// The one flattened argument that has all the others for its fields.
+fn whole(read: &Function) -> Option<&Argument> {
+    let mut arguments = arguments_of(read);
+    match (arguments.next(), arguments.next()) {
+        (Some(only), None) if only.is_flattened() => Some(only),
+        _ => None,
+    }
+}
+
+/// The type that the arguments are read into, and its definition where it is one of our own.
+fn arguments(read: &Function) -> syn::Result<(TokenStream, TokenStream)> {
+    if let Some(Argument { ty, .. }) = whole(read) {
+        return match read.attributes.first() {
+            Some(attribute) => Err(syn::Error::new_spanned(
+                attribute,
+                "this stands at the type of the arguments",
+            )),
+            None => Ok((quote!(#ty), TokenStream::new())),
+        };
+    }
+    let arguments: Vec<&Argument> = arguments_of(read).collect();
     let fields = arguments.iter().map(|argument| {
         let Argument {
             name,
@@ -128,15 +152,18 @@ fn arguments(read: &Function) -> TokenStream {
     } else {
         quote!(#[serde(deny_unknown_fields)])
     };
-    quote! {
+    let attributes = &read.attributes;
+    let definition = quote! {
         #[derive(::toolhatch_plugin::serde::Deserialize, ::toolhatch_plugin::schemars::JsonSchema)]
-        #[serde(crate = "::toolhatch_plugin::serde")]
+        #[serde(crate = "::toolhatch_plugin::serde", rename = "Arguments")]
         #[schemars(crate = "::toolhatch_plugin::schemars")]
         #strict
-        struct Arguments {
+        #(#attributes)*
+        struct __Arguments {
             #(#fields),*
         }
-    }
+    };
+    Ok((quote!(__Arguments), definition))
 }
 
 /// `read_file` is `read-file`.

@@ -11,6 +11,8 @@ use syn::{
 pub struct Function {
     /// The doc comment.
     pub description: String,
+    /// The attributes of serde and schemars that stand at the function: they are about all arguments together.
+    pub attributes: Vec<Attribute>,
     /// Its parameters, in order.
     pub parameters: Vec<Parameter>,
     /// What it returns.
@@ -65,7 +67,8 @@ impl Argument {
 }
 
 impl Function {
-    /// Reads a function, and takes from its parameters what is not Rust: doc comments and attributes of serde and schemars.
+    /// Reads a function, and takes off what is not Rust there: doc comments of parameters, and attributes of serde and
+    /// schemars.
     ///
     /// # Errors
     /// Everything that keeps it from being a tool, each at its place.
@@ -85,8 +88,12 @@ impl Function {
         if calls.count() > 1 {
             problems.say(&item.sig.inputs, "there is one call: take `&Call` once");
         }
+        let (attributes, others): (Vec<_>, _) = std::mem::take(&mut item.attrs)
+            .into_iter()
+            .partition(|attribute| is_named_one_of(attribute, &["serde", "schemars"]));
+        item.attrs = others;
         let description = doc_comment(&item.attrs);
-        if description.trim().is_empty() {
+        if description.is_empty() {
             problems.say(
                 &item.sig.ident,
                 "a tool needs a doc comment: it is the description by which agents choose the tool",
@@ -102,6 +109,7 @@ impl Function {
         problems.finish()?;
         Ok(Self {
             description,
+            attributes,
             parameters,
             returned,
         })
@@ -212,13 +220,15 @@ fn parameter(input: &mut FnArg) -> syn::Result<Parameter> {
 }
 
 fn belongs_to_argument(attribute: &Attribute) -> bool {
-    ["doc", "serde", "schemars"]
-        .iter()
-        .any(|name| attribute.path().is_ident(name))
+    is_named_one_of(attribute, &["doc", "serde", "schemars"])
 }
 
 fn is_conditional(attribute: &Attribute) -> bool {
-    attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr")
+    is_named_one_of(attribute, &["cfg", "cfg_attr"])
+}
+
+fn is_named_one_of(attribute: &Attribute, names: &[&str]) -> bool {
+    names.iter().any(|name| attribute.path().is_ident(name))
 }
 
 /// True for `&Call`.
@@ -305,7 +315,7 @@ fn unit(span: Span) -> Type {
     Type::Verbatim(quote::quote_spanned!(span=> ()))
 }
 
-/// The lines of a doc comment.
+/// The lines of a doc comment. What stands below a heading, such as `# Errors`, is for those who read the code.
 fn doc_comment(attributes: &[Attribute]) -> String {
     let lines: Vec<String> = attributes
         .iter()
@@ -320,7 +330,9 @@ fn doc_comment(attributes: &[Attribute]) -> String {
             },
             _ => None,
         })
+        .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
         .map(|line| line.strip_prefix(' ').unwrap_or(&line).to_owned())
+        .take_while(|line| !line.starts_with("# "))
         .collect();
-    lines.join("\n")
+    lines.join("\n").trim().to_owned()
 }
