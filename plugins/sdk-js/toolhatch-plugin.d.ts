@@ -52,7 +52,7 @@ export interface Tools {
 export function plugin(definitions: Record<string, Tool>): { tools: Tools };
 
 /** Connects the library with interfaces of the host, or a test with doubles of them. */
-export function connect(interfaces: Partial<Record<'log' | 'progress' | 'state' | 'invoke' | 'exec', object>>): void;
+export function connect(interfaces: Partial<Record<'log' | 'progress' | 'random' | 'state' | 'invoke' | 'exec', object>>): void;
 
 export interface Annotations {
   audience?: ('user' | 'assistant')[];

@@ -4,21 +4,23 @@
 // A component is made from an entry file, which is the only one that imports what only a host has:
 //
 //     import * as log from 'toolhatch:plugin/log@0.1.0';
+//     import * as random from 'wasi:random/random@0.2.12';
 //     import { connect } from '../vendor/toolhatch-plugin.js';
-//     connect({ log });
+//     connect({ log, random });
 //     export { tools } from './plugin.js';
 //
 // Types for editors and for TypeScript are in toolhatch-plugin.d.ts.
 
 /** The interfaces of the host that the entry file imported. Outside of a component there are none. */
 const host = {};
+const inside = globalThis.process === undefined;
 
 /** QuickJS takes numbers for 64-bit integers, and has no event loop; SpiderMonkey takes big integers and waits for promises. */
 const quickjs = 'wit' in globalThis;
 
 /**
- * Connects this library with interfaces of the host: `connect({ log, progress, state, invoke, exec })`, each imported with
- * `import * as`. Tests may connect doubles.
+ * Connects this library with interfaces of the host: `connect({ log, progress, random, state, invoke, exec })`, each imported
+ * with `import * as`. Tests may connect doubles.
  *
  * @param {Record<string, object>} interfaces
  */
@@ -67,6 +69,7 @@ export function plugin(definitions) {
         const definition = known.get(name);
         if (!definition) throw { tag: 'unknown-tool', val: name };
         try {
+          if (quickjs && host.random) Math.random = generator(host.random.getRandomBytes(16));
           const result = definition.run(JSON.parse(args), callOf(context));
           if (typeof result?.then !== 'function') return outcome(definition, result);
           if (quickjs) throw new TypeError('this tool is asynchronous, which takes componentize-js instead of componentize-qjs');
@@ -216,9 +219,10 @@ function refused(what, error) {
 }
 
 function need(name, task) {
-  if (host[name]) {
+  const functions = host[name] ?? (name === 'state' && !inside && memory);
+  if (functions) {
     try {
-      return task(host[name]);
+      return task(functions);
     } catch (error) {
       throw refused(name, error);
     }
@@ -247,7 +251,7 @@ export const progress = {
   wanted: () => host.progress?.wanted() ?? false,
 };
 
-/** A small store of the plugin's own, which outlives its calls. Values are JSON. */
+/** A small store of the plugin's own, which outlives its calls. Values are JSON. Outside of a component it is in memory. */
 export const state = {
   get: (key) => need('state', ({ get }) => value(get(key))),
   set: (key, item) => need('state', ({ set }) => set(key, encode(JSON.stringify(item)))),
@@ -262,6 +266,21 @@ export const state = {
         if (replace(key, before, after === undefined ? undefined : encode(JSON.stringify(after)))) return after;
       }
     }),
+};
+
+/** Stands in for the host's store, in tests. */
+const stored = new Map();
+const memory = {
+  get: (key) => stored.get(key),
+  set: (key, bytes) => void stored.set(key, bytes),
+  delete: (key) => stored.delete(key),
+  listKeys: (prefix) => [...stored.keys()].filter((key) => key.startsWith(prefix)).sort(),
+  replace(key, expected, bytes) {
+    if (stored.get(key) !== expected) return false;
+    if (bytes === undefined) stored.delete(key);
+    else stored.set(key, bytes);
+    return true;
+  },
 };
 
 const value = (bytes) => (bytes == null ? undefined : JSON.parse(decode(bytes)));
@@ -283,6 +302,28 @@ export const exec = ({ image, argv, env = {}, stdin = '', workdir, network = 'no
     const { exitCode, stdout, stderr } = run({ image, argv, env: Object.entries(env), stdin: input, workdir, network, timeoutMs });
     return { exitCode, stdout: bytes ? stdout : decode(stdout), stderr: bytes ? stderr : decode(stderr) };
   });
+
+/**
+ * Numbers from 0 to 1 out of 16 random bytes (xoshiro128**). Without it QuickJS goes on, in every call alike, from the numbers
+ * that were drawn when the component was built.
+ */
+function generator(seed) {
+  let [a, b, c, d] = new Uint32Array(Uint8Array.from(seed).buffer);
+  const next = () => {
+    const result = Math.imul(rotated(Math.imul(b, 5), 7), 9) >>> 0;
+    const shifted = b << 9;
+    c ^= a;
+    d ^= b;
+    b ^= c;
+    a ^= d;
+    c ^= shifted;
+    d = rotated(d, 11);
+    return result;
+  };
+  return () => ((next() >>> 5) * 0x4000000 + (next() >>> 6)) / 0x20000000000000;
+}
+
+const rotated = (number, by) => (number << by) | (number >>> (32 - by));
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Texts and numbers as the interfaces take them

@@ -46,7 +46,7 @@ def traceback(error: BaseException | None) -> str:
 
 def _ask(interface: str, function: str, *args: Any) -> Any:
     """Calls a function of the host. Its failures are the tool's own, unless the tool catches them."""
-    if not host[interface]:
+    if host[interface] is None:
         raise Failed(f"{interface} is not available here: import it in wit/world.wit, or connect a double in a test")
     try:
         return getattr(host[interface], function)(*args)
