@@ -10,6 +10,7 @@ mod kept;
 mod ledger;
 mod offered;
 mod outlets;
+mod plugin_state;
 mod plugins;
 mod policies;
 mod recorder;
@@ -36,7 +37,7 @@ use crate::host::{self, CompiledCache, FEW_SLOTS, Host, POOL_SLOTS};
 use crate::ids::PluginName;
 use crate::invoke::{
     Admission, ApprovalRules, Catalog, Known, Ledger, Parts, Pipeline, Rules, SERVICE, Sharing,
-    ToolRef,
+    States, ToolRef,
 };
 use crate::mcp::bridge::Bridge;
 use crate::permission::{Capability, Kind, Scope, Sensitive};
@@ -46,6 +47,7 @@ use crate::registry::{self, Embedder, Installed, Origin, Registry, Source, Tool}
 pub use grants::read_grants;
 pub use history::{CallFilter, History, Progress, RecordFilter, ToolCost};
 pub use offered::{LeftOut, Offered, OfferedTool, Place};
+pub use plugin_state::KeptState;
 pub use plugins::Installation;
 pub use policies::PolicyFile;
 pub use servers::{KnownServer, ServerDirectory, is_program};
@@ -66,6 +68,8 @@ pub struct App {
     kept: kept::KeptGrants,
     policies: policies::LoadedPolicies,
     visible: visible::VisibleTools,
+    /// What plugins keep between calls, as far as it is open.
+    states: Arc<plugin_state::OpenStates>,
     recorder: recorder::Recorder,
     host: OnceLock<Arc<Host>>,
     commands: OnceLock<DockerExecutor>,
@@ -117,6 +121,7 @@ impl App {
             kept: kept::KeptGrants::default(),
             policies: policies::LoadedPolicies::default(),
             visible: visible::VisibleTools::default(),
+            states: Arc::default(),
             recorder: recorder::Recorder::default(),
             config,
             paths,
@@ -194,6 +199,7 @@ impl App {
                 servers: self.server_executor()?,
             }),
             ledger: Arc::clone(self) as Arc<dyn Ledger>,
+            states: Some(Arc::clone(self) as Arc<dyn States>),
             admission: self.admission(most)?,
             rules: self.rules(),
             recording: self.recording()?,

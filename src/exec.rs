@@ -46,8 +46,8 @@ pub use input::{
 };
 pub use invoker::{InvokeFailure, Invoked, Invoker};
 pub use key_value::{
-    KeyValue, KeyValueFailure, KeyWrite, MAX_KEY, MAX_KEYS, MAX_VALUE, Written, check_key,
-    check_value,
+    KeyValue, KeyValueFailure, KeyWrite, MAX_KEY, MAX_KEYS, MAX_VALUE, StateWritten, Written,
+    check_key, check_value,
 };
 pub use launch::{Launch, Launched, Launcher, Program};
 pub use mux::{Mux, Obstructed};

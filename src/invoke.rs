@@ -20,6 +20,7 @@ mod scribe;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -27,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::ApprovalMode;
 use crate::error::{Code, Error, Result};
 use crate::exec::{
-    BoxFuture, EventSink, Events, Executor, InputAnswer, InputNeeded, Output, Usage,
+    BoxFuture, EventSink, Events, Executor, InputAnswer, InputNeeded, KeyValue, Output, Usage,
 };
 use crate::ids::{CallId, Digest, ToolId};
 use crate::manifest::{LimitRequest, Limits, Variables};
@@ -59,6 +60,13 @@ pub trait Catalog: Send + Sync {
         &'a self,
         source: &'a Arc<Source>,
     ) -> BoxFuture<'a, Result<Option<Arc<Policies>>>>;
+}
+
+/// Keeps state between the calls of a plugin.
+pub trait States: Send + Sync {
+    /// The state of a source, for a call that may keep `quota` bytes of it and ends at `deadline`; nothing where such a source
+    /// has none. Nothing is opened before it is used.
+    fn open(&self, source: &Source, quota: u64, deadline: Instant) -> Option<Arc<dyn KeyValue>>;
 }
 
 /// What is known of a tool that somebody named.
@@ -167,6 +175,8 @@ pub struct Parts {
     pub executor: Arc<dyn Executor>,
     /// Keeps sessions and approvals.
     pub ledger: Arc<dyn Ledger>,
+    /// Keeps state between the calls of a plugin; nothing where none is kept.
+    pub states: Option<Arc<dyn States>>,
     /// What calls have to pass before they run.
     pub admission: Admission,
     /// What holds for every call.
@@ -176,8 +186,9 @@ pub struct Parts {
 }
 
 /// Runs calls.
+#[derive(Clone)]
 pub struct Pipeline {
-    parts: Parts,
+    parts: Arc<Parts>,
 }
 
 /// The end of a request that a caller may make again.
@@ -243,7 +254,9 @@ impl Pipeline {
     /// Wires the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self { parts }
+        Self {
+            parts: Arc::new(parts),
+        }
     }
 
     /// The rules of this process.
@@ -359,14 +372,7 @@ impl Pipeline {
             return Ok(output);
         }
         let admitted = authorised.admit(&parts.admission).await?;
-        let mut ran = admitted
-            .run(
-                &parts.executor,
-                &parts.admission,
-                &parts.rules.commands,
-                record,
-            )
-            .await;
+        let mut ran = admitted.run(parts, record).await;
         report.usage = Some(ran.usage());
         let code = ran.code();
         ran.settle(code);

@@ -11,6 +11,7 @@ mod install;
 pub(super) mod list;
 mod pack;
 mod remove;
+mod state;
 mod tag;
 
 use std::sync::Arc;
@@ -40,6 +41,7 @@ enum Command {
     List(list::Args),
     Deprecate(deprecate::Args),
     Remove(remove::Args),
+    State(state::Args),
     Tag(tag::Args),
 }
 
@@ -55,6 +57,7 @@ impl Args {
             Command::List(args) => args.run(app),
             Command::Deprecate(args) => args.run(app),
             Command::Remove(args) => args.run(app),
+            Command::State(args) => args.run(app),
             Command::Tag(args) => args.run(app),
         }
     }

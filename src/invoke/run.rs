@@ -8,7 +8,7 @@ use super::admit::{Admission, Admitted, Place};
 use super::ask::{Attended, Conversation, Line};
 use super::commands::CallCommands;
 use super::record::CallRecord;
-use super::{Authorised, CommandRules};
+use super::{Authorised, Parts};
 use crate::error::{Code, Error};
 use crate::exec::{
     Arguments, Commands, Ended, EventSink, Executor, InputNeeded, Job, Outcome, ToolErrorKind,
@@ -37,13 +37,12 @@ pub struct Ran {
 impl Admitted {
     /// Runs the call; again where it failed, its tool says that it may work later, and calling it twice does no harm; and
     /// with the answers where it asks something.
-    pub(super) async fn run(
-        self,
-        executor: &Arc<dyn Executor>,
-        admission: &Admission,
-        rules: &CommandRules,
-        record: &CallRecord,
-    ) -> Ran {
+    pub(super) async fn run(self, parts: &Arc<Parts>, record: &CallRecord) -> Ran {
+        let Parts {
+            executor,
+            admission,
+            ..
+        } = &**parts;
         let Authorised {
             mut request,
             source,
@@ -55,6 +54,7 @@ impl Admitted {
         let may_run_commands = plan.effective.kinds().contains(&Kind::Subprocess)
             && !matches!(arguments, Arguments::Command(_));
         let services = admission.services();
+        let state_quota = plan.effective.state_quota();
         let plan_of_commands = may_run_commands.then(|| plan.clone());
         let events = Arc::clone(&request.events);
         let config = source
@@ -116,7 +116,7 @@ impl Admitted {
             Some(Arc::new(CallCommands::new(
                 &request,
                 Arc::new(plan),
-                rules.clone(),
+                parts.rules.commands.clone(),
                 Arc::clone(executor),
                 source.artifact.clone(),
                 services.clone(),
@@ -132,6 +132,14 @@ impl Admitted {
                 job.input = talk.input.clone();
                 job.limits.timeout = round.left;
                 job.commands = commands(round.left);
+                job.key_value =
+                    parts
+                        .states
+                        .as_ref()
+                        .filter(|_| state_quota > 0)
+                        .and_then(|states| {
+                            states.open(&source, state_quota, Instant::now() + round.left)
+                        });
                 // Nothing of a job has to be kept for later where it is run once in any case.
                 let next = talk.has_respondent().then(|| job.clone());
                 let ended = round.run(job, &mut talk).await;

@@ -64,6 +64,8 @@ mod reports;
 #[cfg(test)]
 mod ssh;
 #[cfg(test)]
+mod state;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod wit;

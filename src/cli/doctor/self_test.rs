@@ -165,6 +165,7 @@ pub(super) async fn run(host: Arc<Host>) -> Result<()> {
         catalog: Arc::clone(&guest) as Arc<dyn Catalog>,
         executor: host,
         ledger: guest,
+        states: None,
         admission: Admission::new(sharing, Arc::new(|_, _| {})),
         rules,
         recording: None,

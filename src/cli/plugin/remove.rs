@@ -6,6 +6,7 @@ use semver::Version;
 use serde_json::{Value, json};
 
 use super::list::to_json;
+use super::state::keys;
 use crate::app::App;
 use crate::cli::block_on;
 use crate::cli::output::CommandOutput;
@@ -13,6 +14,7 @@ use crate::cli::text::nearest;
 use crate::error::{Code, Error, Result};
 use crate::ids::PluginName;
 use crate::registry::Installed;
+use crate::store::StateOwner;
 
 /// Remove an installed plugin: one version of it, or all of them.
 #[derive(Debug, clap::Args)]
@@ -23,6 +25,10 @@ pub struct Args {
     /// The plugin, and which version; every version where none is named.
     #[arg(value_name = "NAME[@VERSION]")]
     plugin: String,
+    /// Keep what it keeps between its calls, for when it is installed again. Without it, removing the last version removes
+    /// that too.
+    #[arg(long)]
+    keep_state: bool,
 }
 
 impl Args {
@@ -35,13 +41,27 @@ impl Args {
             let removed = app.remove(&name, version.as_ref()).await?;
             Ok((removed, registry.plugins().await?))
         })?;
-        let warnings = missed(app, &left, &name);
-        let lines: Vec<String> = removed
+        let mut warnings = missed(app, &left, &name);
+        let mut lines: Vec<String> = removed
             .iter()
             .map(|plugin| format!("Removed {} {}", plugin.name, plugin.version))
             .collect();
+        let is_last = left.iter().all(|other| other.name != name);
+        let mut forgotten = 0;
+        if is_last && !self.keep_state {
+            // The plugin is gone, whatever becomes of what it kept.
+            let owner = StateOwner::Installed(name);
+            match block_on(async { app.clear_state(&owner, true).await }) {
+                Ok(0) => {}
+                Ok(count) => {
+                    lines.push(format!("Removed what it kept: {}", keys(count)));
+                    forgotten = count;
+                }
+                Err(error) => warnings.push(format!("what it kept is not removed: {error}")),
+            }
+        }
         let list: Value = removed.iter().map(to_json).collect();
-        let json = json!({"removed": list, "warnings": warnings});
+        let json = json!({"removed": list, "state_keys": forgotten, "warnings": warnings});
         Ok(CommandOutput {
             warnings,
             ..CommandOutput::new(lines.join("\n"), json)
