@@ -42,7 +42,7 @@ use crate::invoke::{
 use crate::mcp::bridge::Bridge;
 use crate::permission::{Capability, Kind, Scope, Sensitive};
 use crate::policy::Policies;
-use crate::registry::{self, Embedder, Installed, Origin, Registry, Source, Tool};
+use crate::registry::{self, Embedder, Installed, Locked, Origin, Registry, Source, Tool};
 
 pub use grants::read_grants;
 pub use history::{CallFilter, History, Progress, RecordFilter, ToolCost};
@@ -593,6 +593,21 @@ impl Catalog for App {
             let tool = choose_tool(&source, reference.tool())?;
             let kept = self.kept_grants(&source).await?;
             Ok(Known { source, tool, kept })
+        })
+    }
+
+    fn locked<'a>(
+        &'a self,
+        source: &'a Source,
+        needs: &'a PluginName,
+    ) -> BoxFuture<'a, Result<Option<Locked>>> {
+        Box::pin(async move {
+            let Some(manifest) = &source.manifest else {
+                return Ok(None);
+            };
+            let registry = self.registry().await?;
+            let locked = registry.locked(&manifest.name, &manifest.version).await?;
+            Ok(locked.into_iter().find(|lock| lock.needs == *needs))
         })
     }
 

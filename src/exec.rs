@@ -174,6 +174,8 @@ pub struct Job {
     pub config: Vec<(String, String)>,
     /// Freezes clocks and random numbers and counts fuel.
     pub deterministic: bool,
+    /// The tool of another call waits for this one, and has what calls are numbered for.
+    pub is_inner: bool,
     /// The limits of the call.
     pub limits: Limits,
     /// Cancels the call when triggered.
@@ -211,6 +213,7 @@ impl Job {
             env: Vec::new(),
             config: Vec::new(),
             deterministic: false,
+            is_inner: false,
             limits: limits.clone(),
             cancel: CancellationToken::new(),
             events: Arc::new(EventSink::new(EventLimits::default())),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::admit::{Admission, Admitted, Place};
 use super::ask::{Attended, Conversation, Line};
+use super::chain::{CallInvoker, Chain, Sum};
 use super::commands::CallCommands;
 use super::record::CallRecord;
 use super::{Authorised, Parts};
@@ -31,6 +32,8 @@ pub struct Ran {
     pub(super) is_repeatable: bool,
     /// Questions that nobody answered, or not as they were asked.
     pub(super) open: Option<InputNeeded>,
+    /// What calls that its tool made came to.
+    sum: Sum,
     breaker: Option<BreakerGuard>,
 }
 
@@ -54,6 +57,10 @@ impl Admitted {
         let may_run_commands = plan.effective.kinds().contains(&Kind::Subprocess)
             && !matches!(arguments, Arguments::Command(_));
         let services = admission.services();
+        let may_invoke = plan.effective.kinds().contains(&Kind::ToolInvoke)
+            && !matches!(arguments, Arguments::Command(_));
+        let plan_of_chain = may_invoke.then(|| plan.clone());
+        let sum = Sum::of(&request);
         let state_quota = plan.effective.state_quota();
         let plan_of_commands = may_run_commands.then(|| plan.clone());
         let events = Arc::clone(&request.events);
@@ -100,6 +107,7 @@ impl Admitted {
             env: plan.environment,
             config,
             deterministic: plan.deterministic,
+            is_inner: request.caller.chain.is_some(),
             limits: plan.limits,
             cancel: request.cancel.clone(),
             events: Arc::clone(&request.events),
@@ -132,6 +140,17 @@ impl Admitted {
                 job.input = talk.input.clone();
                 job.limits.timeout = round.left;
                 job.commands = commands(round.left);
+                if let Some(plan) = &plan_of_chain {
+                    let link = Chain::link(&request, &source, &tool.id, plan, &sum, round.left);
+                    job.invoker = Some(Arc::new(CallInvoker {
+                        parts: Arc::clone(parts),
+                        chain: link,
+                        source: Arc::clone(&source),
+                        caller: Arc::clone(&request.caller),
+                        cancel: request.cancel.clone(),
+                        events: Arc::clone(&request.events),
+                    }));
+                }
                 job.key_value =
                     parts
                         .states
@@ -162,6 +181,8 @@ impl Admitted {
                 }
             },
         };
+        // What follows from what others said or from what was kept does not follow from the arguments.
+        let is_repeatable = !talk.was_told && !events.has_memory();
         let usage = round.usage;
         drop(round);
         Ran {
@@ -169,8 +190,9 @@ impl Admitted {
             tool,
             events,
             redact: plan.redact,
-            is_repeatable: !talk.was_told,
+            is_repeatable,
             open: talk.open,
+            sum,
             breaker: self.breaker,
         }
     }
@@ -280,6 +302,11 @@ impl Ran {
     /// What the call used.
     pub(super) fn usage(&self) -> Usage {
         self.outcome.usage
+    }
+
+    /// True where content that nobody vouches for may be in the result, because another tool gave it.
+    pub(super) fn is_tainted(&self) -> bool {
+        self.sum.is_tainted()
     }
 
     /// Tells the breaker how it went with the tool.

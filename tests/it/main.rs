@@ -17,6 +17,7 @@ mod support {
     pub mod mcp_http;
     pub mod mcp_peer;
     pub mod namespace;
+    pub mod plugin;
     pub mod probe;
     pub mod process;
     pub mod procfs;
@@ -47,6 +48,8 @@ mod gate;
 mod grants;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod invoke;
 #[cfg(test)]
 mod launch;
 #[cfg(test)]

@@ -29,6 +29,9 @@ pub struct Args {
     /// that too.
     #[arg(long)]
     keep_state: bool,
+    /// Remove it also where other plugins need it; these fail until they are installed again.
+    #[arg(long)]
+    force: bool,
 }
 
 impl Args {
@@ -38,6 +41,12 @@ impl Args {
         let (removed, left) = block_on(async {
             let registry = app.registry().await?;
             check_installed(&registry.plugins().await?, &name, version.as_ref())?;
+            if !self.force {
+                check_unneeded(
+                    &self.plugin,
+                    &app.dependents(&name, version.as_ref()).await?,
+                )?;
+            }
             let removed = app.remove(&name, version.as_ref()).await?;
             Ok((removed, registry.plugins().await?))
         })?;
@@ -84,6 +93,21 @@ fn parse(text: &str) -> Result<(PluginName, Option<Version>)> {
         name.parse().map_err(|error| invalid(Box::new(error)))?,
         version.map_err(|error: semver::Error| invalid(Box::new(error)))?,
     ))
+}
+
+/// What others were locked to stays, unless somebody insists.
+fn check_unneeded(plugin: &str, dependents: &[String]) -> Result<()> {
+    if dependents.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::E3103,
+        format!("{plugin} is needed by {}", dependents.join(", ")),
+    )
+    .hint(
+        "Remove these first; or install them again, which locks them to the newest version that fits; or add `--force`.",
+    )
+    .detail("needed_by", dependents.to_vec()))
 }
 
 fn check_installed(
