@@ -10,6 +10,7 @@ mod kept;
 mod ledger;
 mod offered;
 mod outlets;
+mod plugin_state;
 mod plugins;
 mod policies;
 mod recorder;
@@ -36,16 +37,17 @@ use crate::host::{self, CompiledCache, FEW_SLOTS, Host, POOL_SLOTS};
 use crate::ids::PluginName;
 use crate::invoke::{
     Admission, ApprovalRules, Catalog, Known, Ledger, Parts, Pipeline, Rules, SERVICE, Sharing,
-    ToolRef,
+    States, ToolRef,
 };
 use crate::mcp::bridge::Bridge;
 use crate::permission::{Capability, Kind, Scope, Sensitive};
 use crate::policy::Policies;
-use crate::registry::{self, Embedder, Installed, Origin, Registry, Source, Tool};
+use crate::registry::{self, Embedder, Installed, Locked, Origin, Registry, Source, Tool};
 
 pub use grants::read_grants;
 pub use history::{CallFilter, History, Progress, RecordFilter, ToolCost};
 pub use offered::{LeftOut, Offered, OfferedTool, Place};
+pub use plugin_state::KeptState;
 pub use plugins::Installation;
 pub use policies::PolicyFile;
 pub use servers::{KnownServer, ServerDirectory, is_program};
@@ -66,6 +68,8 @@ pub struct App {
     kept: kept::KeptGrants,
     policies: policies::LoadedPolicies,
     visible: visible::VisibleTools,
+    /// What plugins keep between calls, as far as it is open.
+    states: Arc<plugin_state::OpenStates>,
     recorder: recorder::Recorder,
     host: OnceLock<Arc<Host>>,
     commands: OnceLock<DockerExecutor>,
@@ -119,6 +123,7 @@ impl App {
             kept: kept::KeptGrants::default(),
             policies: policies::LoadedPolicies::default(),
             visible: visible::VisibleTools::default(),
+            states: Arc::default(),
             recorder: recorder::Recorder::default(),
             config,
             paths,
@@ -204,6 +209,7 @@ impl App {
                 servers: self.server_executor()?,
             }),
             ledger: Arc::clone(self) as Arc<dyn Ledger>,
+            states: Some(Arc::clone(self) as Arc<dyn States>),
             admission: self.admission(most)?,
             rules: self.rules(),
             recording: self.recording()?,
@@ -597,6 +603,21 @@ impl Catalog for App {
             let tool = choose_tool(&source, reference.tool())?;
             let kept = self.kept_grants(&source).await?;
             Ok(Known { source, tool, kept })
+        })
+    }
+
+    fn locked<'a>(
+        &'a self,
+        source: &'a Source,
+        needs: &'a PluginName,
+    ) -> BoxFuture<'a, Result<Option<Locked>>> {
+        Box::pin(async move {
+            let Some(manifest) = &source.manifest else {
+                return Ok(None);
+            };
+            let registry = self.registry().await?;
+            let locked = registry.locked(&manifest.name, &manifest.version).await?;
+            Ok(locked.into_iter().find(|lock| lock.needs == *needs))
         })
     }
 

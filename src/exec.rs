@@ -46,8 +46,8 @@ pub use input::{
 };
 pub use invoker::{InvokeFailure, Invoked, Invoker};
 pub use key_value::{
-    KeyValue, KeyValueFailure, KeyWrite, MAX_KEY, MAX_KEYS, MAX_VALUE, Written, check_key,
-    check_value,
+    KeyValue, KeyValueFailure, KeyWrite, MAX_KEY, MAX_KEYS, MAX_VALUE, StateWritten, Written,
+    check_key, check_value,
 };
 pub use launch::{Launch, Launched, Launcher, Program};
 pub use mux::{Mux, Obstructed};
@@ -174,6 +174,8 @@ pub struct Job {
     pub config: Vec<(String, String)>,
     /// Freezes clocks and random numbers and counts fuel.
     pub deterministic: bool,
+    /// The tool of another call waits for this one, and has what calls are numbered for.
+    pub is_inner: bool,
     /// The limits of the call.
     pub limits: Limits,
     /// Cancels the call when triggered.
@@ -211,6 +213,7 @@ impl Job {
             env: Vec::new(),
             config: Vec::new(),
             deterministic: false,
+            is_inner: false,
             limits: limits.clone(),
             cancel: CancellationToken::new(),
             events: Arc::new(EventSink::new(EventLimits::default())),

@@ -167,11 +167,15 @@ impl Executor for Host {
     }
 }
 
-/// A call that may take more than a slot of the pool gives runs on demand.
+/// A call that may take more than a slot of the pool gives runs on demand. So does one inside another: there are as many slots
+/// as calls that may run at once, and those wait for it.
 fn engine_for(job: &Job) -> EngineKind {
     if job.deterministic {
         EngineKind::Fuel
-    } else if job.limits.memory > POOL_MEMORY || job.limits.table_elements > POOL_TABLE_ELEMENTS {
+    } else if job.is_inner
+        || job.limits.memory > POOL_MEMORY
+        || job.limits.table_elements > POOL_TABLE_ELEMENTS
+    {
         EngineKind::OnDemand
     } else {
         EngineKind::Pooling

@@ -8,6 +8,7 @@ mod approve;
 mod ask;
 mod authorise;
 mod caller;
+mod chain;
 mod check;
 mod commands;
 mod contain;
@@ -20,6 +21,7 @@ mod scribe;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -27,20 +29,21 @@ use tokio_util::sync::CancellationToken;
 use crate::config::ApprovalMode;
 use crate::error::{Code, Error, Result};
 use crate::exec::{
-    BoxFuture, EventSink, Events, Executor, InputAnswer, InputNeeded, Output, Usage,
+    BoxFuture, EventSink, Events, Executor, InputAnswer, InputNeeded, KeyValue, Output, Usage,
 };
-use crate::ids::{CallId, Digest, ToolId};
+use crate::ids::{CallId, Digest, PluginName, ToolId};
 use crate::manifest::{LimitRequest, Limits, Variables};
 use crate::permission::{Grants, Scope, Sensitive};
 use crate::policy::Policies;
 use crate::policy::question::SessionState;
-use crate::registry::{Source, Tool};
+use crate::registry::{Locked, Source, Tool};
 use crate::resilience::idempotency::{Begun, RequestKey};
 use crate::schema::canonical;
 
 pub use admit::{Admission, SERVICE, Sharing};
 pub use authorise::{Authorised, Plan, PolicyAnswer};
 pub use caller::Caller;
+pub use chain::{Chain, MAX_CALLS, MAX_DEPTH};
 pub use contain::{CommandPlace, CommandRules, WORKSPACE};
 pub use ledger::{Approval, Asked, Ledger};
 pub use question::{Provenance, listing, registering};
@@ -53,12 +56,26 @@ pub trait Catalog: Send + Sync {
     /// Resolves a reference to pinned bytes, a descriptor and what was granted to them.
     fn resolve<'a>(&'a self, reference: &'a ToolRef) -> BoxFuture<'a, Result<Known>>;
 
+    /// What a dependency of an installed source was locked to, where it was.
+    fn locked<'a>(
+        &'a self,
+        source: &'a Source,
+        needs: &'a PluginName,
+    ) -> BoxFuture<'a, Result<Option<Locked>>>;
+
     /// The policies in force, checked against the tools of this source among others. Nothing where calls are not subject
     /// to policy at all, as in a self-test.
     fn policies<'a>(
         &'a self,
         source: &'a Arc<Source>,
     ) -> BoxFuture<'a, Result<Option<Arc<Policies>>>>;
+}
+
+/// Keeps state between the calls of a plugin.
+pub trait States: Send + Sync {
+    /// The state of a source, for a call that may keep `quota` bytes of it and ends at `deadline`; nothing where such a source
+    /// has none. Nothing is opened before it is used.
+    fn open(&self, source: &Source, quota: u64, deadline: Instant) -> Option<Arc<dyn KeyValue>>;
 }
 
 /// What is known of a tool that somebody named.
@@ -167,6 +184,8 @@ pub struct Parts {
     pub executor: Arc<dyn Executor>,
     /// Keeps sessions and approvals.
     pub ledger: Arc<dyn Ledger>,
+    /// Keeps state between the calls of a plugin; nothing where none is kept.
+    pub states: Option<Arc<dyn States>>,
     /// What calls have to pass before they run.
     pub admission: Admission,
     /// What holds for every call.
@@ -176,8 +195,9 @@ pub struct Parts {
 }
 
 /// Runs calls.
+#[derive(Clone)]
 pub struct Pipeline {
-    parts: Parts,
+    parts: Arc<Parts>,
 }
 
 /// The end of a request that a caller may make again.
@@ -243,7 +263,9 @@ impl Pipeline {
     /// Wires the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self { parts }
+        Self {
+            parts: Arc::new(parts),
+        }
     }
 
     /// The rules of this process.
@@ -254,21 +276,16 @@ impl Pipeline {
 
     /// Runs one call to its end.
     pub async fn invoke(&self, request: Request) -> Report {
+        self.invoke_pinned(request, None).await
+    }
+
+    /// The same, where the artifact has to be this one.
+    async fn invoke_pinned(&self, request: Request, pinned: Option<Digest>) -> Report {
         let mut record = record::CallRecord::open(&request, self.parts.recording.clone());
-        let mut report = Report {
-            call: request.call,
-            tool: None,
-            digest: None,
-            untrusted: false,
-            repeated: false,
-            result: Ok(Arc::default()),
-            needs_input: None,
-            usage: None,
-            events: Events::default(),
-            warnings: Vec::new(),
-        };
+        let mut report = Report::of(request.call, Ok(Arc::default()));
         let events = Arc::clone(&request.events);
-        report.result = self.stages(request, &mut record, &mut report).await;
+        let stages = self.stages(request, pinned, &mut record, &mut report);
+        report.result = stages.await;
         report.events = events.take();
         record.finish(&mut report).await;
         report
@@ -277,12 +294,14 @@ impl Pipeline {
     async fn stages(
         &self,
         request: Request,
+        pinned: Option<Digest>,
         record: &mut record::CallRecord,
         report: &mut Report,
     ) -> Result<Arc<Output>> {
         let parts = &self.parts;
         let session = request.caller.session.clone();
         let resolved = request.resolve(&*parts.catalog).await?;
+        resolved.check_pinned(pinned)?;
         record.resolved(&resolved);
         report.tool = Some(resolved.tool.id.clone());
         report.digest = Some(resolved.source.artifact.digest);
@@ -359,14 +378,9 @@ impl Pipeline {
             return Ok(output);
         }
         let admitted = authorised.admit(&parts.admission).await?;
-        let mut ran = admitted
-            .run(
-                &parts.executor,
-                &parts.admission,
-                &parts.rules.commands,
-                record,
-            )
-            .await;
+        let mut ran = admitted.run(parts, record).await;
+        // What a tool was told by another one is in its own words from there on.
+        report.untrusted |= ran.is_tainted();
         report.usage = Some(ran.usage());
         let code = ran.code();
         ran.settle(code);
@@ -410,6 +424,22 @@ impl Pipeline {
 }
 
 impl Report {
+    /// Of a call that ended so, before anything else is known of it.
+    fn of(call: CallId, result: Result<Arc<Output>>) -> Self {
+        Self {
+            call,
+            tool: None,
+            digest: None,
+            untrusted: false,
+            repeated: false,
+            result,
+            needs_input: None,
+            usage: None,
+            events: Events::default(),
+            warnings: Vec::new(),
+        }
+    }
+
     /// The JSON form of `call --json` and of each `--jsonl` line.
     #[must_use]
     pub fn to_json(&self) -> Value {

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! TOOLHATCH_HOME/state.db      SQLite in WAL mode, 0600; its version is the pragma `user_version`
+//! TOOLHATCH_HOME/plugin-state/ one file for each plugin that keeps state between its calls, see `plugin_state`
 //! TOOLHATCH_HOME/index.db      the search index and the history: derived, and made anew where it is damaged or older
 //! TOOLHATCH_HOME/generation    a number that changes with every change that calls have to notice
 //! ```
@@ -15,6 +16,7 @@ mod generation;
 mod grants;
 mod heads;
 mod index;
+mod plugin_state;
 mod plugins;
 mod schema;
 mod sessions;
@@ -38,6 +40,7 @@ pub use index::{
     HistoryLine, HistoryNames, HistoryPiece, HistoryView, Index, PlacedRecord, Reached, RunQuery,
     Shape, Term, ToolKey, ToolText,
 };
+pub use plugin_state::{KeySize, PluginState, StateOwner};
 pub use plugins::{LockRow, PluginRow, ToolRow};
 pub use sessions::SessionRow;
 

@@ -60,7 +60,8 @@ struct Reachable {
     ports: Option<Vec<u16>>,
 }
 
-fn reachable(app: &App, grants: &Grants, requests: &[Request]) -> Reachable {
+/// What was granted, of which the call may at most do everything.
+fn effective(grants: &Grants, requests: &[Request]) -> Scope {
     let mut scope = grants.whole();
     if grants.all_requested {
         for request in requests {
@@ -69,6 +70,11 @@ fn reachable(app: &App, grants: &Grants, requests: &[Request]) -> Reachable {
             }
         }
     }
+    scope
+}
+
+fn reachable(app: &App, grants: &Grants, requests: &[Request]) -> Reachable {
+    let scope = effective(grants, requests);
     let of = |access| -> Vec<PathBuf> {
         scope
             .files(access)
@@ -94,6 +100,11 @@ fn reachable(app: &App, grants: &Grants, requests: &[Request]) -> Reachable {
             ports.extend(commands.port);
         }
     }
+    // Tools that it calls are found where every tool is, and may do no more than it may itself.
+    if scope.kinds().contains(&Kind::ToolInvoke) {
+        read.extend(app.config.search_paths.iter().cloned());
+        read.push(app.paths.project_tools());
+    }
     // The folder of a granted file is opened to reach the file; nothing else in it may be read.
     let list = of(Access::Read)
         .into_iter()
@@ -116,6 +127,11 @@ fn reachable(app: &App, grants: &Grants, requests: &[Request]) -> Reachable {
 /// # Errors
 /// E3405 where the state folder cannot be made. A kernel without Landlock is no error: `toolhatch doctor` tells.
 pub fn one_shot(app: &App, grants: &Grants, requests: &[Request]) -> Result<Confinement> {
+    if let Some(server) = app.server_it_may_call(&effective(grants, requests)) {
+        // A server is a program of its own with needs of its own: no rules would be left to enforce.
+        tracing::debug!(%server, "not confining this process, because the tool may call a server");
+        return Ok(Confinement::None);
+    }
     let reachable = reachable(app, grants, requests);
     // Rules are about folders that exist: what the call will make must be there before.
     for folder in [

@@ -34,6 +34,8 @@ pub struct Installation {
     pub carried: Option<Given>,
     /// What its dependencies were resolved to.
     pub locked: Vec<Locked>,
+    /// That is something else than before.
+    pub locked_anew: bool,
     /// What a person should know.
     pub warnings: Vec<String>,
 }
@@ -109,6 +111,8 @@ impl App {
         let is_new = registry
             .add(&plugin, &locked, || self.record(event))
             .await?;
+        // What is there already is resolved again: that is how it gets newer versions of what it needs.
+        let locked_anew = self.lock_again(&registry, &plugin, &locked).await?;
         if !is_new && let Some(there) = versions.iter().find(|it| it.digest == plugin.digest) {
             plugin.lifecycle = there.lifecycle.clone();
         }
@@ -140,8 +144,37 @@ impl App {
             breaks,
             carried,
             locked,
+            locked_anew,
             warnings,
         })
+    }
+
+    /// The versions of other plugins that were locked to one of these, each with what it needs; and those that need it in a
+    /// version of which none would be left.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn dependents(
+        &self,
+        name: &PluginName,
+        version: Option<&Version>,
+    ) -> Result<Vec<String>> {
+        let registry = self.registry().await?;
+        let plugins = registry.plugins().await?;
+        let mut dependents = Vec::new();
+        for plugin in plugins.iter().filter(|plugin| plugin.name != *name) {
+            let locked = registry.locked(&plugin.name, &plugin.version).await?;
+            let needed = locked
+                .iter()
+                .find(|lock| lock.needs == *name && version.is_none_or(|it| lock.version == *it));
+            if let Some(lock) = needed {
+                dependents.push(format!(
+                    "{} {} (locked to {} {})",
+                    plugin.name, plugin.version, lock.needs, lock.version
+                ));
+            }
+        }
+        Ok(dependents)
     }
 
     /// Removes a version, or all of them. Its name and version stay taken: whatever is installed as that version later has
@@ -296,6 +329,56 @@ impl App {
         )
     }
 
+    /// Names everything that a plugin needs and that is not there at all, so that a person can install it in one go.
+    fn check_present(
+        &self,
+        manifest: &Manifest,
+        candidates: &BTreeMap<PluginName, Vec<Candidate>>,
+    ) -> Result<()> {
+        let missing: Vec<String> = manifest
+            .dependencies
+            .iter()
+            .filter(|(needs, _)| !candidates.contains_key(*needs) && **needs != manifest.name)
+            .map(|(needs, range)| format!("{needs} {range}"))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::E3101,
+            format!(
+                "{} {} needs plugins that are not installed: {}",
+                manifest.name,
+                manifest.version,
+                missing.join(", ")
+            ),
+        )
+        .hint("Install each of them with `toolhatch plugin install FILE`, then this one again.")
+        .detail("missing", missing))
+    }
+
+    /// Puts what the dependencies of an installed version are resolved to now in the place of what they were; false where
+    /// that is the same.
+    async fn lock_again(
+        &self,
+        registry: &Registry,
+        plugin: &Installed,
+        locked: &[Locked],
+    ) -> Result<bool> {
+        let before = registry.locked(&plugin.name, &plugin.version).await?;
+        let is_same = before.len() == locked.len() && before.iter().all(|it| locked.contains(it));
+        if is_same {
+            return Ok(false);
+        }
+        let versions = locked.iter();
+        let versions: Vec<String> = versions
+            .map(|lock| format!("{} {}", lock.needs, lock.version))
+            .collect();
+        let event = Self::plugin_event(EventType::PluginChanged, plugin).with("locked", versions);
+        registry.lock(plugin, locked, || self.record(event)).await?;
+        Ok(true)
+    }
+
     async fn lock_dependencies(
         &self,
         registry: &Registry,
@@ -322,6 +405,7 @@ impl App {
                 )),
             }
         }
+        self.check_present(manifest, &candidates)?;
         let resolved = dependencies::resolve(&manifest.name, &manifest.dependencies, &|name| {
             candidates.get(name).cloned().unwrap_or_default()
         })?;

@@ -24,6 +24,7 @@ use crate::ids::{PluginName, ToolId};
 use crate::invoke::ToolRef;
 use crate::manifest::{LimitRequest, Risk};
 use crate::mcp::bridge::{Bridge, Seen, ServerTool};
+use crate::permission::{Kind, Scope};
 use crate::pins::{Drift, Lock};
 use crate::registry::{Effects, KnownRequests, Offers, Origin, Source, Tool, Validators};
 
@@ -282,6 +283,23 @@ impl App {
     #[must_use]
     pub fn is_of_server(&self, reference: &ToolRef) -> bool {
         matches!(reference, ToolRef::Installed { plugin, .. } if self.server(plugin).is_some())
+    }
+
+    /// A server whose tools, or some of them, this scope allows to call; nothing where it allows none of any.
+    pub(super) fn server_it_may_call(&self, scope: &Scope) -> Option<PluginName> {
+        let allowed: Vec<String> = scope
+            .entries()
+            .into_iter()
+            .filter_map(|(kind, text)| (kind == Kind::ToolInvoke).then_some(text))
+            .collect();
+        let mut servers = self.used_servers().map(|(name, _)| name);
+        let found = servers.find(|name| {
+            let prefix = format!("{name}.");
+            allowed
+                .iter()
+                .any(|text| text == "*" || text.starts_with(&prefix))
+        });
+        found.cloned()
     }
 
     /// The server that a tool is named by: `server`, or `server.tool`. Names of tools are whatever their servers chose.

@@ -17,6 +17,7 @@ mod new;
 mod pack;
 mod remove;
 mod rule;
+mod state;
 mod tag;
 mod test;
 
@@ -54,6 +55,7 @@ enum Command {
     List(list::Args),
     Deprecate(deprecate::Args),
     Remove(remove::Args),
+    State(state::Args),
     Tag(tag::Args),
 }
 
@@ -75,6 +77,7 @@ impl Args {
             Command::List(args) => args.run(app),
             Command::Deprecate(args) => args.run(app),
             Command::Remove(args) => args.run(app),
+            Command::State(args) => args.run(app),
             Command::Tag(args) => args.run(app),
         }
     }

@@ -348,6 +348,15 @@ impl EventSink {
         });
     }
 
+    /// True where state was read or written, or another tool called: a result may follow from that.
+    #[must_use]
+    pub fn has_memory(&self) -> bool {
+        let kept = self.kept();
+        let mut effects = kept.events.effects.iter();
+        kept.events.effects_dropped > 0
+            || effects.any(|it| matches!(it, Effect::State { .. } | Effect::Invoked { .. }))
+    }
+
     /// Keeps a log message, within the caps.
     pub fn log(&self, level: LogLevel, message: &str) {
         if !self.logs_at(level) {

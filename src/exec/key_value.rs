@@ -1,8 +1,10 @@
 //! The state that a plugin keeps between its calls: a trait and plain data.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::BoxFuture;
+use crate::error::Error;
 
 /// The longest key, in bytes.
 pub const MAX_KEY: usize = 512;
@@ -44,6 +46,18 @@ pub struct KeyWrite {
     pub expected: Option<Option<Vec<u8>>>,
 }
 
+/// What became of a change that is held to a quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateWritten {
+    /// It was not too large.
+    Done(Written),
+    /// It would be so many bytes in all, which is more than the quota. Nothing was changed.
+    Full {
+        /// In bytes.
+        needed: u64,
+    },
+}
+
 /// What became of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
@@ -56,8 +70,8 @@ pub enum Written {
     Other,
 }
 
-/// Why state was not read or not written. The texts are told to the guest: nothing of the host is in them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why state was not read or not written. The guest is told texts that have nothing of the host in them.
+#[derive(Debug, Clone)]
 pub enum KeyValueFailure {
     /// It would be so many bytes in all, which is more than the quota.
     Full {
@@ -67,7 +81,12 @@ pub enum KeyValueFailure {
     /// The key or the value can be none.
     Invalid(String),
     /// The store cannot be used now.
-    Unavailable(String),
+    Unavailable {
+        /// Why, for the guest.
+        told: String,
+        /// Why, for people: this names the file.
+        cause: Arc<Error>,
+    },
 }
 
 /// Checks a key: 1 to [`MAX_KEY`] bytes without control characters.
@@ -111,7 +130,7 @@ mod tests {
     #[test]
     fn keys_are_short_texts_of_one_line() {
         for good in ["a", "ü", "a key/with.all:sorts", &"k".repeat(MAX_KEY)] {
-            assert_eq!(check_key(good), Ok(()), "{good}");
+            assert!(check_key(good).is_ok(), "{good}");
         }
         for bad in ["", "a\nb", "\u{0}", "\u{85}", &"k".repeat(MAX_KEY + 1)] {
             assert!(check_key(bad).is_err(), "{bad:?}");

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::io::Errno;
 
+use crate::error::Error;
 use crate::exec::{Effect, EventSink, LogLevel, Mount, ServiceRequest, Services, Veto};
 use crate::ids::{CallId, ToolId};
 use crate::permission::{Access, Action, Denial, Kind, Scope, Sensitive};
@@ -124,6 +125,13 @@ impl Guard {
             key: key.to_owned(),
             access,
         });
+    }
+
+    /// Tells the caller why state cannot be used, and what to do about that.
+    pub(super) fn state_trouble(&self, error: &Error) {
+        let hints = error.hints().join(" ");
+        let told = format!("the state of the plugin cannot be used: {error}. {hints}");
+        self.events.log(LogLevel::Warn, told.trim_end());
     }
 
     // === files ===

@@ -227,9 +227,17 @@ impl Authorised {
             Some(breakers) => Some(breakers.acquire(&tool).await?),
             None => None,
         };
-        let waiting = admission.place(&caller, self.plan.limits.timeout, &self.request.cancel);
+        // A call inside another one runs in its place: were it to wait for one of its own, those that are taken could all wait
+        // for each other.
+        let permit = if self.request.caller.chain.is_some() {
+            None
+        } else {
+            let patience = self.plan.limits.timeout;
+            let waiting = admission.place(&caller, patience, &self.request.cancel);
+            Some(waiting.await?)
+        };
         Ok(Admitted {
-            permit: Some(waiting.await?),
+            permit,
             authorised: self,
             breaker,
         })

@@ -199,7 +199,12 @@ fn plan(
 ) -> Result<Plan> {
     let requested = source.requested(&rules.variables)?;
     let requests = &requested.requests;
-    let of_call = &*request.grants;
+    let chain = request.caller.chain.as_deref();
+    let of_call = match (chain, &source.origin) {
+        // Nothing is granted for good to these: what calls them has them do what it could do itself.
+        (Some(chain), Origin::BuiltIn | Origin::File(_)) => &chain.grants,
+        _ => &*request.grants,
+    };
     if source.origin == Origin::Installed && kept.is_none() && of_call.is_empty() {
         refuse_ungranted(source, requests)?;
     }
@@ -214,23 +219,37 @@ fn plan(
             granted.insert(capability);
         }
     }
-    let effective = requested.scope.meet(&granted).meet(&rules.ceiling);
+    let mut effective = requested.scope.meet(&granted).meet(&rules.ceiling);
+    // Only what the person named opens what is sensitive; accepting a manifest's list as a whole names nothing.
+    let mut sensitive = rules.sensitive.clone().naming(&grants.scope);
+    if let Some(chain) = chain {
+        effective = effective.meet(&chain.scope);
+        sensitive = sensitive.within(&chain.sensitive);
+    }
     let manifest = source.manifest.as_deref();
     let mut limits = over(&request.limits, source.limits(), rules, wish.is_some());
     if let Some(timeout) = wish.and_then(|wish| wish.timeout) {
         limits.timeout = limits.timeout.min(timeout);
     }
+    if let Some(chain) = chain {
+        limits.timeout = limits.timeout.min(chain.left());
+    }
     Ok(Plan {
         missing: requested.scope.beyond(&effective),
-        mounts: mounts(requests, grants, &effective),
+        mounts: match chain {
+            Some(_) => narrowed(&mounts(requests, grants, &effective), &effective),
+            None => mounts(requests, grants, &effective),
+        },
         wanted: requested_places(requests)
             .into_iter()
             .map(|(root, place)| mount(&root, &place))
             .collect(),
         environment: environment(&effective, grants, rules),
-        // Only what the person named opens what is sensitive; accepting a manifest's list as a whole names nothing.
-        sensitive: Arc::new(rules.sensitive.clone().naming(&grants.scope)),
-        warnings: warnings(of_call, &requested.scope, &effective, source),
+        sensitive: Arc::new(sensitive),
+        warnings: match chain {
+            Some(_) => Vec::new(),
+            None => warnings(of_call, &requested.scope, &effective, source),
+        },
         limits,
         deterministic: request.deterministic
             || manifest.is_some_and(|manifest| manifest.permissions.deterministic),
@@ -328,6 +347,33 @@ fn mounts(requests: &[Asked], grants: &Grants, effective: &Scope) -> Vec<Mount> 
         mounts.retain(|mount| reachable(&mount.host));
     }
     mounts.into_iter().collect()
+}
+
+/// The mounts of a call inside another one: what may be touched below each of them, where its caller may not touch all of it.
+/// Its process may not even be able to open what lies above.
+fn narrowed(mounts: &[Mount], effective: &Scope) -> Vec<Mount> {
+    let roots: Vec<&Path> = [Access::Read, Access::Write]
+        .into_iter()
+        .flat_map(|access| effective.files(access))
+        .map(|scope| scope.root().unwrap_or(Path::new("/")))
+        .collect();
+    let mut narrowed = BTreeSet::new();
+    for whole in mounts {
+        if roots.iter().any(|root| whole.host.starts_with(root)) {
+            narrowed.insert(whole.clone());
+            continue;
+        }
+        for root in &roots {
+            if let Ok(below) = root.strip_prefix(&whole.host) {
+                // `.` is how people type the folder that they are in; it is no part of a path.
+                let above = Path::new(&whole.guest);
+                let above = above.strip_prefix(".").unwrap_or(above);
+                let guest = above.join(below);
+                narrowed.insert(mount(root, &guest.to_string_lossy()));
+            }
+        }
+    }
+    narrowed.into_iter().collect()
 }
 
 fn mount(host: &Path, guest: &str) -> Mount {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Chain;
 use crate::exec::{Approver, Respondent};
 
 /// Who makes a call, as far as it is known. None of it is what the caller says in the call itself.
@@ -17,6 +18,8 @@ pub struct Caller {
     pub approver: Option<Arc<dyn Approver>>,
     /// Somebody who can answer what a tool asks while the call waits.
     pub respondent: Option<Arc<dyn Respondent>>,
+    /// The call whose tool makes this one, where it is a tool that does.
+    pub chain: Option<Arc<Chain>>,
 }
 
 impl Caller {
@@ -29,6 +32,7 @@ impl Caller {
             session: None,
             approver: None,
             respondent: None,
+            chain: None,
         }
     }
 }

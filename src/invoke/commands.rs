@@ -116,6 +116,7 @@ impl CallCommands {
                 env: Vec::new(),
                 config: Vec::new(),
                 deterministic: false,
+                is_inner: true,
                 limits,
                 cancel: self.cancel.child_token(),
                 events: Arc::clone(&events),

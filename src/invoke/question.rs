@@ -174,7 +174,7 @@ fn principal(caller: &Caller) -> Principal {
         user: Some(caller.principal.clone()),
         agent: caller.agent.clone(),
         session: caller.session.clone(),
-        plugin: None,
+        plugin: caller.chain.as_ref().map(|chain| chain.plugin()),
     }
 }
 

@@ -84,6 +84,8 @@ pub(super) struct CallRecord {
     recording: Option<Recording>,
     facts: Facts,
     named: String,
+    /// The call whose tool made this one.
+    parent: Option<CallId>,
     started: Instant,
     is_open: bool,
     finished: bool,
@@ -102,6 +104,7 @@ impl CallRecord {
                 digest: None,
             },
             named: request.tool.to_string(),
+            parent: request.caller.chain.as_ref().map(|chain| chain.call),
             started: Instant::now(),
             is_open: false,
             finished: false,
@@ -132,6 +135,7 @@ impl CallRecord {
             facts: self.facts.clone(),
             at: SystemTime::now(),
             named: self.named.clone(),
+            parent: self.parent,
             arguments: Arc::clone(&authorised.request.arguments),
             with_arguments: recording.arguments,
             timeout: plan.limits.timeout,
@@ -272,6 +276,7 @@ impl CallRecord {
             facts: self.facts.clone(),
             at: SystemTime::now(),
             refused: (!self.is_open).then(|| self.named.clone()),
+            parent: self.parent,
             denials: report.events.denials.clone(),
             denials_dropped: report.events.denials_dropped,
             effects: report.events.effects.clone(),
@@ -324,6 +329,7 @@ struct Beginning {
     facts: Facts,
     at: SystemTime,
     named: String,
+    parent: Option<CallId>,
     arguments: Arc<Value>,
     with_arguments: bool,
     timeout: Duration,
@@ -345,6 +351,9 @@ impl Beginning {
             .with("memory_bytes", self.memory);
         if self.with_arguments {
             start = start.with("arguments", cut(&arguments));
+        }
+        if let Some(parent) = self.parent {
+            start = start.with("parent", parent.to_string());
         }
         let scopes: Vec<String> = self
             .effective
@@ -413,6 +422,7 @@ struct Ending {
     at: SystemTime,
     /// What was asked for, where the call was refused before it began.
     refused: Option<String>,
+    parent: Option<CallId>,
     denials: Vec<Denial>,
     denials_dropped: u64,
     effects: Vec<Effect>,
@@ -429,11 +439,13 @@ impl Ending {
         let event = |kind| self.facts.event(kind, self.at);
         let mut events = Vec::new();
         if let Some(named) = &self.refused {
-            events.push(
-                event(EventType::ExecutionStart)
-                    .with("tool", named.as_str())
-                    .with("refused", true),
-            );
+            let start = event(EventType::ExecutionStart)
+                .with("tool", named.as_str())
+                .with("refused", true);
+            events.push(match self.parent {
+                Some(parent) => start.with("parent", parent.to_string()),
+                None => start,
+            });
         }
         let denials = self.denials.iter();
         events.extend(denials.map(|denial| denied(event(EventType::PermissionDenied), denial)));

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use semver::VersionReq;
 
 use super::{Catalog, Known, Request};
-use crate::error::Result;
-use crate::ids::PluginName;
+use crate::error::{Code, Error, Result};
+use crate::ids::{Digest, PluginName};
 use crate::permission::Grants;
 use crate::registry::{SANDBOX, Source, Tool};
 
@@ -79,6 +79,29 @@ pub struct Resolved {
     pub(super) kept: Option<Arc<Grants>>,
 }
 
+impl Resolved {
+    /// Makes sure that the artifact is the one that was locked.
+    ///
+    /// # Errors
+    /// E3109 where it is another one.
+    pub(super) fn check_pinned(&self, pinned: Option<Digest>) -> Result<()> {
+        let found = self.source.artifact.digest;
+        match pinned {
+            Some(pinned) if pinned != found => Err(Error::new(
+                Code::E3109,
+                format!(
+                    "{} is {}, and {} was locked",
+                    self.source.name,
+                    found.short(),
+                    pinned.short()
+                ),
+            )
+            .hint("Install the plugin that needs it again, which locks what is there now.")),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Request {
     /// Finds the tool.
     ///
@@ -86,6 +109,13 @@ impl Request {
     /// E3101 and E3102 where there is none; E3105, E3109 and E3111 where what is there cannot be used.
     pub(super) async fn resolve(self, catalog: &dyn Catalog) -> Result<Resolved> {
         let Known { source, tool, kept } = catalog.resolve(&self.tool).await?;
+        // Tools call tools: prompts and the like are for people and agents.
+        if self.caller.chain.is_some() && source.tool(tool.id.tool()).is_none() {
+            return Err(Error::new(
+                Code::E3101,
+                format!("{} is not a tool", tool.id),
+            ));
+        }
         Ok(Resolved {
             request: self,
             source,

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::admit::{Admission, Admitted, Place};
 use super::ask::{Attended, Conversation, Line};
+use super::chain::{CallInvoker, Chain, Sum};
 use super::commands::CallCommands;
 use super::record::CallRecord;
-use super::{Authorised, CommandRules};
+use super::{Authorised, Parts};
 use crate::error::{Code, Error};
 use crate::exec::{
     Arguments, Commands, Ended, EventSink, Executor, InputNeeded, Job, Outcome, ToolErrorKind,
@@ -31,19 +32,20 @@ pub struct Ran {
     pub(super) is_repeatable: bool,
     /// Questions that nobody answered, or not as they were asked.
     pub(super) open: Option<InputNeeded>,
+    /// What calls that its tool made came to.
+    sum: Sum,
     breaker: Option<BreakerGuard>,
 }
 
 impl Admitted {
     /// Runs the call; again where it failed, its tool says that it may work later, and calling it twice does no harm; and
     /// with the answers where it asks something.
-    pub(super) async fn run(
-        self,
-        executor: &Arc<dyn Executor>,
-        admission: &Admission,
-        rules: &CommandRules,
-        record: &CallRecord,
-    ) -> Ran {
+    pub(super) async fn run(self, parts: &Arc<Parts>, record: &CallRecord) -> Ran {
+        let Parts {
+            executor,
+            admission,
+            ..
+        } = &**parts;
         let Authorised {
             mut request,
             source,
@@ -55,6 +57,11 @@ impl Admitted {
         let may_run_commands = plan.effective.kinds().contains(&Kind::Subprocess)
             && !matches!(arguments, Arguments::Command(_));
         let services = admission.services();
+        let may_invoke = plan.effective.kinds().contains(&Kind::ToolInvoke)
+            && !matches!(arguments, Arguments::Command(_));
+        let plan_of_chain = may_invoke.then(|| plan.clone());
+        let sum = Sum::of(&request);
+        let state_quota = plan.effective.state_quota();
         let plan_of_commands = may_run_commands.then(|| plan.clone());
         let events = Arc::clone(&request.events);
         let config = source
@@ -100,6 +107,7 @@ impl Admitted {
             env: plan.environment,
             config,
             deterministic: plan.deterministic,
+            is_inner: request.caller.chain.is_some(),
             limits: plan.limits,
             cancel: request.cancel.clone(),
             events: Arc::clone(&request.events),
@@ -116,7 +124,7 @@ impl Admitted {
             Some(Arc::new(CallCommands::new(
                 &request,
                 Arc::new(plan),
-                rules.clone(),
+                parts.rules.commands.clone(),
                 Arc::clone(executor),
                 source.artifact.clone(),
                 services.clone(),
@@ -132,6 +140,25 @@ impl Admitted {
                 job.input = talk.input.clone();
                 job.limits.timeout = round.left;
                 job.commands = commands(round.left);
+                if let Some(plan) = &plan_of_chain {
+                    let link = Chain::link(&request, &source, &tool.id, plan, &sum, round.left);
+                    job.invoker = Some(Arc::new(CallInvoker {
+                        parts: Arc::clone(parts),
+                        chain: link,
+                        source: Arc::clone(&source),
+                        caller: Arc::clone(&request.caller),
+                        cancel: request.cancel.clone(),
+                        events: Arc::clone(&request.events),
+                    }));
+                }
+                job.key_value =
+                    parts
+                        .states
+                        .as_ref()
+                        .filter(|_| state_quota > 0)
+                        .and_then(|states| {
+                            states.open(&source, state_quota, Instant::now() + round.left)
+                        });
                 // Nothing of a job has to be kept for later where it is run once in any case.
                 let next = talk.has_respondent().then(|| job.clone());
                 let ended = round.run(job, &mut talk).await;
@@ -154,6 +181,8 @@ impl Admitted {
                 }
             },
         };
+        // What follows from what others said or from what was kept does not follow from the arguments.
+        let is_repeatable = !talk.was_told && !events.has_memory();
         let usage = round.usage;
         drop(round);
         Ran {
@@ -161,8 +190,9 @@ impl Admitted {
             tool,
             events,
             redact: plan.redact,
-            is_repeatable: !talk.was_told,
+            is_repeatable,
             open: talk.open,
+            sum,
             breaker: self.breaker,
         }
     }
@@ -272,6 +302,11 @@ impl Ran {
     /// What the call used.
     pub(super) fn usage(&self) -> Usage {
         self.outcome.usage
+    }
+
+    /// True where content that nobody vouches for may be in the result, because another tool gave it.
+    pub(super) fn is_tainted(&self) -> bool {
+        self.sum.is_tainted()
     }
 
     /// Tells the breaker how it went with the tool.

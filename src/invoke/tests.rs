@@ -186,6 +186,7 @@ fn pipeline(greeter: &Arc<Greeter>) -> Arc<Pipeline> {
         catalog: Arc::clone(greeter) as Arc<dyn Catalog>,
         executor: Arc::clone(greeter) as Arc<dyn Executor>,
         ledger: Arc::clone(greeter) as Arc<dyn Ledger>,
+        states: None,
         admission: Admission::new(sharing, Arc::new(|_, _| {})),
         rules: Rules {
             default_limits: Limits::default(),

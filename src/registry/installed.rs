@@ -355,15 +355,7 @@ impl Registry {
                 descriptor,
             });
         }
-        let locks: Vec<LockRow> = locked
-            .iter()
-            .map(|lock| LockRow {
-                needs: lock.needs.to_string(),
-                range: lock.range.to_string(),
-                locked: lock.version.to_string(),
-                digest: lock.digest.to_string(),
-            })
-            .collect();
+        let locks: Vec<LockRow> = locked.iter().map(lock_row).collect();
         let added = self.store.add_plugin(&row, &tool_rows, &locks, recorded);
         let Some(there) = added.await? else {
             return Ok(true);
@@ -386,6 +378,47 @@ impl Registry {
                 there.digest.short()
             ),
         ))
+    }
+
+    /// What the dependencies of a version were resolved to.
+    ///
+    /// # Errors
+    /// E3109 where what is kept is damaged; those of the store.
+    pub async fn locked(&self, name: &PluginName, version: &Version) -> Result<Vec<Locked>> {
+        let rows = self
+            .store
+            .locked(name.as_str(), &version.to_string())
+            .await?;
+        rows.into_iter()
+            .map(|row| {
+                let fault = |error: Box<dyn std::error::Error + Send + Sync>| {
+                    damaged(name.as_str()).caused_by(error)
+                };
+                Ok(Locked {
+                    needs: row.needs.parse().map_err(|error| fault(Box::new(error)))?,
+                    range: row.range.parse().map_err(|error| fault(Box::new(error)))?,
+                    version: row.locked.parse().map_err(|error| fault(Box::new(error)))?,
+                    digest: row.digest.parse().map_err(|error| fault(Box::new(error)))?,
+                })
+            })
+            .collect()
+    }
+
+    /// Puts what the dependencies of a version are resolved to in the place of what they were. `recorded` runs before they
+    /// change.
+    ///
+    /// # Errors
+    /// Those of the store and of `recorded`.
+    pub async fn lock(
+        &self,
+        plugin: &Installed,
+        locked: &[Locked],
+        recorded: impl FnOnce() -> Result<()> + Send,
+    ) -> Result<()> {
+        let rows = locked.iter().map(lock_row).collect::<Vec<_>>();
+        self.store
+            .set_locked(&row_of(plugin), &rows, recorded)
+            .await
     }
 
     /// Moves a version to another stage. `recorded` runs before it is moved.
@@ -415,6 +448,15 @@ impl Registry {
         recorded: impl FnOnce() -> Result<()> + Send,
     ) -> Result<()> {
         self.store.set_tags(&row_of(plugin), recorded).await
+    }
+}
+
+fn lock_row(lock: &Locked) -> LockRow {
+    LockRow {
+        needs: lock.needs.to_string(),
+        range: lock.range.to_string(),
+        locked: lock.version.to_string(),
+        digest: lock.digest.to_string(),
     }
 }
 

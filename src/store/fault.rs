@@ -14,6 +14,16 @@ pub(super) fn is_locked(error: &Error) -> bool {
 
 /// The error of an operation on the database at `path`. Primary result codes are those of `sqlite3.h`.
 pub(super) fn fault(doing: &str, path: &Path, error: sqlx::Error) -> Error {
+    let shown = path.display();
+    let remedy = format!(
+        "Move {shown} and its -wal and -shm away and restore a copy; without one, plugins have to be installed and granted \
+         again."
+    );
+    fault_with(doing, path, &remedy, error)
+}
+
+/// The same, with what to do about a damaged file.
+pub(super) fn fault_with(doing: &str, path: &Path, remedy: &str, error: sqlx::Error) -> Error {
     const BUSY: i32 = 5;
     const LOCKED: i32 = 6;
     const READ_ONLY: i32 = 8;
@@ -31,10 +41,7 @@ pub(super) fn fault(doing: &str, path: &Path, error: sqlx::Error) -> Error {
         .map(|extended| extended & 0xff);
     let fault = match code {
         Some(CORRUPT | NOT_A_DATABASE) => {
-            Error::new(Code::E3109, format!("{doing} {shown}: the file is damaged")).hint(format!(
-                "Move {shown} and its -wal and -shm away and restore a copy; without one, plugins have to be installed \
-                 and granted again."
-            ))
+            Error::new(Code::E3109, format!("{doing} {shown}: the file is damaged")).hint(remedy)
         }
         Some(BUSY | LOCKED) => Error::new(
             Code::E3001,
@@ -44,11 +51,8 @@ pub(super) fn fault(doing: &str, path: &Path, error: sqlx::Error) -> Error {
         .detail(LOCKED_DETAIL, true),
         Some(FULL) => Error::new(Code::E3001, format!("{doing} {shown}: the disk is full"))
             .hint("Make room; nothing that was acknowledged is lost."),
-        Some(READ_ONLY) => Error::new(
-            Code::E3001,
-            format!("{doing} {shown}: it can only be read"),
-        )
-        .hint("Give this user the right to write to it and to its folder."),
+        Some(READ_ONLY) => Error::new(Code::E3001, format!("{doing} {shown}: it can only be read"))
+            .hint("Give this user the right to write to it and to its folder."),
         Some(CANNOT_OPEN | IO) => Error::new(
             Code::E3001,
             format!("{doing} {shown}: the system does not let it be read or written"),
@@ -56,7 +60,8 @@ pub(super) fn fault(doing: &str, path: &Path, error: sqlx::Error) -> Error {
         _ if matches!(error, sqlx::Error::PoolTimedOut) => Error::new(
             Code::E3001,
             format!("{doing} {shown}: all connections to it are busy"),
-        ),
+        )
+        .detail(LOCKED_DETAIL, true),
         _ => Error::new(Code::E3000, format!("{doing} {shown}")),
     };
     fault.caused_by(error)

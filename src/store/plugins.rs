@@ -90,6 +90,28 @@ fn tool(row: &SqliteRow) -> sqlx::Result<ToolRow> {
     })
 }
 
+async fn insert_locks(
+    change: &mut Transaction<'static, Sqlite>,
+    row: &PluginRow,
+    locked: &[LockRow],
+) -> sqlx::Result<()> {
+    for lock in locked {
+        sqlx::query(
+            "INSERT INTO dependency_lock (plugin, version, needs, range, locked, digest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )
+        .bind(&row.name)
+        .bind(&row.version)
+        .bind(&lock.needs)
+        .bind(&lock.range)
+        .bind(&lock.locked)
+        .bind(&lock.digest)
+        .execute(&mut **change)
+        .await?;
+    }
+    Ok(())
+}
+
 impl Store {
     /// Every version of every plugin, or of one.
     ///
@@ -197,21 +219,31 @@ impl Store {
             .execute(&mut **change)
             .await?;
         }
-        for lock in locked {
-            sqlx::query(
-                "INSERT INTO dependency_lock (plugin, version, needs, range, locked, digest)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )
+        insert_locks(change, row, locked).await
+    }
+
+    /// Puts locked dependencies of a version in the place of those it had. `recorded` runs before they change.
+    ///
+    /// # Errors
+    /// Those of changing the database and of `recorded`; nothing is then changed.
+    pub async fn set_locked(
+        &self,
+        row: &PluginRow,
+        locked: &[LockRow],
+        recorded: impl FnOnce() -> Result<()> + Send,
+    ) -> Result<()> {
+        let mut change = self.begin().await?;
+        sqlx::query("DELETE FROM dependency_lock WHERE plugin = ?1 AND version = ?2")
             .bind(&row.name)
             .bind(&row.version)
-            .bind(&lock.needs)
-            .bind(&lock.range)
-            .bind(&lock.locked)
-            .bind(&lock.digest)
-            .execute(&mut **change)
-            .await?;
-        }
-        Ok(())
+            .execute(&mut *change)
+            .await
+            .map_err(|error| self.failed("changing", error))?;
+        insert_locks(&mut change, row, locked)
+            .await
+            .map_err(|error| self.failed("changing", error))?;
+        recorded()?;
+        self.commit(change).await
     }
 
     /// What the dependencies of a version were resolved to.

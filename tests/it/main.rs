@@ -17,6 +17,7 @@ mod support {
     pub mod mcp_http;
     pub mod mcp_peer;
     pub mod namespace;
+    pub mod plugin;
     pub mod probe;
     pub mod process;
     pub mod procfs;
@@ -48,6 +49,8 @@ mod grants;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod invoke;
+#[cfg(test)]
 mod launch;
 #[cfg(test)]
 mod limits;
@@ -63,6 +66,8 @@ mod plugins;
 mod reports;
 #[cfg(test)]
 mod ssh;
+#[cfg(test)]
+mod state;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]

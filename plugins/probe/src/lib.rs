@@ -11,6 +11,7 @@ mod command;
 mod echo;
 mod file_call;
 mod http;
+mod life;
 mod load;
 mod sockets;
 
@@ -41,6 +42,8 @@ mod wasi {
                 import wasi:sockets/tcp-create-socket@0.2.12;
                 import wasi:sockets/udp-create-socket@0.2.12;
                 import toolhatch:plugin/exec@0.1.0;
+                import toolhatch:plugin/state@0.1.0;
+                import toolhatch:plugin/invoke@0.1.0;
             }
         ",
         world: "probe:imports/imports",

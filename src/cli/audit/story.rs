@@ -56,6 +56,9 @@ pub(super) fn tell(app: &App, printer: &Printer, call: &str) -> Result<CommandOu
         format!("began      {}", first.time),
         format!("asked by   {}", by(first)),
     ];
+    if let Some(parent) = field(&start, "parent").as_str() {
+        what.push(format!("inside     the call {parent}"));
+    }
     if let Some(arguments) = field(&start, "arguments").as_str() {
         what.push(format!("arguments  {arguments}"));
     } else if let Some(sha256) = field(&start, "arguments_sha256").as_str() {

@@ -13,7 +13,7 @@ use crate::app::choose_tool;
 use crate::error::{Code, Error, Result};
 use crate::exec::{Artifact, BoxFuture, Entry, EventLimits, EventSink};
 use crate::host::Host;
-use crate::ids::{CallId, ToolId};
+use crate::ids::{CallId, PluginName, ToolId};
 use crate::invoke::{
     Admission, Approval, ApprovalRules, Asked, Caller, Catalog, CommandRules, Known, Ledger, Parts,
     Pipeline, Request, Rules, Sharing, ToolRef,
@@ -22,7 +22,7 @@ use crate::manifest::{LimitRequest, Limits, Risk, Variables};
 use crate::permission::{Grants, Scope, Sensitive};
 use crate::policy::Policies;
 use crate::policy::question::SessionState;
-use crate::registry::{Effects, KnownRequests, Offers, Origin, Source, Tool, Validators};
+use crate::registry::{Effects, KnownRequests, Locked, Offers, Origin, Source, Tool, Validators};
 use crate::schema::{input_schema, read_component};
 
 /// The component whose text is in the tests below: `answer` gives 42, `spin` never ends.
@@ -101,6 +101,14 @@ impl Catalog for Guest {
         })
     }
 
+    fn locked<'a>(
+        &'a self,
+        _source: &'a Source,
+        _needs: &'a PluginName,
+    ) -> BoxFuture<'a, Result<Option<Locked>>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     fn policies<'a>(
         &'a self,
         _source: &'a Arc<Source>,
@@ -165,6 +173,7 @@ pub(super) async fn run(host: Arc<Host>) -> Result<()> {
         catalog: Arc::clone(&guest) as Arc<dyn Catalog>,
         executor: host,
         ledger: guest,
+        states: None,
         admission: Admission::new(sharing, Arc::new(|_, _| {})),
         rules,
         recording: None,

@@ -75,6 +75,18 @@ fn text(installation: &Installation, requests: &[Request]) -> String {
         plugin.name, plugin.version, plugin.digest
     );
     text.push_str(&section("Tools", &tools));
+    let needed: Vec<String> = installation
+        .locked
+        .iter()
+        .map(|lock| format!("{} {} (of {})", lock.needs, lock.version, lock.range))
+        .collect();
+    text.push_str(&section(
+        match installation.is_new || !installation.locked_anew {
+            true => "It needs, and uses",
+            false => "It needs, and uses from now on",
+        },
+        &needed,
+    ));
     if let (Some(error), Stage::Staged) = (&installation.breaks, plugin.lifecycle.stage) {
         text.push_str(&format!(
             "\nIt waits, because the policies in force do not fit its tools:\n  {error}\n\nChange them, then decide with \
@@ -149,6 +161,7 @@ fn to_json(installation: &Installation, requests: &[Request]) -> Value {
         "tools": tools,
         "requests": requests,
         "dependencies": needed,
+        "locked_anew": installation.locked_anew,
         "warnings": installation.warnings,
     })
 }

@@ -6,6 +6,7 @@ use semver::Version;
 use serde_json::{Value, json};
 
 use super::list::to_json;
+use super::state::keys;
 use crate::app::App;
 use crate::cli::block_on;
 use crate::cli::output::CommandOutput;
@@ -13,6 +14,7 @@ use crate::cli::text::nearest;
 use crate::error::{Code, Error, Result};
 use crate::ids::PluginName;
 use crate::registry::Installed;
+use crate::store::StateOwner;
 
 /// Remove an installed plugin: one version of it, or all of them.
 #[derive(Debug, clap::Args)]
@@ -23,6 +25,13 @@ pub struct Args {
     /// The plugin, and which version; every version where none is named.
     #[arg(value_name = "NAME[@VERSION]")]
     plugin: String,
+    /// Keep what it keeps between its calls, for when it is installed again. Without it, removing the last version removes
+    /// that too.
+    #[arg(long)]
+    keep_state: bool,
+    /// Remove it also where other plugins need it; these fail until they are installed again.
+    #[arg(long)]
+    force: bool,
 }
 
 impl Args {
@@ -32,16 +41,36 @@ impl Args {
         let (removed, left) = block_on(async {
             let registry = app.registry().await?;
             check_installed(&registry.plugins().await?, &name, version.as_ref())?;
+            if !self.force {
+                check_unneeded(
+                    &self.plugin,
+                    &app.dependents(&name, version.as_ref()).await?,
+                )?;
+            }
             let removed = app.remove(&name, version.as_ref()).await?;
             Ok((removed, registry.plugins().await?))
         })?;
-        let warnings = missed(app, &left, &name);
-        let lines: Vec<String> = removed
+        let mut warnings = missed(app, &left, &name);
+        let mut lines: Vec<String> = removed
             .iter()
             .map(|plugin| format!("Removed {} {}", plugin.name, plugin.version))
             .collect();
+        let is_last = left.iter().all(|other| other.name != name);
+        let mut forgotten = 0;
+        if is_last && !self.keep_state {
+            // The plugin is gone, whatever becomes of what it kept.
+            let owner = StateOwner::Installed(name);
+            match block_on(async { app.clear_state(&owner, true).await }) {
+                Ok(0) => {}
+                Ok(count) => {
+                    lines.push(format!("Removed what it kept: {}", keys(count)));
+                    forgotten = count;
+                }
+                Err(error) => warnings.push(format!("what it kept is not removed: {error}")),
+            }
+        }
         let list: Value = removed.iter().map(to_json).collect();
-        let json = json!({"removed": list, "warnings": warnings});
+        let json = json!({"removed": list, "state_keys": forgotten, "warnings": warnings});
         Ok(CommandOutput {
             warnings,
             ..CommandOutput::new(lines.join("\n"), json)
@@ -64,6 +93,21 @@ fn parse(text: &str) -> Result<(PluginName, Option<Version>)> {
         name.parse().map_err(|error| invalid(Box::new(error)))?,
         version.map_err(|error: semver::Error| invalid(Box::new(error)))?,
     ))
+}
+
+/// What others were locked to stays, unless somebody insists.
+fn check_unneeded(plugin: &str, dependents: &[String]) -> Result<()> {
+    if dependents.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::E3103,
+        format!("{plugin} is needed by {}", dependents.join(", ")),
+    )
+    .hint(
+        "Remove these first; or install them again, which locks them to the newest version that fits; or add `--force`.",
+    )
+    .detail("needed_by", dependents.to_vec()))
 }
 
 fn check_installed(

@@ -40,6 +40,16 @@ impl StateView<'_> {
         })
     }
 
+    /// What the guest is told of a failure, and what is written down of it.
+    fn failed(&self, failure: KeyValueFailure) -> Failure {
+        match &failure {
+            KeyValueFailure::Full { needed } => self.guard.over_quota(*needed),
+            KeyValueFailure::Unavailable { cause, .. } => self.guard.state_trouble(cause),
+            KeyValueFailure::Invalid(_) => {}
+        }
+        failure.into()
+    }
+
     async fn write(&self, write: KeyWrite) -> Result<Written, Failure> {
         let store = self.open()?;
         check_key(&write.key)?;
@@ -56,12 +66,7 @@ impl StateView<'_> {
                 self.guard.touched_state(&key, access);
                 Ok(written)
             }
-            Err(failure) => {
-                if let KeyValueFailure::Full { needed } = failure {
-                    self.guard.over_quota(needed);
-                }
-                Err(failure.into())
-            }
+            Err(failure) => Err(self.failed(failure)),
         }
     }
 }
@@ -70,7 +75,8 @@ impl Host for StateView<'_> {
     async fn get(&mut self, key: String) -> Result<Option<Vec<u8>>, Failure> {
         let store = self.open()?;
         check_key(&key)?;
-        let value = store.get(key.clone()).await?;
+        let value = store.get(key.clone()).await;
+        let value = value.map_err(|failure| self.failed(failure))?;
         self.guard.touched_state(&key, Access::Read);
         Ok(value)
     }
@@ -100,7 +106,8 @@ impl Host for StateView<'_> {
         if prefix.len() > MAX_KEY {
             return Ok(Vec::new());
         }
-        Ok(store.list_keys(prefix).await?)
+        let keys = store.list_keys(prefix).await;
+        keys.map_err(|failure| self.failed(failure))
     }
 
     async fn replace(
@@ -126,7 +133,7 @@ impl From<KeyValueFailure> for Failure {
                 Self::Full(format!("it would be {needed} bytes of state in all"))
             }
             KeyValueFailure::Invalid(why) => Self::Invalid(why),
-            KeyValueFailure::Unavailable(why) => Self::Unavailable(why),
+            KeyValueFailure::Unavailable { told, cause: _ } => Self::Unavailable(told),
         }
     }
 }

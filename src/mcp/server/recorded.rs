@@ -119,6 +119,7 @@ fn whole(call: &RecordedCall) -> Value {
         "digest": first(|record| record.digest.as_ref()),
         "agent": first(|record| record.agent.as_ref()),
         "session": first(|record| record.session.as_ref()),
+        "parent": of_start("/parent"),
         "began": began,
         "ended": ended,
         "duration_ms": of_end("/duration_ms"),

@@ -13,6 +13,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{Access, FileScope};
 use crate::permission::scope::Scope;
@@ -156,6 +157,8 @@ pub struct Sensitive {
     own_state: Vec<PathBuf>,
     named_for_reading: Vec<PathBuf>,
     named_for_writing: Vec<PathBuf>,
+    /// What is closed besides.
+    within: Option<Arc<Self>>,
 }
 
 impl Sensitive {
@@ -183,10 +186,20 @@ impl Sensitive {
         self
     }
 
+    /// Closes what the other closes, too.
+    #[must_use]
+    pub fn within(mut self, other: &Arc<Self>) -> Self {
+        self.within = Some(Arc::clone(other));
+        self
+    }
+
     /// The closed path that stands in the way, if one does; the path is absolute and canonical.
     #[must_use]
     pub fn closed(&self, path: &Path, access: Access) -> Option<Closed> {
         if let Some(closed) = self.always_closed(path, access) {
+            return Some(closed);
+        }
+        if let Some(closed) = self.within.as_ref().and_then(|it| it.closed(path, access)) {
             return Some(closed);
         }
         let named = match access {

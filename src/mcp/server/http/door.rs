@@ -249,6 +249,7 @@ impl Door {
                 session: None,
                 approver: None,
                 respondent: None,
+                chain: None,
             },
         };
         let server = (self.serving)(client.profile.as_deref(), caller)?;
