@@ -31,6 +31,7 @@ mod dialect;
 pub mod docs;
 pub mod json_schema;
 pub mod lenient;
+mod param_docs;
 mod preview;
 pub mod strict_json;
 pub mod validate;

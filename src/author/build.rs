@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::language::Language;
 use super::strip::strip;
-use super::toolchain::{Surroundings, rust};
+use super::toolchain::{Surroundings, c, rust};
 use crate::error::Result;
 use crate::fsx;
 use crate::schema::artifact;
@@ -35,7 +35,8 @@ pub fn build(around: Surroundings<'_>) -> Result<Built> {
     let language = Language::of_project(around.project)?;
     let (file, toolchain) = match language {
         Language::Rust => rust::build(around)?,
-        Language::JavaScript | Language::Python | Language::C => {
+        Language::C => c::build(around)?,
+        Language::JavaScript | Language::Python => {
             return Err(crate::error::Error::new(crate::error::Code::E3112, "later"));
         }
     };

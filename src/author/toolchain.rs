@@ -1,6 +1,7 @@
 //! The programs that builds take: finding them, asking for their versions, running them, and saying what to install where
 //! one is missing.
 
+pub mod c;
 pub mod rust;
 
 use std::ffi::{OsStr, OsString};

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::param_docs::{self, Described};
 use super::wit::{Case, Field, Function, Label, Named, Ty};
 
 /// The dialect every schema here is written in.
@@ -19,7 +20,11 @@ pub(super) const F32_LIMIT: f64 = 3.402_823_5e38;
 pub fn input_schema(f: &Function) -> Json {
     let mut schema = Map::new();
     schema.insert("$schema".into(), DIALECT.into());
-    let params = f.params.iter().map(|(name, ty)| (name, None, ty));
+    let docs = f.param_docs();
+    let params = f
+        .params
+        .iter()
+        .map(|(name, ty)| (name, docs.of(name, ty), ty));
     object_of(&mut schema, params);
     Json::Object(schema)
 }
@@ -174,17 +179,18 @@ fn tuple<'a>(items: impl ExactSizeIterator<Item = &'a Ty>) -> Json {
 fn record_schema(record: &Named<Field>) -> Json {
     let mut schema = Map::new();
     describe(&mut schema, record.docs.as_deref());
-    let fields = record
-        .members
-        .iter()
-        .map(|field| (&field.name, field.docs.as_deref(), &field.ty));
+    let fields = record.members.iter().map(|field| {
+        let docs = field.docs.as_deref();
+        let docs = docs.map(|docs| param_docs::described(docs, &field.ty));
+        (&field.name, docs, &field.ty)
+    });
     object_of(&mut schema, fields);
     Json::Object(schema)
 }
 
 fn object_of<'a>(
     schema: &mut Map<String, Json>,
-    members: impl Iterator<Item = (&'a String, Option<&'a str>, &'a Ty)>,
+    members: impl Iterator<Item = (&'a String, Option<Described>, &'a Ty)>,
 ) {
     let mut properties = Map::new();
     let mut required = Vec::new();
@@ -255,12 +261,15 @@ fn describe(schema: &mut Map<String, Json>, docs: Option<&str>) {
 }
 
 /// The schema with the documentation of the field that holds it, which says more than that of the type.
-fn described(docs: Option<&str>, schema: Json) -> Json {
+fn described(docs: Option<Described>, schema: Json) -> Json {
     match (docs, schema) {
         (Some(docs), Json::Object(members)) => {
             let mut schema = Map::new();
-            schema.insert("description".into(), docs.into());
+            schema.insert("description".into(), docs.description.into());
             schema.extend(members.into_iter().filter(|(key, _)| key != "description"));
+            if !docs.examples.is_empty() {
+                schema.insert("examples".into(), docs.examples.into());
+            }
             Json::Object(schema)
         }
         (_, schema) => schema,

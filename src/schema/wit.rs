@@ -4,6 +4,8 @@ mod display;
 
 use std::sync::Arc;
 
+use super::param_docs::ParamDocs;
+
 /// A WIT value type, without resources, futures and streams.
 ///
 /// Named types are shared: a clone is cheap however deep the type is.
@@ -223,11 +225,18 @@ pub struct Function {
 }
 
 impl Function {
+    /// What its documentation says of its parameters, and of it without them.
+    pub(super) fn param_docs(&self) -> ParamDocs {
+        let names = self.params.iter().map(|(name, _)| name.as_str());
+        ParamDocs::read(self.docs.as_deref().unwrap_or_default(), names)
+    }
+
     /// What to tell an agent about the tool: the author's documentation, or else what the types say.
     #[must_use]
     pub fn description(&self) -> String {
-        if let Some(docs) = &self.docs {
-            return docs.clone();
+        let docs = self.param_docs().rest;
+        if !docs.is_empty() {
+            return docs;
         }
         match self.export.as_slice() {
             [interface, _] => format!("Calls `{}` of `{interface}`.", self.signature()),
