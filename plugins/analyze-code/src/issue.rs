@@ -52,6 +52,24 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// All of them, in order.
+    pub const ALL: [Self; 14] = [
+        Self::UnbalancedBracket,
+        Self::UnterminatedString,
+        Self::UnterminatedComment,
+        Self::Indentation,
+        Self::MergeConflict,
+        Self::Complexity,
+        Self::FunctionLength,
+        Self::Nesting,
+        Self::Parameters,
+        Self::FileLength,
+        Self::Duplication,
+        Self::SwallowedError,
+        Self::TodoComment,
+        Self::LongLine,
+    ];
+
     /// How bad an issue of this kind is.
     pub fn severity(self) -> Severity {
         match self {
@@ -92,7 +110,7 @@ impl Rule {
     }
 }
 
-/// One issue. Fields are in the order of the result.
+/// One issue.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Issue {
@@ -250,11 +268,7 @@ mod tests {
 
     #[test]
     fn rules_are_written_as_they_are_named() {
-        for rule in [
-            Rule::UnbalancedBracket,
-            Rule::TodoComment,
-            Rule::SwallowedError,
-        ] {
+        for rule in Rule::ALL {
             assert_eq!(serde_json::to_value(rule).unwrap(), rule.name());
         }
     }

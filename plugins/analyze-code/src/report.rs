@@ -19,7 +19,7 @@ const HOTSPOTS: usize = 10;
 /// How many files, and how many of those that were left out, are listed.
 const LISTED: usize = 500;
 
-/// The structured result.
+// The structured result.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Report {
@@ -80,6 +80,7 @@ pub struct Counts {
     /// Notes.
     pub info: usize,
     /// By rule; those without an issue are left out.
+    #[schemars(extend("propertyNames" = serde_json::json!({"enum": Rule::ALL.map(Rule::name)})))]
     pub rules: BTreeMap<Rule, NonZero<usize>>,
     /// Issues that are not listed, see `max_issues`.
     pub omitted_issues: usize,

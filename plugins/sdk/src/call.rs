@@ -3,7 +3,7 @@
 use std::cell::{Cell, OnceCell};
 use std::time::Duration;
 
-use crate::bindings::toolhatch::plugin::types::CallContext;
+use crate::bindings::toolhatch::plugin::types::{CallContext, InputAnswer};
 use crate::{Answer, Askable, Question, Questions, Result, ToolError};
 
 /// The call that a tool is in. A tool gets it by a parameter of type `&Call`, which no caller sees; tests make one with
@@ -13,7 +13,9 @@ pub struct Call {
     id: String,
     deadline: Option<Duration>,
     askable: Askable,
-    answers: Vec<Answer>,
+    /// As they came, and read: reading is for those who ask.
+    given: Vec<InputAnswer>,
+    answers: OnceCell<Vec<Answer>>,
     state: Option<Vec<u8>>,
     /// All answers that [`Call::ask`] has got so far, in the order of the questions.
     known: OnceCell<Vec<Answer>>,
@@ -26,14 +28,15 @@ impl Call {
         id: String,
         deadline: Option<Duration>,
         askable: Askable,
-        answers: Vec<Answer>,
+        given: Vec<InputAnswer>,
         state: Option<Vec<u8>>,
     ) -> Self {
         Self {
             id,
             deadline,
             askable,
-            answers,
+            given,
+            answers: OnceCell::new(),
             state,
             known: OnceCell::new(),
             asked: Cell::new(0),
@@ -134,14 +137,15 @@ impl Call {
                 )
             })?,
         };
-        known.extend_from_slice(&self.answers);
+        known.extend_from_slice(self.answers());
         Ok(self.known.get_or_init(|| known))
     }
 
     /// The answers to the questions that ended the call before, in their order; empty where it is the first.
     /// [`Call::ask`] looks after them by itself.
     pub fn answers(&self) -> &[Answer] {
-        &self.answers
+        self.answers
+            .get_or_init(|| self.given.iter().map(Answer::of).collect())
     }
 
     /// The state that was given with these questions, unchanged. See [`Questions::state`].
@@ -162,7 +166,7 @@ impl From<CallContext> for Call {
             context.call_id,
             context.deadline_ms.map(Duration::from_millis),
             context.askable,
-            context.answers.into_iter().map(Answer::from).collect(),
+            context.answers,
             context.state,
         )
     }

@@ -106,7 +106,9 @@ pub mod __private {
     pub use crate::error::tool_error;
     pub use crate::outcome::Return;
     pub use crate::schema::input_schema;
-    pub use crate::tool::{Entry, are_distinct, call_tool, list_tools, read_arguments};
+    pub use crate::tool::{
+        Entry, NoArguments, are_distinct, call_tool, list_tools, read_arguments,
+    };
 }
 
 /// Exports tools: `plugin!(greet, shout)`, once in a plugin. Each is the path of a function that has

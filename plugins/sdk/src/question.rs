@@ -121,6 +121,17 @@ pub enum Answer {
 }
 
 impl Answer {
+    pub(crate) fn of(answer: &InputAnswer) -> Self {
+        match answer {
+            // The host gives an object; whatever else it might be is kept as what it is.
+            InputAnswer::Accepted(json) => Self::Accepted(
+                serde_json::from_str(json).unwrap_or_else(|_| Value::String(json.clone())),
+            ),
+            InputAnswer::Declined => Self::Declined,
+            InputAnswer::Cancelled => Self::Cancelled,
+        }
+    }
+
     /// What was answered, if anything.
     pub fn accepted(&self) -> Option<&Value> {
         match self {
@@ -140,19 +151,6 @@ impl Answer {
             Self::Cancelled => Err(ToolError::failed(
                 "the question was closed without an answer",
             )),
-        }
-    }
-}
-
-impl From<InputAnswer> for Answer {
-    fn from(answer: InputAnswer) -> Self {
-        match answer {
-            // The host gives an object; whatever else it might be is kept as what it is.
-            InputAnswer::Accepted(json) => {
-                Self::Accepted(serde_json::from_str(&json).unwrap_or(Value::String(json)))
-            }
-            InputAnswer::Declined => Self::Declined,
-            InputAnswer::Cancelled => Self::Cancelled,
         }
     }
 }

@@ -3,47 +3,59 @@
 
 mod tidy;
 
-use schemars::JsonSchema;
 use schemars::generate::{Contract, SchemaSettings};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 pub use tidy::paragraphs;
 
 /// The schema of the arguments of a tool.
 pub fn input_schema<T: JsonSchema>() -> Value {
-    let mut schema = schema_of::<T>(Contract::Deserialize);
+    input_schema_of(SchemaGenerator::subschema_for::<T>)
+}
+
+// What does not depend on the type is compiled once.
+fn input_schema_of(subschema_for: fn(&mut SchemaGenerator) -> Schema) -> Value {
+    let (mut schema, definitions) = schema_of(Contract::Deserialize, subschema_for);
     if let Some(schema) = schema.as_object_mut() {
         // A struct of flattened enums has no type of its own.
         schema.insert("type".into(), "object".into());
     }
-    schema
+    with_definitions(schema, definitions)
 }
 
 /// The schema of an answer to a form.
 pub fn form_schema<T: JsonSchema>() -> Value {
-    schema_of::<T>(Contract::Deserialize)
+    let (schema, definitions) =
+        schema_of(Contract::Deserialize, SchemaGenerator::subschema_for::<T>);
+    with_definitions(schema, definitions)
 }
 
 /// The schema of the structured result of a tool. It is that of an object: a value that is none stands under `result`.
 pub fn output_schema<T: JsonSchema>() -> Value {
-    in_object(schema_of::<T>(Contract::Serialize))
+    output_schema_of(SchemaGenerator::subschema_for::<T>)
 }
 
-fn schema_of<T: JsonSchema>(contract: Contract) -> Value {
+fn output_schema_of(subschema_for: fn(&mut SchemaGenerator) -> Schema) -> Value {
+    let (schema, definitions) = schema_of(Contract::Serialize, subschema_for);
+    with_definitions(in_object(schema), definitions)
+}
+
+/// The schema of a type, and of the types in it that contain themselves. That of the type is not a root schema: it has no
+/// title, and no references to itself that would break where it moves.
+fn schema_of(
+    contract: Contract,
+    subschema_for: fn(&mut SchemaGenerator) -> Schema,
+) -> (Value, Map<String, Value>) {
     let mut settings = SchemaSettings::draft2020_12();
-    settings.meta_schema = None;
     settings.inline_subschemas = true;
     settings.contract = contract;
-    let schema = settings.into_generator().into_root_schema_for::<T>();
-    let mut schema = schema.to_value();
-    if let Some(object) = schema.as_object_mut() {
-        // The name of a Rust type is nobody's business; a title that somebody wrote stays.
-        if object.get("title").and_then(Value::as_str) == Some(&*T::schema_name()) {
-            object.remove("title");
-        }
-    }
+    let mut generator = settings.into_generator();
+    let mut schema = subschema_for(&mut generator).to_value();
+    let mut definitions = std::mem::take(generator.definitions_mut());
     tidy::tidy(&mut schema);
-    schema
+    definitions.values_mut().for_each(tidy::tidy);
+    (schema, definitions)
 }
 
 /// What values of a schema are: objects, something else, or now this and now that.
@@ -63,14 +75,8 @@ fn in_object(mut schema: Value) -> Value {
             }
             schema
         }
-        Shape::Other => {
-            let definitions = lift_definitions(&mut schema);
-            with_definitions(wrapped(schema), definitions)
-        }
-        Shape::Either => {
-            let definitions = lift_definitions(&mut schema);
-            with_definitions(split(schema), definitions)
-        }
+        Shape::Other => wrapped(schema),
+        Shape::Either => split(schema),
     }
 }
 
@@ -162,47 +168,12 @@ fn both(shapes: impl Iterator<Item = Shape>) -> Shape {
         .unwrap_or(Shape::Either)
 }
 
-/// Takes the definitions out of a schema that is about to move down, where references would not find them. A reference to
-/// the schema itself becomes one to a definition.
-fn lift_definitions(schema: &mut Value) -> Map<String, Value> {
-    const ITSELF: &str = "result";
-    let mut definitions = match schema
-        .as_object_mut()
-        .and_then(|object| object.remove("$defs"))
-    {
-        Some(Value::Object(definitions)) => definitions,
-        _ => Map::new(),
-    };
-    let mut name = ITSELF.to_owned();
-    while definitions.contains_key(&name) {
-        name.push('_');
-    }
-    let reference = format!("#/$defs/{name}");
-    let mut is_recursive = redirect(schema, &reference);
-    for definition in definitions.values_mut() {
-        is_recursive |= redirect(definition, &reference);
-    }
-    if is_recursive {
-        definitions.insert(name, schema.clone());
-    }
-    definitions
-}
-
-/// Points references to the root elsewhere. Says whether there were any.
-fn redirect(schema: &mut Value, reference: &str) -> bool {
-    let mut found = false;
-    if let Some(target) = schema.get_mut("$ref") {
-        if target == "#" {
-            *target = reference.into();
-            found = true;
-        }
-    }
-    tidy::for_each_part(schema, &mut |part| found |= redirect(part, reference));
-    found
-}
-
-fn with_definitions(mut schema: Value, definitions: Map<String, Value>) -> Value {
+fn with_definitions(mut schema: Value, mut definitions: Map<String, Value>) -> Value {
     if let (Some(object), false) = (schema.as_object_mut(), definitions.is_empty()) {
+        // A schema that somebody wrote may have its own.
+        if let Some(Value::Object(own)) = object.remove("$defs") {
+            definitions.extend(own);
+        }
         object.insert("$defs".into(), definitions.into());
     }
     schema

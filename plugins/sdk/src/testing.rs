@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::bindings::toolhatch::plugin::types::InputAnswer;
 use crate::invoke::Output;
 use crate::{Answer, Askable, Call, Outcome, Result, Tool, ToolError, ToolInfo};
 
@@ -80,7 +81,7 @@ pub fn call() -> CallBuilder {
 pub struct CallBuilder {
     deadline: Option<Duration>,
     askable: Askable,
-    answers: Vec<Answer>,
+    answers: Vec<InputAnswer>,
     state: Option<Vec<u8>>,
 }
 
@@ -99,7 +100,11 @@ impl CallBuilder {
 
     /// Adds the answer to a question of before.
     pub fn answer(mut self, answer: Answer) -> Self {
-        self.answers.push(answer);
+        self.answers.push(match answer {
+            Answer::Accepted(value) => InputAnswer::Accepted(value.to_string()),
+            Answer::Declined => InputAnswer::Declined,
+            Answer::Cancelled => InputAnswer::Cancelled,
+        });
         self
     }
 

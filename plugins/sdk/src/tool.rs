@@ -1,5 +1,7 @@
 //! A tool, and the way from the exports of a component to it.
 
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -53,9 +55,15 @@ pub fn info<T: Tool>() -> ToolInfo {
         name: T::NAME.to_owned(),
         title: T::TITLE.map(str::to_owned),
         description: paragraphs(T::DESCRIPTION),
-        input_schema: T::input_schema().to_string(),
-        output_schema: T::output_schema().map(|schema| schema.to_string()),
+        input_schema: text_of(&T::input_schema()),
+        output_schema: T::output_schema().as_ref().map(text_of),
     }
+}
+
+/// `to_string` would bring the code for pretty JSON with it.
+fn text_of(schema: &Value) -> String {
+    // Keys are texts and numbers are finite: there is nothing that cannot be written.
+    serde_json::to_string(schema).unwrap_or_default()
 }
 
 /// Says whether no two tools have the same name. It runs in the compiler, which has no loops over iterators there.
@@ -83,6 +91,11 @@ const fn is_same(mut left: &[u8], mut right: &[u8]) -> bool {
     }
     left.is_empty() && right.is_empty()
 }
+
+// What a tool gets that takes no arguments. A doc comment would be a description.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoArguments {}
 
 /// Reads the arguments of a call.
 ///

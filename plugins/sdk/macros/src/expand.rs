@@ -138,6 +138,13 @@ fn arguments(read: &Function) -> syn::Result<(TokenStream, TokenStream)> {
         };
     }
     let arguments: Vec<&Argument> = arguments_of(read).collect();
+    if arguments.is_empty() && read.attributes.is_empty() {
+        // One for all tools that take nothing: each of them would have the same code.
+        return Ok((
+            quote!(::toolhatch_plugin::__private::NoArguments),
+            TokenStream::new(),
+        ));
+    }
     let fields = arguments.iter().map(|argument| {
         let Argument {
             name,
