@@ -19,8 +19,8 @@ const inside = globalThis.process === undefined;
 const quickjs = 'wit' in globalThis;
 
 /**
- * Connects this library with interfaces of the host: `connect({ log, progress, random, state, invoke, exec })`, each imported
- * with `import * as`. Tests may connect doubles.
+ * Connects this library with interfaces of the host: `connect({ log, progress, random, preopens, state, invoke, exec })`,
+ * each imported with `import * as`. Tests may connect doubles.
  *
  * @param {Record<string, object>} interfaces
  */
@@ -302,6 +302,79 @@ export const exec = ({ image, argv, env = {}, stdin = '', workdir, network = 'no
     const { exitCode, stdout, stderr } = run({ image, argv, env: Object.entries(env), stdin: input, workdir, network, timeoutMs });
     return { exitCode, stdout: bytes ? stdout : decode(stdout), stderr: bytes ? stderr : decode(stderr) };
   });
+
+/**
+ * Files and folders that were granted, by their paths. The entry file connects `preopens`, which it imports from
+ * `wasi:filesystem/preopens@0.2.12`; in Node these are its own files.
+ */
+export const files = {
+  /** The bytes of a file, of `max` at most. */
+  read: (path, max = 64 << 20) => (host.preopens ? inFolder(path, (folder, name) => readAll(folder, name, path, max)) : Uint8Array.from(node().readFileSync(path))),
+  /** The text of a file in UTF-8. */
+  readText: (path, max) => decode(files.read(path, max)),
+  /** Writes a file anew: a string, or bytes. */
+  write(path, content) {
+    const bytes = typeof content === 'string' ? encode(content) : content;
+    if (host.preopens) inFolder(path, (folder, name) => writeAll(folder, name, bytes));
+    else node().writeFileSync(path, bytes);
+  },
+  /** The names in a folder, sorted. */
+  list: (path) => (host.preopens ? inFolder(path, listAll) : node().readdirSync(path)).sort(),
+};
+
+const node = () => globalThis.process?.getBuiltinModule?.('node:fs') ?? need('preopens', () => {});
+const FOLLOW = { symlinkFollow: true };
+
+/** Does something with a path, as the folder that was opened for it, and the rest of it. */
+function inFolder(path, task) {
+  const whole = path.startsWith('/') ? path : `/${path}`;
+  let [found, prefix] = [];
+  for (const [folder, name] of host.preopens.getDirectories()) {
+    const start = name.endsWith('/') ? name : `${name}/`;
+    if (`${whole}/`.startsWith(start) && !(prefix?.length > start.length)) [found, prefix] = [folder, start];
+  }
+  if (!found) throw notPermitted(`${path}: no folder is open`);
+  try {
+    return task(found, whole.slice(prefix.length) || '.');
+  } catch (error) {
+    const code = error?.payload ?? error;
+    if (typeof code !== 'string') throw error;
+    if (code === 'no-entry') throw notFound(`${path}: there is no such file`);
+    throw new ToolError(['access', 'not-permitted', 'read-only'].includes(code) ? 'not-permitted' : 'failed', `${path}: ${code}`);
+  }
+}
+
+function readAll(folder, name, path, max) {
+  const file = folder.openAt(FOLLOW, name, {}, { read: true });
+  const pieces = [];
+  let size = 0;
+  for (let end = false; !end; ) {
+    let piece;
+    [piece, end] = file.read(u64(1 << 20), u64(size));
+    pieces.push(piece);
+    size += piece.length;
+    if (size > max) throw failed(`${path}: it has more than ${max} bytes`);
+  }
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
+function writeAll(folder, name, bytes) {
+  const file = folder.openAt(FOLLOW, name, { create: true, truncate: true }, { write: true });
+  for (let at = 0; at < bytes.length; ) at += Number(file.write(bytes.subarray(at, at + (1 << 20)), u64(at)));
+}
+
+function listAll(folder, name) {
+  const entries = folder.openAt(FOLLOW, name, { directory: true }, { read: true }).readDirectory();
+  const names = [];
+  for (let entry; (entry = entries.readDirectoryEntry()); ) names.push(entry.name);
+  return names;
+}
 
 /**
  * Numbers from 0 to 1 out of 16 random bytes (xoshiro128**). Without it QuickJS goes on, in every call alike, from the numbers
