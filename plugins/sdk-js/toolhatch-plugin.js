@@ -416,23 +416,36 @@ const plain = (item) => (item instanceof Error ? `${item.name}: ${item.message}\
 
 /** The UTF-8 bytes of a string. QuickJS has no TextEncoder. */
 export function encode(string) {
-  const escaped = encodeURIComponent(wellFormed(string));
-  const bytes = [];
-  for (let at = 0; at < escaped.length; at++) {
-    if (escaped[at] === '%') {
-      bytes.push(parseInt(escaped.slice(at + 1, at + 3), 16));
-      at += 2;
+  const text = wellFormed(string);
+  // A unit of UTF-16 takes three bytes at most.
+  const bytes = new Uint8Array(text.length * 3);
+  let at = 0;
+  for (let index = 0; index < text.length; index++) {
+    let point = text.charCodeAt(index);
+    if (point >= 0xd800 && point < 0xdc00) point = text.codePointAt(index++);
+    if (point < 0x80) {
+      bytes[at++] = point;
     } else {
-      bytes.push(escaped.charCodeAt(at));
+      const more = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
+      bytes[at++] = (0xff00 >> (more + 1)) | (point >> (6 * more));
+      for (let rest = more - 1; rest >= 0; rest--) bytes[at++] = 0x80 | ((point >> (6 * rest)) & 0x3f);
     }
   }
-  return Uint8Array.from(bytes);
+  return bytes.slice(0, at);
 }
 
 /** The string that bytes are in UTF-8; what is not UTF-8 is replaced. */
 export function decode(bytes) {
   let string = '';
   for (let at = 0; at < bytes.length; ) {
+    // Most of most texts is ASCII: it goes at once.
+    let end = at;
+    while (end < bytes.length && end - at < 4096 && bytes[end] < 0x80) end++;
+    if (end > at) {
+      string += String.fromCharCode.apply(null, bytes.subarray(at, end));
+      at = end;
+      continue;
+    }
     const first = bytes[at++];
     let more = first < 0x80 ? 0 : first >= 0xc2 && first < 0xe0 ? 1 : first >= 0xe0 && first < 0xf0 ? 2 : first >= 0xf0 && first < 0xf5 ? 3 : -1;
     let point = more < 0 ? 0xfffd : first & (more === 0 ? 0x7f : 0x3f >> more);
