@@ -52,7 +52,7 @@ export interface Tools {
 export function plugin(definitions: Record<string, Tool>): { tools: Tools };
 
 /** Connects the library with interfaces of the host, or a test with doubles of them. */
-export function connect(interfaces: Partial<Record<'log' | 'progress' | 'random' | 'state' | 'invoke' | 'exec', object>>): void;
+export function connect(interfaces: Partial<Record<'log' | 'progress' | 'random' | 'preopens' | 'state' | 'invoke' | 'exec', object>>): void;
 
 export interface Annotations {
   audience?: ('user' | 'assistant')[];
@@ -113,6 +113,13 @@ export const state: {
   delete(key: string): boolean;
   keys(prefix?: string): string[];
   update<T>(key: string, change: (value: T | undefined) => T | undefined): T | undefined;
+};
+/** Files and folders that were granted. */
+export const files: {
+  read(path: string, max?: number): Uint8Array;
+  readText(path: string, max?: number): string;
+  write(path: string, content: string | Uint8Array): void;
+  list(path: string): string[];
 };
 /** Calls another tool. */
 export function invoke(tool: string, args?: object): { structured?: any; content: Content[] };

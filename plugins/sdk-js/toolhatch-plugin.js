@@ -19,8 +19,8 @@ const inside = globalThis.process === undefined;
 const quickjs = 'wit' in globalThis;
 
 /**
- * Connects this library with interfaces of the host: `connect({ log, progress, random, state, invoke, exec })`, each imported
- * with `import * as`. Tests may connect doubles.
+ * Connects this library with interfaces of the host: `connect({ log, progress, random, preopens, state, invoke, exec })`,
+ * each imported with `import * as`. Tests may connect doubles.
  *
  * @param {Record<string, object>} interfaces
  */
@@ -304,6 +304,79 @@ export const exec = ({ image, argv, env = {}, stdin = '', workdir, network = 'no
   });
 
 /**
+ * Files and folders that were granted, by their paths. The entry file connects `preopens`, which it imports from
+ * `wasi:filesystem/preopens@0.2.12`; in Node these are its own files.
+ */
+export const files = {
+  /** The bytes of a file, of `max` at most. */
+  read: (path, max = 64 << 20) => (host.preopens ? inFolder(path, (folder, name) => readAll(folder, name, path, max)) : Uint8Array.from(node().readFileSync(path))),
+  /** The text of a file in UTF-8. */
+  readText: (path, max) => decode(files.read(path, max)),
+  /** Writes a file anew: a string, or bytes. */
+  write(path, content) {
+    const bytes = typeof content === 'string' ? encode(content) : content;
+    if (host.preopens) inFolder(path, (folder, name) => writeAll(folder, name, bytes));
+    else node().writeFileSync(path, bytes);
+  },
+  /** The names in a folder, sorted. */
+  list: (path) => (host.preopens ? inFolder(path, listAll) : node().readdirSync(path)).sort(),
+};
+
+const node = () => globalThis.process?.getBuiltinModule?.('node:fs') ?? need('preopens', () => {});
+const FOLLOW = { symlinkFollow: true };
+
+/** Does something with a path, as the folder that was opened for it, and the rest of it. */
+function inFolder(path, task) {
+  const whole = path.startsWith('/') ? path : `/${path}`;
+  let [found, prefix] = [];
+  for (const [folder, name] of host.preopens.getDirectories()) {
+    const start = name.endsWith('/') ? name : `${name}/`;
+    if (`${whole}/`.startsWith(start) && !(prefix?.length > start.length)) [found, prefix] = [folder, start];
+  }
+  if (!found) throw notPermitted(`${path}: no folder is open`);
+  try {
+    return task(found, whole.slice(prefix.length) || '.');
+  } catch (error) {
+    const code = error?.payload ?? error;
+    if (typeof code !== 'string') throw error;
+    if (code === 'no-entry') throw notFound(`${path}: there is no such file`);
+    throw new ToolError(['access', 'not-permitted', 'read-only'].includes(code) ? 'not-permitted' : 'failed', `${path}: ${code}`);
+  }
+}
+
+function readAll(folder, name, path, max) {
+  const file = folder.openAt(FOLLOW, name, {}, { read: true });
+  const pieces = [];
+  let size = 0;
+  for (let end = false; !end; ) {
+    let piece;
+    [piece, end] = file.read(u64(1 << 20), u64(size));
+    pieces.push(piece);
+    size += piece.length;
+    if (size > max) throw failed(`${path}: it has more than ${max} bytes`);
+  }
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
+function writeAll(folder, name, bytes) {
+  const file = folder.openAt(FOLLOW, name, { create: true, truncate: true }, { write: true });
+  for (let at = 0; at < bytes.length; ) at += Number(file.write(bytes.subarray(at, at + (1 << 20)), u64(at)));
+}
+
+function listAll(folder, name) {
+  const entries = folder.openAt(FOLLOW, name, { directory: true }, { read: true }).readDirectory();
+  const names = [];
+  for (let entry; (entry = entries.readDirectoryEntry()); ) names.push(entry.name);
+  return names;
+}
+
+/**
  * Numbers from 0 to 1 out of 16 random bytes (xoshiro128**). Without it QuickJS goes on, in every call alike, from the numbers
  * that were drawn when the component was built.
  */
@@ -343,23 +416,36 @@ const plain = (item) => (item instanceof Error ? `${item.name}: ${item.message}\
 
 /** The UTF-8 bytes of a string. QuickJS has no TextEncoder. */
 export function encode(string) {
-  const escaped = encodeURIComponent(wellFormed(string));
-  const bytes = [];
-  for (let at = 0; at < escaped.length; at++) {
-    if (escaped[at] === '%') {
-      bytes.push(parseInt(escaped.slice(at + 1, at + 3), 16));
-      at += 2;
+  const text = wellFormed(string);
+  // A unit of UTF-16 takes three bytes at most.
+  const bytes = new Uint8Array(text.length * 3);
+  let at = 0;
+  for (let index = 0; index < text.length; index++) {
+    let point = text.charCodeAt(index);
+    if (point >= 0xd800 && point < 0xdc00) point = text.codePointAt(index++);
+    if (point < 0x80) {
+      bytes[at++] = point;
     } else {
-      bytes.push(escaped.charCodeAt(at));
+      const more = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
+      bytes[at++] = (0xff00 >> (more + 1)) | (point >> (6 * more));
+      for (let rest = more - 1; rest >= 0; rest--) bytes[at++] = 0x80 | ((point >> (6 * rest)) & 0x3f);
     }
   }
-  return Uint8Array.from(bytes);
+  return bytes.slice(0, at);
 }
 
 /** The string that bytes are in UTF-8; what is not UTF-8 is replaced. */
 export function decode(bytes) {
   let string = '';
   for (let at = 0; at < bytes.length; ) {
+    // Most of most texts is ASCII: it goes at once.
+    let end = at;
+    while (end < bytes.length && end - at < 4096 && bytes[end] < 0x80) end++;
+    if (end > at) {
+      string += String.fromCharCode.apply(null, bytes.subarray(at, end));
+      at = end;
+      continue;
+    }
     const first = bytes[at++];
     let more = first < 0x80 ? 0 : first >= 0xc2 && first < 0xe0 ? 1 : first >= 0xe0 && first < 0xf0 ? 2 : first >= 0xf0 && first < 0xf5 ? 3 : -1;
     let point = more < 0 ? 0xfffd : first & (more === 0 ? 0x7f : 0x3f >> more);

@@ -1,0 +1,5 @@
+import sys
+
+from column import numbers
+
+sum(numbers(sys.argv[1]))
