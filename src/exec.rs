@@ -32,6 +32,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
@@ -176,6 +177,8 @@ pub struct Job {
     pub deterministic: bool,
     /// The tool of another call waits for this one, and has what calls are numbered for.
     pub is_inner: bool,
+    /// Whose instance it uses, where one is kept between calls.
+    pub kept: Option<InstanceOwner>,
     /// The limits of the call.
     pub limits: Limits,
     /// Cancels the call when triggered.
@@ -214,6 +217,7 @@ impl Job {
             config: Vec::new(),
             deterministic: false,
             is_inner: false,
+            kept: None,
             limits: limits.clone(),
             cancel: CancellationToken::new(),
             events: Arc::new(EventSink::new(EventLimits::default())),
@@ -225,6 +229,17 @@ impl Job {
             asking: None,
         }
     }
+}
+
+/// Whose instance of a component is kept between calls: of one session, of whoever makes calls in it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct InstanceOwner {
+    /// The session.
+    pub session: String,
+    /// Who makes the calls.
+    pub principal: String,
+    /// For how long it is kept when no call comes.
+    pub idle: Duration,
 }
 
 /// Says no to things that the scope allows: policy, as far as executors see it.

@@ -19,6 +19,7 @@ mod limits;
 mod linker;
 mod meter;
 mod outcome;
+mod session;
 mod state;
 mod stdio;
 mod typed;
@@ -36,6 +37,7 @@ use self::engine::POOL_TABLE_ELEMENTS;
 use self::component::{Loaded, Loader};
 use self::engine::Engines;
 use self::imports::http::Tls;
+use self::session::Sessions;
 use crate::error::{Code, Error, Result};
 use crate::exec::{Artifact, BoxFuture, Ended, Executor, Job, Outcome, Usage};
 use crate::registry::Offers;
@@ -70,6 +72,7 @@ pub struct DescribedTool {
 /// Runs components of both kinds: plugins and custom tools.
 pub struct Host {
     loader: Arc<Loader>,
+    sessions: Arc<Sessions>,
     tls: Tls,
 }
 
@@ -82,6 +85,7 @@ impl Host {
         let engines = Arc::new(Engines::new(slots)?);
         Ok(Self {
             loader: Arc::new(Loader::new(engines, cache, compile_jobs)?),
+            sessions: Arc::default(),
             tls: Tls::default(),
         })
     }
@@ -168,11 +172,12 @@ impl Executor for Host {
 }
 
 /// A call that may take more than a slot of the pool gives runs on demand. So does one inside another: there are as many slots
-/// as calls that may run at once, and those wait for it.
+/// as calls that may run at once, and those wait for it. An instance that is kept would have a slot for long.
 fn engine_for(job: &Job) -> EngineKind {
     if job.deterministic {
         EngineKind::Fuel
     } else if job.is_inner
+        || job.kept.is_some()
         || job.limits.memory > POOL_MEMORY
         || job.limits.table_elements > POOL_TABLE_ELEMENTS
     {

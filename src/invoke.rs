@@ -287,6 +287,11 @@ impl Pipeline {
         let stages = self.stages(request, pinned, &mut record, &mut report);
         report.result = stages.await;
         report.events = events.take();
+        if report.result.is_ok() {
+            report
+                .warnings
+                .extend(report.events.notices.iter().cloned());
+        }
         record.finish(&mut report).await;
         report
     }

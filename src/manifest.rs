@@ -18,6 +18,7 @@ pub mod document;
 pub mod duration;
 pub mod image;
 pub mod json_schema;
+pub mod lifecycle;
 pub mod limits;
 pub mod packed;
 pub mod permissions;
@@ -43,6 +44,7 @@ pub use dependencies::Candidate;
 pub use duration::HumanDuration;
 pub use image::ImageRef;
 pub use json_schema::manifest_schema;
+pub use lifecycle::Lifecycle;
 pub use limits::{LimitRequest, Limits};
 pub use packed::{SECTION, embed, extract};
 pub use permissions::{Ask, PermissionEntry, Permissions, Variables};
@@ -75,6 +77,8 @@ pub struct Manifest {
     pub license: Option<String>,
     /// The WIT world its component is built for, such as `toolhatch:plugin/plugin@0.1.0`.
     pub world: Option<String>,
+    /// How long an instance of its component lives.
+    pub lifecycle: Lifecycle,
     /// Other plugins it needs.
     pub dependencies: BTreeMap<PluginName, VersionReq>,
     /// Its tools; empty where the component describes them.

@@ -17,6 +17,7 @@ mod gate;
 mod mcp;
 mod processes;
 mod raw;
+mod sessions;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -72,6 +73,9 @@ fn main() {
     }
     if wanted("call") {
         runtime.block_on(fresh_call());
+    }
+    if wanted("session") {
+        runtime.block_on(sessions::rows());
     }
     if wanted("process") {
         processes::one_call(root, home.path());

@@ -26,10 +26,10 @@ mod bindings {
     });
 }
 
-use bindings::RawPre;
 use bindings::exports::toolhatch::plugin::tools::CallContext;
 use bindings::toolhatch::plugin::types::Askable;
 use bindings::toolhatch::plugin::{log, progress};
+use bindings::{Raw, RawPre};
 
 /// What raw wasmtime needs and no more: no guard, no limits, no deadline.
 struct Bare {
@@ -88,6 +88,11 @@ impl RawPlugin {
 
     /// A call in a fresh instance.
     pub(crate) async fn call(&self) {
+        self.instance().await.call().await;
+    }
+
+    /// An instance that can be called again and again.
+    pub(crate) async fn instance(&self) -> RawInstance<'_> {
         let bare = Bare {
             wasi: WasiCtx::builder().build(),
             table: ResourceTable::new(),
@@ -99,6 +104,23 @@ impl RawPlugin {
             .instantiate_async(&mut store)
             .await
             .expect("instantiated");
+        RawInstance {
+            plugin: self,
+            store,
+            exports,
+        }
+    }
+}
+
+/// An instance of the plugin.
+pub(crate) struct RawInstance<'a> {
+    plugin: &'a RawPlugin,
+    store: Store<Bare>,
+    exports: Raw,
+}
+
+impl RawInstance<'_> {
+    pub(crate) async fn call(&mut self) {
         let context = CallContext {
             call_id: String::new(),
             deadline_ms: None,
@@ -106,9 +128,15 @@ impl RawPlugin {
             answers: Vec::new(),
             state: None,
         };
-        let result = exports
+        let result = self
+            .exports
             .toolhatch_plugin_tools()
-            .call_call_tool(&mut store, "analyze-code", &self.arguments, &context)
+            .call_call_tool(
+                &mut self.store,
+                "analyze-code",
+                &self.plugin.arguments,
+                &context,
+            )
             .await
             .expect("called");
         assert!(result.is_ok(), "{result:?}");

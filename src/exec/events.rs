@@ -217,6 +217,8 @@ pub struct Events {
     pub denials: Vec<Denial>,
     /// Denials past the cap.
     pub denials_dropped: u64,
+    /// What the host has to say about the call, besides its result.
+    pub notices: Vec<String>,
 }
 
 #[derive(Default)]
@@ -445,6 +447,18 @@ impl EventSink {
             kept.events.denials.push(denial.clone());
         }
         self.pass_on(Event::Denied(&denial));
+    }
+
+    /// Says something about the call that its caller should know, whatever its result.
+    pub fn notice(&self, notice: String) {
+        self.log(LogLevel::Warn, &notice);
+        self.kept().events.notices.push(notice);
+    }
+
+    /// What was said so far about the call.
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
+        self.kept().events.notices.clone()
     }
 
     /// What was denied so far.

@@ -27,7 +27,7 @@ use super::state::State;
 use super::stdio::Captured;
 use super::typed;
 use super::values::{from_val, to_val};
-use super::{Host, clocks, exports, input};
+use super::{Host, clocks, exports, input, session};
 use crate::error::{Code, Error, Result};
 use crate::exec::{
     Arguments, Commands, Ended, Entry, EventSink, Invoker, Job, KeyValue, Mount, Outcome, Services,
@@ -54,10 +54,13 @@ pub(super) async fn run(host: &Host, loaded: &Loaded, job: Job) -> Outcome {
     let cancel = job.cancel.clone();
     let deterministic = job.deterministic;
 
-    let guest = CpuTimed::new(
-        guest(host, loaded, job, Arc::clone(&meter)),
-        Arc::clone(&cpu),
-    );
+    let guest = async {
+        match job.kept.clone() {
+            Some(owner) => session::run(host, loaded, job, &owner, &meter).await,
+            None => guest(host, loaded, job, Arc::clone(&meter)).await,
+        }
+    };
+    let guest = CpuTimed::new(guest, Arc::clone(&cpu));
     // The deadline is outside the guest's future: dropping that stops the guest wherever it is, and frees its store.
     let ended = tokio::select! {
         biased;
@@ -82,29 +85,14 @@ pub(super) async fn run(host: &Host, loaded: &Loaded, job: Job) -> Outcome {
 
 async fn guest(host: &Host, loaded: &Loaded, job: Job, meter: Arc<Meter>) -> Ended {
     let limits = job.limits.clone();
-    let context = input::context(&job);
     let mut store = match store(host, loaded, &job, meter) {
         Ok(store) => store,
         Err(error) => return Ended::NotRun(error),
     };
     let _running = host.loader.engines().guest_running();
-    let result = match (&job.entry, job.arguments) {
-        (Entry::Function(function), Arguments::Values(arguments)) => {
-            custom(loaded, &mut store, function, arguments).await
-        }
-        (entry, Arguments::Json(arguments)) => {
-            exports::call(loaded, &mut store, entry, &arguments, &context).await
-        }
-        _ => Err(Error::new(
-            Code::E3000,
-            "the arguments are of the wrong kind for the tool",
-        )
-        .into()),
-    };
-    let ended = match result {
-        Ok(ended) => outcome::within_output(ended, limits.output),
-        Err(Failure::Host(error)) => Ended::NotRun(error),
-        Err(Failure::Guest(error)) => outcome::of_error(&error, &store, &limits),
+    let ended = match loaded.pre.instantiate_async(&mut store).await {
+        Ok(instance) => enter(loaded, &instance, &mut store, job).await,
+        Err(error) => outcome::of_error(&error, &store, &limits),
     };
     if loaded.kind == super::EngineKind::Fuel {
         let left = store.get_fuel().unwrap_or_default();
@@ -112,6 +100,34 @@ async fn guest(host: &Host, loaded: &Loaded, job: Job, meter: Arc<Meter>) -> End
         meter.spent_fuel(limits.fuel.saturating_sub(left));
     }
     ended
+}
+
+/// Calls what the job is about, in an instance that is there.
+pub(super) async fn enter(
+    loaded: &Loaded,
+    instance: &Instance,
+    store: &mut Store<State>,
+    job: Job,
+) -> Ended {
+    let context = input::context(&job);
+    let result = match (&job.entry, job.arguments) {
+        (Entry::Function(function), Arguments::Values(arguments)) => {
+            custom(instance, store, function, arguments).await
+        }
+        (entry, Arguments::Json(arguments)) => {
+            exports::call(loaded, instance, store, entry, &arguments, &context).await
+        }
+        _ => Err(Error::new(
+            Code::E3000,
+            "the arguments are of the wrong kind for the tool",
+        )
+        .into()),
+    };
+    match result {
+        Ok(ended) => outcome::within_output(ended, job.limits.output),
+        Err(Failure::Host(error)) => Ended::NotRun(error),
+        Err(Failure::Guest(error)) => outcome::of_error(&error, store, &job.limits),
+    }
 }
 
 /// Why there is no result: ours to explain, or the guest's.
@@ -133,13 +149,12 @@ impl From<Error> for Failure {
 }
 
 async fn custom(
-    loaded: &Loaded,
+    instance: &Instance,
     store: &mut Store<State>,
     function: &Function,
     arguments: Vec<Value>,
 ) -> Result<Ended, Failure> {
-    let instance = loaded.pre.instantiate_async(&mut *store).await?;
-    let callee = find(&instance, store, function)?;
+    let callee = find(instance, store, function)?;
     if let Some(result) = typed::call(&callee, store, function, &arguments).await {
         return Ok(outcome::of_function(function, result?));
     }
@@ -206,7 +221,13 @@ pub(super) struct Environment<'a> {
     pub(super) events: &'a Arc<EventSink>,
 }
 
-fn store(host: &Host, loaded: &Loaded, job: &Job, meter: Arc<Meter>) -> Result<Store<State>> {
+/// A store for the job, with nothing in it yet.
+pub(super) fn store(
+    host: &Host,
+    loaded: &Loaded,
+    job: &Job,
+    meter: Arc<Meter>,
+) -> Result<Store<State>> {
     let environment = Environment {
         scope: Arc::clone(&job.scope),
         sensitive: Arc::clone(&job.sensitive),
@@ -291,8 +312,7 @@ pub(super) fn store_for(
     };
     let mut store = Store::new(host.loader.engines().get(loaded.kind)?, state);
     store.limiter(|state| &mut state.limiter);
-    // A short call is let through to its end; whoever takes longer gives way to others at every tick from then on.
-    store.set_epoch_deadline(UNDISTURBED_TICKS);
+    undisturbed(&mut store);
     store.epoch_deadline_async_yield_and_update(1);
     store.set_hostcall_fuel(TRANSFER);
     store.set_max_component_handles(HANDLES);
@@ -318,11 +338,16 @@ pub(super) fn store_for(
     Ok(store)
 }
 
+/// A short call is let through to its end; whoever takes longer gives way to others at every tick from then on.
+pub(super) fn undisturbed(store: &mut Store<State>) {
+    store.set_epoch_deadline(UNDISTURBED_TICKS);
+}
+
 fn wasi(environment: &Environment<'_>, guard: &Arc<Guard>) -> WasiCtx {
     let mut builder = WasiCtx::builder();
     builder
-        .stdout(Captured::new(Arc::clone(environment.events), Stdio::Stdout))
-        .stderr(Captured::new(Arc::clone(environment.events), Stdio::Stderr))
+        .stdout(Captured::new(Arc::clone(guard), Stdio::Stdout))
+        .stderr(Captured::new(Arc::clone(guard), Stdio::Stderr))
         .envs(environment.env)
         .max_random_size(RANDOM);
     let scope = guard.scope();

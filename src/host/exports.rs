@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use wasmtime::Store;
-use wasmtime::component::InstancePre;
+use wasmtime::component::{Instance, InstancePre};
 
 use super::bindings::exports::toolhatch::plugin::{completions, prompts, resources, tools};
 use super::bindings::toolhatch::plugin::types;
@@ -55,16 +55,16 @@ fn not_exported(interface: &str) -> Error {
 /// Calls a tool, gets a prompt, reads a resource or asks for completions.
 pub(super) async fn call(
     loaded: &Loaded,
+    instance: &Instance,
     store: &mut Store<State>,
     entry: &Entry,
     arguments: &Value,
     context: &types::CallContext,
 ) -> Result<Ended, Failure> {
     let exports = plugin(loaded)?;
-    let instance = loaded.pre.instantiate_async(&mut *store).await?;
     match entry {
         Entry::Plugin { tool } => {
-            let guest = exports.tools.load(&mut *store, &instance)?;
+            let guest = exports.tools.load(&mut *store, instance)?;
             let arguments = arguments.to_string();
             let called = guest.call_call_tool(store, tool, &arguments, context);
             Ok(outcome::of_plugin(called.await?)?)
@@ -72,7 +72,7 @@ pub(super) async fn call(
         Entry::Prompt { name } => {
             let indices = exports.prompts.as_ref();
             let indices = indices.ok_or_else(|| not_exported("prompts"))?;
-            let guest = indices.load(&mut *store, &instance)?;
+            let guest = indices.load(&mut *store, instance)?;
             let arguments = texts(Some(arguments));
             let got = guest.call_get_prompt(store, name, &arguments, context);
             Ok(prompt(got.await?)?)
@@ -80,7 +80,7 @@ pub(super) async fn call(
         Entry::Resource => {
             let indices = exports.resources.as_ref();
             let indices = indices.ok_or_else(|| not_exported("resources"))?;
-            let guest = indices.load(&mut *store, &instance)?;
+            let guest = indices.load(&mut *store, instance)?;
             let uri = text(arguments, "uri");
             let read = guest.call_read_resource(store, uri, context).await?;
             Ok(resource(uri, read))
@@ -88,7 +88,7 @@ pub(super) async fn call(
         Entry::Completion => {
             let indices = exports.completions.as_ref();
             let indices = indices.ok_or_else(|| not_exported("completions"))?;
-            let guest = indices.load(&mut *store, &instance)?;
+            let guest = indices.load(&mut *store, instance)?;
             let null = Value::Null;
             let of = arguments.get("ref").unwrap_or(&null);
             let argument = arguments.get("argument").unwrap_or(&null);

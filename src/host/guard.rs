@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
@@ -20,13 +20,19 @@ const MAX_RESOLVED: usize = 1024;
 /// What is suggested where no state was granted at all, in bytes: nobody knows yet how much it will be.
 const SOME_STATE: u64 = 1 << 20;
 
+/// What belongs to one call alone.
+struct Present {
+    events: Arc<EventSink>,
+    veto: Option<Arc<dyn Veto>>,
+    services: Option<Arc<dyn Services>>,
+}
+
 /// What one call may do, and where what it does is recorded.
 pub(super) struct Guard {
     scope: Arc<Scope>,
     sensitive: Arc<Sensitive>,
-    events: Arc<EventSink>,
-    veto: Option<Arc<dyn Veto>>,
-    services: Option<Arc<dyn Services>>,
+    /// The call that goes on now: an instance that is kept has one after the other.
+    call: Mutex<Present>,
     /// What the manifest would have appear where.
     wanted: Vec<Mount>,
     /// The granted names that each address was resolved from.
@@ -45,12 +51,37 @@ impl Guard {
         Self {
             scope,
             sensitive,
-            events,
-            veto,
-            services,
+            call: Mutex::new(Present {
+                events,
+                veto,
+                services,
+            }),
             wanted,
             names: Mutex::default(),
         }
+    }
+
+    /// Another call goes on from here, which may do the same.
+    pub(super) fn begin(
+        &self,
+        events: Arc<EventSink>,
+        veto: Option<Arc<dyn Veto>>,
+        services: Option<Arc<dyn Services>>,
+    ) {
+        *self.present() = Present {
+            events,
+            veto,
+            services,
+        };
+    }
+
+    fn present(&self) -> MutexGuard<'_, Present> {
+        self.call.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the call that goes on now tells what it does.
+    pub(super) fn events(&self) -> Arc<EventSink> {
+        Arc::clone(&self.present().events)
     }
 
     pub(super) fn scope(&self) -> &Scope {
@@ -61,7 +92,7 @@ impl Guard {
         match self.scope.check(action, &self.sensitive) {
             Ok(()) => Ok(()),
             Err(denial) => {
-                self.events.denied(denial);
+                self.events().denied(denial);
                 Err(Denied)
             }
         }
@@ -69,11 +100,11 @@ impl Guard {
 
     /// Policy is asked where the scope allows a connection and its address is known.
     async fn ask_veto(&self, action: &Action) -> Result<(), Denied> {
-        let Some(veto) = &self.veto else {
+        let Some(veto) = self.present().veto.clone() else {
             return Ok(());
         };
         veto.check(action).await.map_err(|why| {
-            self.events.denied(Denial::policy(action, why));
+            self.events().denied(Denial::policy(action, why));
             Denied
         })
     }
@@ -99,7 +130,7 @@ impl Guard {
 
     /// Records that another tool was called.
     pub(super) fn invoked(&self, tool: ToolId, call: CallId) {
-        self.events.effect(Effect::Invoked { tool, call });
+        self.events().effect(Effect::Invoked { tool, call });
     }
 
     // === state ===
@@ -115,13 +146,13 @@ impl Guard {
     /// Records that there would be more state than the quota.
     pub(super) fn over_quota(&self, bytes: u64) {
         if let Err(denial) = self.scope.check(&Action::State { bytes }, &self.sensitive) {
-            self.events.denied(denial);
+            self.events().denied(denial);
         }
     }
 
     /// Records that a value was read or written.
     pub(super) fn touched_state(&self, key: &str, access: Access) {
-        self.events.effect(Effect::State {
+        self.events().effect(Effect::State {
             key: key.to_owned(),
             access,
         });
@@ -131,7 +162,7 @@ impl Guard {
     pub(super) fn state_trouble(&self, error: &Error) {
         let hints = error.hints().join(" ");
         let told = format!("the state of the plugin cannot be used: {error}. {hints}");
-        self.events.log(LogLevel::Warn, told.trim_end());
+        self.events().log(LogLevel::Warn, told.trim_end());
     }
 
     // === files ===
@@ -172,14 +203,14 @@ impl Guard {
 
     /// Records that a path led out of the folder it started from, through a link or by its own words.
     pub(super) fn left_grant(&self, target: &Path, access: Access, by_link: bool) {
-        self.events
+        self.events()
             .denied(Denial::left_grant(target, access, by_link));
     }
 
     /// Tells the caller that a listing leaves out entries whose names no guest can be told.
     pub(super) fn unnameable(&self, folder: &Path, count: usize) {
         let folder = folder.display();
-        self.events.log(
+        self.events().log(
             LogLevel::Warn,
             &format!("the listing of {folder} leaves out names that are not UTF-8: {count}"),
         );
@@ -201,17 +232,17 @@ impl Guard {
                 None => denial,
             },
         };
-        self.events.denied(denial);
+        self.events().denied(denial);
     }
 
     /// Records that a FIFO, device or socket was asked for.
     pub(super) fn special_file(&self, path: &Path, access: Access) {
-        self.events.denied(Denial::special_file(path, access));
+        self.events().denied(Denial::special_file(path, access));
     }
 
     /// Records that a file or folder was opened or changed.
     pub(super) fn touched(&self, path: &Path, access: Access) {
-        self.events.effect(Effect::File {
+        self.events().effect(Effect::File {
             path: path.to_owned(),
             access,
         });
@@ -239,12 +270,12 @@ impl Guard {
         host: &str,
         port: u16,
     ) -> Result<Option<Box<dyn ServiceRequest>>, LeftAlone> {
-        let Some(services) = &self.services else {
+        let Some(services) = self.present().services.clone() else {
             return Ok(None);
         };
         let begun = services.begin(&format!("{host}:{port}")).await;
         begun.map(Some).map_err(|error| {
-            self.events.log(LogLevel::Warn, &error.to_string());
+            self.events().log(LogLevel::Warn, &error.to_string());
             LeftAlone
         })
     }
@@ -272,7 +303,7 @@ impl Guard {
         self.decide(&Action::Lookup {
             name: name.to_owned(),
         })?;
-        self.events.effect(Effect::Lookup(name.to_owned()));
+        self.events().effect(Effect::Lookup(name.to_owned()));
         Ok(())
     }
 
@@ -361,7 +392,7 @@ impl Guard {
 
     /// Records a network effect.
     pub(super) fn touched_network(&self, effect: Effect) {
-        self.events.effect(effect);
+        self.events().effect(effect);
     }
 }
 

@@ -38,6 +38,22 @@ impl Limiter {
         }
     }
 
+    /// Another call goes on with what is held already: that counts for it too.
+    pub(super) fn begin(
+        &mut self,
+        max_memory: u64,
+        max_table_elements: u64,
+        max_instances: u32,
+        meter: Arc<Meter>,
+    ) {
+        meter.memory(self.memory);
+        self.max_memory = max_memory;
+        self.max_table_elements = max_table_elements;
+        self.max_instances = max_instances;
+        self.meter = meter;
+        self.refused = None;
+    }
+
     /// The limit that was refused last. A guest that is refused memory goes on and usually traps soon after, so the reason
     /// for its end is found here and not in the trap.
     pub(super) fn refused(&self) -> Option<(LimitKind, u64)> {

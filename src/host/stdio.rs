@@ -10,19 +10,21 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-use crate::exec::{EventSink, Stdio};
+use super::guard::Guard;
+use crate::exec::Stdio;
 
 /// One output stream of a guest. It takes everything, so that a guest that prints too much is cut short and not killed;
 /// the sink keeps what fits and counts the rest.
 #[derive(Clone)]
 pub(super) struct Captured {
-    events: Arc<EventSink>,
+    guard: Arc<Guard>,
     stream: Stdio,
 }
 
 impl Captured {
-    pub(super) fn new(events: Arc<EventSink>, stream: Stdio) -> Self {
-        Self { events, stream }
+    /// What the call that goes on now writes to this stream.
+    pub(super) fn new(guard: Arc<Guard>, stream: Stdio) -> Self {
+        Self { guard, stream }
     }
 }
 
@@ -48,7 +50,7 @@ const AT_ONCE: usize = 64 << 10;
 
 impl OutputStream for Captured {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.events.output(self.stream, &bytes);
+        self.guard.events().output(self.stream, &bytes);
         Ok(())
     }
 
@@ -72,7 +74,7 @@ impl AsyncWrite for Captured {
         _context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.events.output(self.stream, bytes);
+        self.guard.events().output(self.stream, bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 

@@ -72,6 +72,8 @@ pub struct Chain {
     ends: Instant,
     /// What runs it, as policies are told.
     plugin: question::Caller,
+    /// The artifacts whose kept instances wait for what is called.
+    kept: Vec<Digest>,
 }
 
 impl Chain {
@@ -83,10 +85,13 @@ impl Chain {
         plan: &Plan,
         sum: &Sum,
         left: Duration,
+        is_kept: bool,
     ) -> Arc<Self> {
         let before = request.caller.chain.as_deref();
         let mut tools = before.map(|it| it.tools.clone()).unwrap_or_default();
         tools.push(tool.clone());
+        let mut kept = before.map(|it| it.kept.clone()).unwrap_or_default();
+        kept.extend(is_kept.then_some(source.artifact.digest));
         Arc::new(Self {
             call: request.call,
             tools,
@@ -102,6 +107,7 @@ impl Chain {
                     _ => question::Origin::File,
                 },
             },
+            kept,
         })
     }
 
@@ -113,6 +119,11 @@ impl Chain {
     /// What runs the call, as policies are told.
     pub(super) fn plugin(&self) -> question::Caller {
         self.plugin.clone()
+    }
+
+    /// True where an instance of this artifact, of the same session, waits for what is called.
+    pub(super) fn holds(&self, artifact: &Digest) -> bool {
+        self.kept.contains(artifact)
     }
 
     /// Whether another call may begin inside this one.
@@ -347,6 +358,7 @@ mod tests {
                 name: "some".to_owned(),
                 origin: question::Origin::File,
             },
+            kept: Vec::new(),
         }
     }
 

@@ -36,7 +36,11 @@ impl Ran {
                 }
                 redacted(output, &self.redact)
             }
-            Err(error) => Err(explain(error, &self.events.denials(), gave_up)),
+            Err(error) => {
+                let error = explain(error, &self.events.denials(), gave_up);
+                let notices = self.events.notices().into_iter();
+                Err(notices.fold(error, |error, notice| error.hint(sentence(&notice))))
+            }
         }
     }
 }
@@ -83,6 +87,18 @@ fn leave_out(value: &mut Value, fields: &BTreeSet<String>) {
         Value::Array(items) => items.iter_mut().for_each(|item| leave_out(item, fields)),
         _ => {}
     }
+}
+
+/// With a capital and a stop, as hints are.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first
+        .into_iter()
+        .flatten()
+        .chain(letters)
+        .chain(['.'])
+        .collect()
 }
 
 /// How many denials are spelled out; all of them are in the report.

@@ -117,6 +117,7 @@ impl CallCommands {
                 config: Vec::new(),
                 deterministic: false,
                 is_inner: true,
+                kept: None,
                 limits,
                 cancel: self.cancel.child_token(),
                 events: Arc::clone(&events),

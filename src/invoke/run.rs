@@ -9,14 +9,14 @@ use super::ask::{Attended, Conversation, Line};
 use super::chain::{CallInvoker, Chain, Sum};
 use super::commands::CallCommands;
 use super::record::CallRecord;
-use super::{Authorised, Parts};
+use super::{Authorised, Parts, Request};
 use crate::error::{Code, Error};
 use crate::exec::{
-    Arguments, Commands, Ended, EventSink, Executor, InputNeeded, Job, Outcome, ToolErrorKind,
-    Usage,
+    Arguments, Commands, Ended, EventSink, Executor, InputNeeded, InstanceOwner, Job, Outcome,
+    ToolErrorKind, Usage,
 };
 use crate::permission::Kind;
-use crate::registry::Tool;
+use crate::registry::{Source, Tool};
 use crate::resilience::breaker::Outcome as Health;
 use crate::resilience::breakers::BreakerGuard;
 use crate::resilience::retry::Attempt;
@@ -108,6 +108,7 @@ impl Admitted {
             config,
             deterministic: plan.deterministic,
             is_inner: request.caller.chain.is_some(),
+            kept: kept_for(&request, &source, plan.deterministic),
             limits: plan.limits,
             cancel: request.cancel.clone(),
             events: Arc::clone(&request.events),
@@ -118,6 +119,7 @@ impl Admitted {
             invoker: None,
             asking: Some(Arc::new(asking)),
         };
+        let is_kept = job.kept.is_some();
         let commands = |left: Duration| {
             let mut plan = plan_of_commands.clone()?;
             plan.limits.timeout = left;
@@ -130,7 +132,17 @@ impl Admitted {
                 services.clone(),
             )) as Arc<dyn Commands>)
         };
+        let chain = request.caller.chain.as_deref();
+        let waits_for_itself =
+            is_kept && chain.is_some_and(|chain| chain.holds(&source.artifact.digest));
         let resuming = match resumed {
+            _ if waits_for_itself => Err(Ended::NotRun(Error::new(
+                Code::E3408,
+                format!(
+                    "the instance of {} that is kept for the session waits for this very call",
+                    source.name
+                ),
+            ))),
             Some(resumed) => talk.resume(resumed).await,
             None => Ok(()),
         };
@@ -141,7 +153,8 @@ impl Admitted {
                 job.limits.timeout = round.left;
                 job.commands = commands(round.left);
                 if let Some(plan) = &plan_of_chain {
-                    let link = Chain::link(&request, &source, &tool.id, plan, &sum, round.left);
+                    let link =
+                        Chain::link(&request, &source, &tool.id, plan, &sum, round.left, is_kept);
                     job.invoker = Some(Arc::new(CallInvoker {
                         parts: Arc::clone(parts),
                         chain: link,
@@ -182,7 +195,7 @@ impl Admitted {
             },
         };
         // What follows from what others said or from what was kept does not follow from the arguments.
-        let is_repeatable = !talk.was_told && !events.has_memory();
+        let is_repeatable = !talk.was_told && !is_kept && !events.has_memory();
         let usage = round.usage;
         drop(round);
         Ran {
@@ -196,6 +209,18 @@ impl Admitted {
             breaker: self.breaker,
         }
     }
+}
+
+/// Whose instance the call uses, where its source wants to be kept between the calls of a session. Its results follow from
+/// more than arguments then, so a deterministic call has one of its own.
+fn kept_for(request: &Request, source: &Source, is_deterministic: bool) -> Option<InstanceOwner> {
+    let idle = source.manifest.as_deref()?.lifecycle.idle()?;
+    let session = request.caller.session.clone()?;
+    (!is_deterministic).then(|| InstanceOwner {
+        session,
+        principal: request.caller.principal.clone(),
+        idle,
+    })
 }
 
 /// The runs of one call, and what they have left.

@@ -94,7 +94,7 @@ impl Executor for Greeter {
 
 /// The tool as one that does not return to ask, and asks so often.
 async fn wait_for_answers(job: Job, often: u64) -> Outcome {
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let asking = job.asking.as_ref().expect("it can ask");
     let mut said = "Hello, ".to_owned();
     for _ in 0..often {
@@ -128,6 +128,14 @@ impl Catalog for Greeter {
         Box::pin(std::future::ready(
             known.ok_or_else(|| Error::new(Code::E3101, "there is one tool")),
         ))
+    }
+
+    fn locked<'a>(
+        &'a self,
+        _source: &'a Source,
+        _needs: &'a PluginName,
+    ) -> BoxFuture<'a, Result<Option<Locked>>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     fn policies<'a>(&'a self, _: &'a Arc<Source>) -> BoxFuture<'a, Result<Option<Arc<Policies>>>> {

@@ -17,7 +17,7 @@ use super::limits::LimitRequest;
 use super::permissions::{PermissionEntry, Permissions};
 use super::problem::Problems;
 use super::size::ByteSize;
-use super::{Manifest, Risk, ToolSpec, schema};
+use super::{Lifecycle, Manifest, Risk, ToolSpec, schema};
 use crate::ids::{PluginName, is_tool_name};
 
 /// Reads every value of a manifest; `document` tells where they stand.
@@ -47,6 +47,8 @@ pub(super) fn manifest(wire: schema::Wire, document: &Document) -> Result<Manife
         );
         reader.problem("component.world", message);
     }
+    let deterministic = wire.permissions.deterministic;
+    let lifecycle = reader.lifecycle(wire.component.as_ref(), deterministic);
     let dependencies = reader.dependencies(&wire.dependencies, name.as_ref());
     let tools = reader.tools(wire.tools);
     let permissions = reader.permissions(wire.permissions);
@@ -67,6 +69,7 @@ pub(super) fn manifest(wire: schema::Wire, document: &Document) -> Result<Manife
             authors: wire.authors,
             license: wire.license,
             world: wire.component.map(|component| component.world),
+            lifecycle,
             dependencies,
             tools,
             permissions,
@@ -261,6 +264,31 @@ impl Reader<'_> {
         Permissions {
             entries,
             deterministic: written.deterministic,
+        }
+    }
+
+    fn lifecycle(&mut self, written: Option<&schema::Component>, deterministic: bool) -> Lifecycle {
+        let Some(written) = written else {
+            return Lifecycle::Call;
+        };
+        let key = "component.idle";
+        let idle = self.duration(key, written.idle.as_deref());
+        if written.lifecycle == schema::ComponentLifecycle::Call {
+            if idle.is_some() {
+                let message = "only instances of a session wait for the next call; set `lifecycle = \"session\"`";
+                self.problem(key, message);
+            }
+            return Lifecycle::Call;
+        }
+        if deterministic {
+            let message = "what an instance of a session holds would count in deterministic calls; set one of both";
+            self.problem("component.lifecycle", message);
+        }
+        if idle.is_some_and(|idle| idle > Lifecycle::MOST_IDLE) {
+            self.problem(key, "expected at most 24h");
+        }
+        Lifecycle::Session {
+            idle: idle.unwrap_or(Lifecycle::IDLE),
         }
     }
 

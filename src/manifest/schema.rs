@@ -67,6 +67,25 @@ pub struct Component {
     /// The WIT world it is built for.
     #[schemars(example = &"toolhatch:plugin/plugin@0.1.0")]
     pub world: String,
+    /// How long an instance of it lives: for one call, or for the calls of one session, which then share what it holds in
+    /// memory.
+    #[serde(default)]
+    pub lifecycle: ComponentLifecycle,
+    /// For how long an instance of a session is kept when no call comes, such as `10m`; that long where nothing is said.
+    #[serde(default)]
+    pub idle: Option<String>,
+}
+
+/// How long an instance of the component lives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum ComponentLifecycle {
+    /// For one call.
+    #[default]
+    Call,
+    /// For the calls of one session.
+    Session,
 }
 
 /// One tool.

@@ -32,6 +32,10 @@ pub fn to_toml(manifest: &Manifest) -> String {
     if let Some(world) = &manifest.world {
         out.push_str("\n[component]\n");
         line(&mut out, "world", &string(world));
+        if let Some(idle) = manifest.lifecycle.idle() {
+            line(&mut out, "lifecycle", &string("session"));
+            line(&mut out, "idle", &string(&HumanDuration(idle).to_string()));
+        }
     }
     if !manifest.dependencies.is_empty() {
         out.push_str("\n[dependencies]\n");

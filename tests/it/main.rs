@@ -65,6 +65,8 @@ mod plugins;
 #[cfg(test)]
 mod reports;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod ssh;
 #[cfg(test)]
 mod state;

@@ -47,6 +47,11 @@ impl Outgoing {
             budget: Arc::new(Budget::new(bytes, meter)),
         }
     }
+
+    /// Another call sends requests from here.
+    pub(in crate::host) fn begin(&mut self, bytes: u64, meter: Arc<Meter>) {
+        self.budget = Arc::new(Budget::new(bytes, meter));
+    }
 }
 
 impl WasiHttpHooks for Outgoing {

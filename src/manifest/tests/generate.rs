@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::manifest::permissions::{
     Ask, HttpAsk, InjectAsk, PermissionEntry, Permissions, SecretAsk,
 };
-use crate::manifest::{LimitRequest, Manifest, Risk, ToolSpec};
+use crate::manifest::{Lifecycle, LimitRequest, Manifest, Risk, ToolSpec};
 use crate::permission::{Access, Capability, Kind, Scheme};
 
 const NAME: &str = "[a-z][a-z0-9]{0,5}(-[a-z0-9]{1,4}){0,2}";
@@ -232,7 +232,13 @@ pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
         Just("~0.3.1")
     ];
     let about = (NAME, version, text(), vec(text(), 0..3), of(text()));
-    let world = of(Just("ns:pkg/world@0.1.0".to_owned()));
+    let lifecycle = prop_oneof![
+        Just(Lifecycle::Call),
+        (1_u64..86_400_000).prop_map(|ms| Lifecycle::Session {
+            idle: std::time::Duration::from_millis(ms)
+        })
+    ];
+    let world = of((Just("ns:pkg/world@0.1.0".to_owned()), lifecycle));
     let config = btree_map("[ -~ä]{1,8}", any::<String>(), 0..3);
     let rest = (
         world,
@@ -268,7 +274,11 @@ pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
                 description,
                 authors,
                 license,
-                world,
+                lifecycle: match &world {
+                    Some((_, lifecycle)) if !permissions.deterministic => *lifecycle,
+                    _ => Lifecycle::Call,
+                },
+                world: world.map(|(world, _)| world),
                 tools,
                 permissions,
                 limits,

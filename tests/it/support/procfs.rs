@@ -12,6 +12,14 @@ pub fn peak_memory(pid: Pid) -> u64 {
     kib.map(|kib: u64| kib << 10).expect("a size")
 }
 
+/// How many bytes of memory this process has now.
+pub fn resident(pid: Pid) -> u64 {
+    let status = read(pid, "status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+    kib.map(|kib: u64| kib << 10).expect("a size")
+}
+
 /// How many there are in a second: Linux tells it so on every machine.
 const TICKS: u64 = 100;
 
