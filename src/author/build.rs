@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::language::Language;
 use super::strip::strip;
-use super::toolchain::{Surroundings, c, rust};
+use super::toolchain::{Surroundings, c, javascript, python, rust};
 use crate::error::Result;
 use crate::fsx;
 use crate::schema::artifact;
@@ -36,9 +36,8 @@ pub fn build(around: Surroundings<'_>) -> Result<Built> {
     let (file, toolchain) = match language {
         Language::Rust => rust::build(around)?,
         Language::C => c::build(around)?,
-        Language::JavaScript | Language::Python => {
-            return Err(crate::error::Error::new(crate::error::Code::E3112, "later"));
-        }
+        Language::JavaScript => javascript::build(around)?,
+        Language::Python => python::build(around)?,
     };
     let bytes = fsx::read_capped(&file, artifact::MAX_BYTES)?;
     artifact::sniff(&bytes, artifact::MAX_BYTES).map_err(|error| {

@@ -57,7 +57,7 @@ impl Language {
         if has("package.json") {
             return Ok(Self::JavaScript);
         }
-        if has("component.py") {
+        if has("pyproject.toml") || has("component.py") {
             return Ok(Self::Python);
         }
         if has_c_sources(&folder.join("src")) {

@@ -2,6 +2,8 @@
 //! one is missing.
 
 pub mod c;
+pub mod javascript;
+pub mod python;
 pub mod rust;
 
 use std::ffi::{OsStr, OsString};
@@ -68,7 +70,7 @@ impl Surroundings<'_> {
             .current_dir(self.project)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(if self.shows {
+            .stderr(if self.shows && step.noise.is_empty() {
                 Stdio::inherit()
             } else {
                 Stdio::piped()
@@ -88,7 +90,7 @@ impl Surroundings<'_> {
         } else {
             &output.stderr
         };
-        let said = tail(said);
+        let said = step.plainly(&tail(said));
         let error = Error::new(
             Code::E3113,
             format!(
@@ -116,6 +118,10 @@ pub struct Step {
     pub environment: Vec<(&'static str, OsString)>,
     /// What it prints on standard output is for us, and no message.
     pub prints_data: bool,
+    /// What its messages about mistakes begin with, and says nothing.
+    pub noise: &'static [&'static str],
+    /// From here on its messages are about itself.
+    pub ends_before: Option<&'static str>,
 }
 
 impl Step {
@@ -132,8 +138,28 @@ impl Step {
                 .collect(),
             environment: Vec::new(),
             prints_data: false,
+            noise: &[],
+            ends_before: None,
         }
     }
+}
+
+impl Step {
+    /// What it said, without what says nothing to an author.
+    fn plainly(&self, said: &str) -> String {
+        let said = match self.noise.iter().find_map(|noise| said.split_once(noise)) {
+            Some((_, rest)) => rest,
+            None => said,
+        };
+        let end = self.ends_before.and_then(|mark| said.find(mark));
+        let said = said.get(..end.unwrap_or(said.len())).unwrap_or(said);
+        said.trim().to_owned()
+    }
+}
+
+/// The path of a program, where it is one.
+fn program(path: &Path) -> Option<PathBuf> {
+    is_executable(path).then(|| path.to_owned())
 }
 
 /// The error for what is missing: what it is, what for, and how it is got, one way a line.

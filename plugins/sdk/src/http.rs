@@ -1,7 +1,7 @@
 //! A small HTTP client: requests wait for their answers, and bodies may be streamed both ways.
 //!
 //! What may be reached is the permission `network_http`. A request that is denied is [`Error::NotPermitted`], and becomes
-//! [`ToolError::NotPermitted`] by `?`.
+//! [`ToolError::NotPermitted`](crate::ToolError::NotPermitted) by `?`.
 //!
 //! ```
 //! use std::time::Duration;
@@ -20,7 +20,7 @@
 //!
 //! Redirects are answers like others, unless [`Request::redirects`] says how many to follow. Bodies that are read whole have
 //! at most [`MAX_BODY`] bytes, unless [`Response::limit`] says otherwise; a [`Response`] can also be read bit by bit, with
-//! [`Read`](std::io::Read).
+//! [`Read`].
 //!
 //! Outside of a host there is no network; [`testing::http`](crate::testing::http) takes its place.
 

@@ -100,6 +100,11 @@ pub use {schemars, serde, serde_json, wit_bindgen};
 /// What a tool returns that may fail.
 pub type Result<T, E = ToolError> = std::result::Result<T, E>;
 
+// Its examples are compiled too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// What the macros write, and nobody else names.
 #[doc(hidden)]
 pub mod __private {

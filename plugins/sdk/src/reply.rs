@@ -22,12 +22,19 @@ use crate::Content;
 /// ```
 ///
 /// `Reply` without a type has no value: `Reply::default().text("…").image(png, "image/png")`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Reply<T = ()> {
     /// The structured result.
     pub value: T,
     /// The blocks of content, in order.
     pub content: Vec<Content>,
+}
+
+// For `()` alone, so that `Reply::default()` needs no type.
+impl Default for Reply {
+    fn default() -> Self {
+        Self::new(())
+    }
 }
 
 impl<T> Reply<T> {

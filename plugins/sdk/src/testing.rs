@@ -206,6 +206,3 @@ mod double {
         format!("this is not available outside of a host; a test says what happens with `{double}`")
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -166,6 +166,8 @@ fn compile(project: &Path, clang: &Path, bindings: &[PathBuf], core: &Path) -> R
         "-g0",
         "-Wall",
         "-Wextra",
+        // Newer ones have another name for the target, which older ones do not know.
+        "-Wno-deprecated",
         "-Isrc",
         "-Ibuild/bindings",
         "-Wl,--strip-debug",

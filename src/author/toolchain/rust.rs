@@ -112,7 +112,8 @@ impl Toolchain {
         step.prints_data = true;
         step.environment.push(("RUSTC", self.rustc.clone().into()));
         // Paths end up in messages of panics. Those of this machine are nobody's business, and would change the digest.
-        let mut flags: Vec<OsString> = vec![remap(around.project, ".")];
+        // Those of the project itself cargo writes relative to it.
+        let mut flags: Vec<OsString> = Vec::new();
         let variable = |name| around.environment.get(name).map(PathBuf::from);
         let cargo_home = variable("CARGO_HOME").or_else(|| Some(variable("HOME")?.join(".cargo")));
         flags.extend(cargo_home.map(|folder| remap(&folder, "cargo")));

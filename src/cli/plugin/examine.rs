@@ -29,6 +29,14 @@ use crate::schema::{self, Interface};
 const TOOLS_EXPORT: &str = "toolhatch:plugin/tools";
 /// How a manifest names our world.
 const PLUGIN_WORLD: &str = "toolhatch:plugin/plugin";
+/// What the standard libraries and interpreters of languages import, whether a plugin uses it or not.
+const BROUGHT_ALONG: [Kind; 5] = [
+    Kind::FileRead,
+    Kind::FileWrite,
+    Kind::Env,
+    Kind::NetworkTcp,
+    Kind::NetworkUdp,
+];
 /// The longest name of a tool that models are known to take.
 const LONGEST_NAME: usize = 64;
 
@@ -346,11 +354,11 @@ fn permissions(
             );
         }
     }
-    // Of files and variables every toolchain brings the imports along; the others are there because they are used.
+    // Standard libraries and interpreters bring these along; the others are there because they are used.
     let (brought, used): (Vec<Kind>, Vec<Kind>) = asks
         .unasked
         .into_iter()
-        .partition(|kind| matches!(kind, Kind::FileRead | Kind::FileWrite | Kind::Env));
+        .partition(|kind| BROUGHT_ALONG.contains(kind));
     for kind in used {
         findings.warning(
             Rule::UnaskedPermission,

@@ -14,6 +14,7 @@ use crate::cli::block_on;
 use crate::cli::call::no_allow_flag;
 use crate::cli::output::{CommandOutput, Printer};
 use crate::cli::text::count;
+use crate::dist::Package;
 use crate::error::{Code, Error, Result};
 use crate::exec::{EventLimits, EventSink, Events};
 use crate::exit_code::Exit;
@@ -21,6 +22,8 @@ use crate::fsx;
 use crate::ids::CallId;
 use crate::invoke::{Caller, Pipeline, Request, ToolRef};
 use crate::manifest::{HumanDuration, LimitRequest};
+use crate::schema::write_package_docs;
+use crate::store::StateOwner;
 
 /// Run the example calls of a project (`tests/*.toml`) in the sandbox, and compare what comes of them.
 ///
@@ -109,7 +112,8 @@ fn built(project: &Path) -> PathBuf {
 pub(super) struct Tester<'a> {
     app: &'a Arc<App>,
     pipeline: Pipeline,
-    file: PathBuf,
+    /// A copy of it: what it keeps belongs to its path, so that every run begins with nothing.
+    copy: Copy,
     project: PathBuf,
     update: bool,
 }
@@ -125,6 +129,43 @@ struct Told {
     besides: Vec<String>,
 }
 
+/// A plugin in a folder of its own, which goes with it.
+struct Copy {
+    folder: PathBuf,
+    file: PathBuf,
+    owner: StateOwner,
+}
+
+impl Copy {
+    fn of(app: &App, plugin: &Path) -> Result<Self> {
+        let package = Package::read(plugin)?;
+        let folder = app.paths.home.join("tmp").join(CallId::generate().to_string());
+        fsx::create_private_dir(&folder)?;
+        let file = folder.join(format!("{}.wasm", package.name()));
+        let bytes = &package.artifact.bytes;
+        match &package.docs {
+            Some(docs) => fsx::write_atomic(&file, &write_package_docs(bytes, docs)?, 0o600)?,
+            None => fsx::write_atomic(&file, bytes, 0o600)?,
+        }
+        let file = file
+            .canonicalize()
+            .map_err(|error| fsx::io_error("looking at", &file, error))?;
+        Ok(Self {
+            owner: StateOwner::File(file.clone()),
+            folder,
+            file,
+        })
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.folder) {
+            tracing::warn!(folder = %self.folder.display(), %error, "could not remove the copy of a plugin");
+        }
+    }
+}
+
 impl<'a> Tester<'a> {
     /// For the plugin in `file`; with `update`, snapshots are written anew.
     pub(super) fn new(
@@ -134,9 +175,9 @@ impl<'a> Tester<'a> {
         update: bool,
     ) -> Result<Self> {
         Ok(Self {
+            copy: Copy::of(app, &file)?,
             pipeline: app.pipeline()?,
             app,
-            file,
             project,
             update,
         })
@@ -163,7 +204,7 @@ impl<'a> Tester<'a> {
                 );
                 told.push(self.run(file, call).await?);
             }
-            Ok(())
+            self.app.clear_state(&self.copy.owner, true).await.map(drop)
         })?;
         Ok(summary(&told))
     }
@@ -206,7 +247,7 @@ impl<'a> Tester<'a> {
             return Err(no_allow_flag(self.app));
         }
         let tool = ToolRef::File {
-            path: self.file.clone(),
+            path: self.copy.file.clone(),
             tool: call.tool.clone(),
         };
         // A tool that is not there is a mistake in the file, and no end of a call.

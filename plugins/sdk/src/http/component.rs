@@ -228,11 +228,12 @@ impl Read for Incoming {
                 Err(StreamError::LastOperationFailed(error)) => {
                     let error = match http_error_code(&error) {
                         Some(code) => explain(&code, &self.what),
-                        None => Error::Failed(format!(
-                            "the answer to {} broke off: {}",
-                            self.what,
-                            error.to_debug_string()
-                        )),
+                        None => {
+                            // What follows the first line is about the host's own code.
+                            let why = error.to_debug_string();
+                            let why = why.lines().next().unwrap_or_default();
+                            Error::Failed(format!("the answer to {} broke off: {why}", self.what))
+                        }
                     };
                     return Err(io::Error::other(error));
                 }

@@ -4,12 +4,15 @@ use serde_json::{Map, Value};
 
 /// Tidies a schema and all of its parts.
 pub fn tidy(schema: &mut Value) {
+    if let Some(object) = schema.as_object_mut() {
+        // First, for it moves what is said of a type to where its choices are merged.
+        drop_null_of_optional(object);
+    }
     for_each_part(schema, &mut tidy);
     let Some(object) = schema.as_object_mut() else {
         return;
     };
     bound_integers(object);
-    drop_null_of_optional(object);
     merge_choices(object);
     if let Some(Value::String(description)) = object.get_mut("description") {
         *description = paragraphs(description);
