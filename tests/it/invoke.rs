@@ -467,3 +467,41 @@ fn a_person_is_asked_about_a_call_inside_another() {
     terminal.answer("y");
     terminal.finish().ok();
 }
+
+#[test]
+fn calls_are_inside_each_other_only_so_deep() {
+    let probe = Probe::new();
+    let env = &probe.env;
+    let mut tools = Vec::new();
+    for name in ["d1", "d2", "d3", "d4", "d5"] {
+        install(env, name, "1.0.0", "[permissions]\ntool_invoke = [\"*\"]\n");
+        grant(env, name, &["tool_invoke=*"]);
+        tools.extend([format!("{name}.call-tool"), format!("{name}.call-often")]);
+    }
+    // From the inside out: each but the first is called by the one before it.
+    let run = |depth: usize| {
+        let mut arguments = json!({"value": 1});
+        let mut inner = "d5.echo-u8".to_owned();
+        for tool in tools[..depth - 1].iter().rev() {
+            arguments = json!({"tool": inner, "arguments": arguments.to_string(), "times": 1});
+            if tool.ends_with("call-tool") {
+                arguments
+                    .as_object_mut()
+                    .expect("an object")
+                    .remove("times");
+            }
+            inner.clone_from(tool);
+        }
+        let arguments = arguments.to_string();
+        let words = ["call", &inner, "--args", &arguments, "--json"];
+        env.run(words).timeout(Duration::from_secs(50)).ok();
+        let starts = records(env, "execution_start");
+        let innermost = starts
+            .iter()
+            .filter(|record| record["tool"] == "d5.echo-u8");
+        innermost.count()
+    };
+    assert_eq!(run(8), 1);
+    // What is one deeper is not called; those on the way say so.
+    assert_eq!(run(9), 1);
+}

@@ -293,6 +293,16 @@ fn a_session_of_a_server_has_its_own() {
     assert!(crashed.to_string().contains("is lost"), "{crashed}");
     assert_eq!(counted(&mut one), 1);
     assert_eq!(counted(&mut two), 2);
+    // Whoever waits for the instance gets a new one when the call before is cancelled.
+    let spinning = one.begin(
+        "tools/call",
+        json!({"name": "keeper_spin", "arguments": {}}),
+    );
+    // The server reads in order: by the time this is answered the call has begun.
+    one.tools();
+    let cancel = json!({"requestId": spinning});
+    one.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": cancel}));
+    assert_eq!(counted(&mut one), 1);
     assert!(one.close().success() && two.close().success());
 }
 

@@ -139,7 +139,11 @@ struct Copy {
 impl Copy {
     fn of(app: &App, plugin: &Path) -> Result<Self> {
         let package = Package::read(plugin)?;
-        let folder = app.paths.home.join("tmp").join(CallId::generate().to_string());
+        let folder = app
+            .paths
+            .home
+            .join("tmp")
+            .join(CallId::generate().to_string());
         fsx::create_private_dir(&folder)?;
         let file = folder.join(format!("{}.wasm", package.name()));
         let bytes = &package.artifact.bytes;
