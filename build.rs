@@ -42,7 +42,7 @@ const EMBEDDED: [(&str, &str); 8] = [
 ];
 
 /// Files below an embedded folder that are nobody's source.
-const NOT_EMBEDDED: [&str; 3] = ["target", "node_modules", "__pycache__"];
+const NOT_EMBEDDED: [&str; 4] = ["target", "node_modules", "__pycache__", "frozen"];
 
 fn main() -> io::Result<()> {
     list_embedded()?;

@@ -571,10 +571,7 @@ pub fn choose_tool(source: &Source, name: Option<&str>) -> Result<Arc<Tool>> {
     }
     match source.tools.as_slice() {
         [only] => Ok(Arc::clone(only)),
-        [] => Err(
-            Error::new(Code::E3101, format!("{} has no tools", source.name))
-                .hint("`toolhatch plugin inspect` shows what it exports."),
-        ),
+        [] => Err(without_tools(source)),
         _ => Err(Error::new(
             Code::E3101,
             format!("{} has several tools, and none was named", source.name),
@@ -583,7 +580,15 @@ pub fn choose_tool(source: &Source, name: Option<&str>) -> Result<Arc<Tool>> {
     }
 }
 
+fn without_tools(source: &Source) -> Error {
+    Error::new(Code::E3101, format!("{} has no tools", source.name))
+        .hint("`toolhatch plugin inspect` shows what it exports.")
+}
+
 fn unknown_tool(source: &Source, name: &str, names: &[&str]) -> Error {
+    if names.is_empty() {
+        return without_tools(source);
+    }
     let error = Error::new(Code::E3101, format!("{} has no tool {name:?}", source.name));
     let near = names
         .iter()

@@ -24,6 +24,7 @@ mod state;
 mod stdio;
 mod typed;
 mod values;
+mod world;
 
 use std::path::Path;
 use std::sync::Arc;

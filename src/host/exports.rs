@@ -9,7 +9,7 @@ use super::bindings::toolhatch::plugin::types;
 use super::call::Failure;
 use super::component::Loaded;
 use super::state::State;
-use super::{input, outcome};
+use super::{input, outcome, world};
 use crate::error::{Code, Error};
 use crate::exec::{Content, Ended, Entry, Output, PromptFrame, Role, ToolError, ToolErrorKind};
 
@@ -42,7 +42,18 @@ impl Exports {
 /// E3111 where it is none.
 pub(super) fn plugin(loaded: &Loaded) -> Result<&Exports, Error> {
     let exports = loaded.plugin.as_ref();
-    exports.ok_or_else(|| not_exported("tools"))
+    exports.ok_or_else(|| {
+        let component = loaded.pre.component();
+        let ty = component.component_type();
+        let other = ty
+            .exports(component.engine())
+            .find_map(|(name, _)| world::foreign(name));
+        match other {
+            Some(other) => Error::new(Code::E3111, format!("the component exports {other}"))
+                .hint(world::REMEDY),
+            None => not_exported("tools"),
+        }
+    })
 }
 
 fn not_exported(interface: &str) -> Error {

@@ -16,6 +16,7 @@ use super::imports::lookup;
 use super::imports::progress::HasProgress;
 use super::imports::state::HasState;
 use super::state::State;
+use super::world;
 use crate::error::{Code, Error};
 
 /// Links everything for one engine.
@@ -54,6 +55,15 @@ pub(super) fn explain(component: &Component, error: &wasmtime::Error) -> Error {
         .map(|(name, _)| name.to_owned())
         .collect();
     let detail = format!("{error:#}");
+    let other = component
+        .component_type()
+        .imports(engine)
+        .find_map(|(name, _)| world::foreign(name));
+    if let Some(other) = other {
+        return Error::new(Code::E3111, format!("the component imports {other}"))
+            .hint(world::REMEDY)
+            .caused_by(std::io::Error::other(detail));
+    }
     if imports.is_empty() {
         return Error::new(
             Code::E3111,

@@ -24,6 +24,7 @@ mod support {
     pub mod pty;
     pub mod source;
     pub mod sshd;
+    pub mod wit_text;
 }
 
 #[cfg(test)]

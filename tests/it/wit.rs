@@ -1,5 +1,8 @@
 //! The WIT of the project: it parses, everything of ours is documented, and the WASI it builds on is pinned.
 
+mod frozen;
+mod reference;
+
 use std::collections::BTreeMap;
 
 use wit_parser::{Docs, Interface, Resolve, Type, TypeDef, TypeDefKind, WorldItem};
@@ -158,7 +161,7 @@ fn is_used_from_elsewhere(resolve: &Resolve, ty: &TypeDef) -> bool {
 #[test]
 fn there_is_one_interface_a_file() {
     let crowded: Vec<&str> = files(&["wit"])
-        .filter(|file| !file.path.starts_with("wit/deps/"))
+        .filter(|file| !file.path.starts_with("wit/deps/") && file.path.ends_with(".wit"))
         .filter(|file| {
             let begins = |line: &&str| line.starts_with("interface ") || line.starts_with("world ");
             file.text.lines().filter(begins).count() != 1
