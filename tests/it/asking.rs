@@ -45,7 +45,7 @@ fn a_person_fills_in_a_form_field_by_field() {
         ],
     );
     let output = terminal.finish().ok();
-    let told = r#"action=accept, content={"email":"ada@example.com","username":"ada"}"#;
+    let told = r#"action=accept, content={"username":"ada","email":"ada@example.com"}"#;
     assert!(output.stdout.contains(told), "{output}");
 
     let mut terminal = call(&env, &["test_elicitation", "--arg", "message=Who?"]).on_terminal();
@@ -72,7 +72,7 @@ fn enter_takes_what_the_form_proposes_and_what_does_not_fit_is_asked_again() {
     );
     let output = terminal.finish().ok();
     let told =
-        r#"content={"age":31,"name":"John Doe","score":95.5,"status":"pending","verified":false}"#;
+        r#"content={"name":"John Doe","age":31,"score":95.5,"status":"pending","verified":false}"#;
     assert!(output.stdout.contains(told), "{output}");
 }
 
@@ -92,7 +92,7 @@ fn choices_are_made_by_number_or_by_name() {
         ],
     );
     let output = terminal.finish().ok();
-    let told = r#""legacyEnum":"opt2","titledMulti":["value3","value1"],"titledSingle":"value2","untitledMulti":["option1","option3"],"untitledSingle":"option2""#;
+    let told = r#""untitledSingle":"option2","titledSingle":"value2","legacyEnum":"opt2","untitledMulti":["option1","option3"],"titledMulti":["value3","value1"]"#;
     assert!(output.stdout.contains(told), "{output}");
 }
 

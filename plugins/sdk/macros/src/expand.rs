@@ -73,9 +73,11 @@ fn describe(attribute: &Attribute, item: &ItemFn, read: &Function) -> syn::Resul
     let output_schema = quote_spanned! {returned.span()=>
         <#returned as ::toolhatch_plugin::__private::Return>::schema()
     };
+    // Not `expect`: whether there is anything to expect depends on the function.
+    let allow = quote!(allow);
     Ok(quote! {
         #[doc(hidden)]
-        #[allow(non_camel_case_types, dead_code, reason = "it has the name of the function")]
+        #[#allow(non_camel_case_types, dead_code, reason = "it has the name of the function")]
         #visibility struct #ident {}
 
         const _: () = {
@@ -94,12 +96,13 @@ fn describe(attribute: &Attribute, item: &ItemFn, read: &Function) -> syn::Resul
                     #output_schema
                 }
 
-                #[allow(unused_variables, reason = "a tool may take no arguments, and not ask about its call")]
                 fn run(
                     arguments: &str,
                     call: &::toolhatch_plugin::Call,
                 ) -> ::toolhatch_plugin::Result<::toolhatch_plugin::Outcome> {
                     let arguments: #arguments = ::toolhatch_plugin::__private::read_arguments(arguments)?;
+                    // A tool may take no arguments, and not ask about its call.
+                    let _ = (&arguments, call);
                     #outcome
                 }
             }
