@@ -14,6 +14,7 @@
 
 mod containers;
 mod gate;
+mod kit;
 mod mcp;
 mod processes;
 mod raw;
@@ -60,11 +61,14 @@ fn main() {
     println!("| row | ours | raw wasmtime | difference | budget |");
     println!("|---|---|---|---|---|");
     if wanted("load") {
-        runtime.block_on(first_load());
+        runtime.block_on(first_load(Path::new(PLUGIN)));
         runtime.block_on(warm_load(Path::new(PLUGIN)));
         match std::env::var_os("BENCH_LOAD") {
             Some(files) => {
-                std::env::split_paths(&files).for_each(|file| runtime.block_on(warm_load(&file)))
+                for file in std::env::split_paths(&files) {
+                    runtime.block_on(first_load(&file));
+                    runtime.block_on(warm_load(&file));
+                }
             }
             None => println!(
                 "| 4 warm load of a small and of a large component | not measured: see `scripts/bench --help` | – | – | – |"
@@ -95,6 +99,9 @@ fn main() {
     }
     if wanted("mcp") {
         runtime.block_on(mcp::rows(home.path()));
+    }
+    if wanted("kit") {
+        runtime.block_on(kit::rows(root, app()));
     }
     if wanted("gate") {
         runtime.block_on(gate::rows(home.path()));
@@ -149,8 +156,8 @@ fn request(events: EventLimits) -> Request {
 }
 
 /// Row 3: compiling for the first time.
-async fn first_load() {
-    let bytes = std::fs::read(PLUGIN).expect("the plugin");
+async fn first_load(component: &Path) {
+    let bytes = std::fs::read(component).expect("the component");
     let engine = Engine::new(&engine_config(EngineKind::Pooling)).expect("an engine");
     let (mut ours, mut raw) = (Vec::new(), Vec::new());
     for _ in 0..5 {
@@ -162,7 +169,10 @@ async fn first_load() {
         // SAFETY: no other thread of this benchmark reads the environment.
         unsafe { std::env::set_var("TOOLHATCH_CACHE_DIR", home.path()) };
         let app = app();
-        let reference = request(EventLimits::default()).tool;
+        let reference = ToolRef::File {
+            path: component.to_owned(),
+            tool: None,
+        };
         let found = app.package(&reference).await.expect("read");
         let host = app.host().expect("a host");
         let started = Instant::now();
@@ -174,7 +184,10 @@ async fn first_load() {
     // SAFETY: as above.
     unsafe { std::env::remove_var("TOOLHATCH_CACHE_DIR") };
     row(
-        "3 first load (compile, link, keep)",
+        &format!(
+            "3 first load of {} kB (compile, link, keep)",
+            bytes.len() / 1000
+        ),
         percentile(&mut ours, 50),
         Some(percentile(&mut raw, 50)),
         "≤ 1.1× raw",

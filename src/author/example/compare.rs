@@ -43,7 +43,10 @@ impl Ending<'_> {
             Self::Failed(error) => of_error(error, expect, &mut wrong),
         }
         if expect.snapshot && snapshot.is_none() {
-            wrong.push("there is no snapshot of it yet: look at it, and write one with `--update`".to_owned());
+            wrong.push(
+                "there is no snapshot of it yet: look at it, and write one with `--update`"
+                    .to_owned(),
+            );
         }
         if let Some(kept) = snapshot
             && wrong.is_empty()
@@ -313,7 +316,10 @@ mod tests {
         let kept = done.to_snapshot();
         assert!(reasons(&done, json!({"snapshot": true}), Some(&kept)).is_empty());
         let missing = reasons(&done, json!({"snapshot": true}), None);
-        assert!(missing.len() == 1 && missing[0].contains("--update"), "{missing:?}");
+        assert!(
+            missing.len() == 1 && missing[0].contains("--update"),
+            "{missing:?}"
+        );
         let other = Ending::Failed(&Error::new(Code::E3401, "no")).to_snapshot();
         let told = reasons(&done, json!({"snapshot": true}), Some(&other));
         assert!(told.len() == 1 && told[0].contains("--update"), "{told:?}");
