@@ -131,8 +131,11 @@ pub fn of_project(folder: &Path) -> Result<Vec<Examples>> {
 
 fn read(file: PathBuf) -> Result<Examples> {
     let text = fsx::read_text(&file, MAX_BYTES as u64)?;
-    let wire = parse(&text)
-        .map_err(|problems| problems.into_error(Code::E3105, &file.display().to_string()))?;
+    let wire = parse(&text).map_err(|problems| {
+        problems
+            .into_error(Code::E3105, &file.display().to_string())
+            .hint("`toolhatch schema examples` prints what such a file can hold.")
+    })?;
     Ok(Examples {
         name: file
             .file_stem()

@@ -94,7 +94,10 @@ pub fn write(language: Language, name: &PluginName, folder: &Path) -> Result<Vec
     });
     if let Err(error) = written {
         // Half a project would be in the way of the next attempt.
-        if !was_there && let Err(error) = std::fs::remove_dir_all(folder) {
+        if !was_there
+            && folder.exists()
+            && let Err(error) = std::fs::remove_dir_all(folder)
+        {
             tracing::warn!(folder = %folder.display(), %error, "could not remove half a project");
         }
         return Err(error);

@@ -16,6 +16,7 @@ use rustix::fs::Access;
 use crate::config::Environment;
 use crate::config::env_vars::PATH;
 use crate::error::{Code, Error, Result};
+use crate::fsx;
 
 /// How much of what a compiler said goes into an error, from its end.
 const SAID: usize = 16 << 10;
@@ -155,6 +156,32 @@ impl Step {
         let said = said.get(..end.unwrap_or(said.len())).unwrap_or(said);
         said.trim().to_owned()
     }
+}
+
+/// Removes what an earlier build made: left there, it would be taken for what this one makes.
+fn forget(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(fsx::io_error("removing", path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Asserts that a program that ended well made a file.
+fn made(path: &Path, program: &Path) -> Result<()> {
+    if path.is_file() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::E3113,
+        format!(
+            "building {}: {} ended well, and did not make it",
+            path.display(),
+            program.display()
+        ),
+    )
+    .hint("Install it again: it is not the program that it should be."))
 }
 
 /// The path of a program, where it is one.

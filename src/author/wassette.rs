@@ -86,7 +86,11 @@ pub struct Imported {
 /// # Errors
 /// E3105 where it is not YAML, or its parts have other shapes than they should.
 pub fn read(text: &str, origin: &str) -> Result<Imported> {
-    let wire = parse(text).map_err(|problems| problems.into_error(Code::E3105, origin))?;
+    let wire = parse(text).map_err(|problems| {
+        problems
+            .into_error(Code::E3105, origin)
+            .hint("A policy of Wassette is YAML, with its lists below `permissions`.")
+    })?;
     let mut imported = Imported::default();
     imported.storage(wire.permissions.storage);
     imported.network(wire.permissions.network);

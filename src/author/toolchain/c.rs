@@ -10,7 +10,7 @@ use wit_bindgen_core::Files;
 use wit_component::ComponentEncoder;
 use wit_parser::Resolve;
 
-use super::{Step, Surroundings, missing};
+use super::{Step, Surroundings, forget, made, missing};
 use crate::error::{Code, Error, Result};
 use crate::fsx;
 use crate::schema::artifact;
@@ -38,7 +38,9 @@ pub fn build(around: Surroundings<'_>) -> Result<(PathBuf, String)> {
         .unwrap_or_else(|| clang.display().to_string());
     let bindings = bindings(around.project)?;
     let core = around.project.join(BUILD).join("core.wasm");
+    forget(&core)?;
     around.run(&compile(around.project, &clang, &bindings, &core)?)?;
+    made(&core, &clang)?;
     let component = around.project.join(BUILD).join("component.wasm");
     fsx::write_atomic(&component, &encode(&core, around.project)?, 0o644)?;
     Ok((component, version))
@@ -110,14 +112,17 @@ fn tempfile_in(project: &Path) -> Result<PathBuf> {
 /// Writes the bindings of the project's world; gives their files that are compiled and linked.
 fn bindings(project: &Path) -> Result<Vec<PathBuf>> {
     let wit = project.join("wit");
-    let invalid = |error| {
+    let invalid = |why: String| {
         Error::new(Code::E3105, format!("reading {}", wit.display()))
-            .caused_by(format!("{error:#}"))
+            .caused_by(why)
             .hint("Mend it; `docs/guide/write-a-plugin.md` shows a world for C.")
     };
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_dir(&wit).map_err(invalid)?;
-    let world = resolve.select_world(&[package], None).map_err(invalid)?;
+    let pushed = resolve.push_dir(&wit);
+    let (package, _) = pushed.map_err(|error| invalid(resolve.render_error(&error)))?;
+    let world = resolve
+        .select_world(&[package], None)
+        .map_err(|error| invalid(format!("{error:#}")))?;
     let mut files = Files::default();
     wit_bindgen_c::Opts {
         rename_world: Some("component".to_owned()),
@@ -125,7 +130,7 @@ fn bindings(project: &Path) -> Result<Vec<PathBuf>> {
     }
     .build()
     .generate(&mut resolve, world, &mut files)
-    .map_err(invalid)?;
+    .map_err(|error| invalid(format!("{error:#}")))?;
     let folder = project.join(BINDINGS);
     std::fs::create_dir_all(&folder)
         .map_err(|error| fsx::io_error("making the folder", &folder, error))?;

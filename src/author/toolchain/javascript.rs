@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Step, Surroundings, missing, program};
+use super::{Step, Surroundings, forget, made, missing, program};
 use crate::dist::MANIFEST_FILE;
 use crate::error::{Code, Error, Result};
 use crate::fsx;
@@ -71,7 +71,10 @@ pub fn build(around: Surroundings<'_>) -> Result<(PathBuf, String)> {
     };
     let mut step = Step::new(&program, arguments);
     step.noise = &[NOISE];
+    let component = around.project.join(COMPONENT);
+    forget(&component)?;
     around.run(&step)?;
+    made(&component, &program)?;
     let version = around
         .project
         .join("node_modules")
@@ -81,7 +84,7 @@ pub fn build(around: Surroundings<'_>) -> Result<(PathBuf, String)> {
         .ok()
         .and_then(|package| package.version);
     let version = version.unwrap_or_else(|| "of an unknown version".to_owned());
-    Ok((around.project.join(COMPONENT), format!("{name} {version}")))
+    Ok((component, format!("{name} {version}")))
 }
 
 /// The program of a package, which npm puts into the project.
@@ -128,7 +131,7 @@ fn entry(around: Surroundings<'_>) -> Result<String> {
         return Ok(entry.to_owned());
     };
     let out = format!("--outfile={BUNDLE}");
-    around.run(&Step::new(
+    let mut step = Step::new(
         &esbuild,
         words(&[
             entry,
@@ -144,7 +147,10 @@ fn entry(around: Surroundings<'_>) -> Result<String> {
             "--log-level=warning",
             &out,
         ]),
-    ))?;
+    );
+    // Where its package was installed without running scripts, it is started by one that fails with it.
+    step.ends_before = Some("node:child_process");
+    around.run(&step)?;
     Ok(BUNDLE.to_owned())
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{Step, Surroundings, missing, program};
+use super::{Step, Surroundings, forget, made, missing, program};
 use crate::error::{Code, Error, Result};
 use crate::fsx;
 
@@ -96,8 +96,11 @@ pub fn build(around: Surroundings<'_>) -> Result<(PathBuf, String)> {
     }
     step.noise = &["AssertionError: "];
     step.ends_before = Some("Stack backtrace:");
+    let component = around.project.join(COMPONENT);
+    forget(&component)?;
     around.run(&step)?;
-    Ok((around.project.join(COMPONENT), version))
+    made(&component, &componentize)?;
+    Ok((component, version))
 }
 
 fn check_version(version: &str) -> Result<()> {

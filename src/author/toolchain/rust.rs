@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Step, Surroundings, missing};
+use super::{Step, Surroundings, made, missing};
 use crate::error::{Code, Error, Result};
 
 /// What is built for.
@@ -32,6 +32,7 @@ pub fn build(around: Surroundings<'_>) -> Result<(PathBuf, String)> {
     let toolchain = find(around)?;
     let printed = around.run(&toolchain.step(around))?;
     let component = built(&printed, around.project)?;
+    made(&component, &toolchain.cargo)?;
     Ok((component, toolchain.version))
 }
 

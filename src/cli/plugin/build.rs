@@ -9,6 +9,7 @@ use serde_json::json;
 use super::asks::Asks;
 use super::examine::examine;
 use super::finding::Severity;
+use super::rule::Rule;
 use crate::app::App;
 use crate::author::build::{Built, build};
 use crate::author::toolchain::Surroundings;
@@ -82,7 +83,9 @@ impl Project {
     pub(super) fn open(app: &App, folder: &Path) -> Result<Self> {
         let folder = app.paths.current.join(folder);
         let folder = folder.canonicalize().map_err(|error| {
-            Error::new(Code::E3101, format!("building {}", folder.display())).caused_by(error)
+            Error::new(Code::E3101, format!("building {}", folder.display()))
+                .caused_by(error)
+                .hint("Name the folder of a project; `toolhatch plugin new` makes one.")
         })?;
         let manifest = folder.join(MANIFEST_FILE);
         if !manifest.is_file() {
@@ -128,6 +131,22 @@ impl Project {
             .of(Severity::Warning)
             .map(|finding| finding.message.clone())
             .collect();
+        let undescribed = findings
+            .of(Severity::Error)
+            .find(|finding| finding.rule == Rule::Described)
+            .map(|finding| finding.message.clone());
+        // What such an error tells whoever calls a tool is no help to whoever writes it.
+        if let Some(message) = undescribed {
+            return Err(Error::new(
+                Code::E3113,
+                format!(
+                    "building {}: the component was made, and does not say which tools it has",
+                    package.name()
+                ),
+            )
+            .caused_by(message)
+            .hint("Export `tools`, as wit/world.wit says, and let it list them without needing anything from outside."));
+        }
         findings.into_result(&format!("building {}", package.name()))?;
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder)

@@ -81,6 +81,10 @@ pub(super) async fn examine(app: &App, package: &Package) -> Result<Findings> {
         .manifest
         .as_ref()
         .map_or(&[][..], |manifest| &manifest.tools);
+    // First: where it is for another world, everything else follows from that.
+    if let (Some(manifest), Some(interface)) = (&package.manifest, &interface) {
+        world(manifest, interface, &mut findings);
+    }
     let seen = match (&described, &interface) {
         (Some(described), _) => {
             if let Err(error) = described.offers.check() {
@@ -89,10 +93,11 @@ pub(super) async fn examine(app: &App, package: &Package) -> Result<Findings> {
             of_plugin(&described.tools, specs, &mut findings)
         }
         (None, Some(interface)) if !is_plugin => of_functions(interface, specs, &mut findings),
+        // What it has to say of them is not known.
+        (None, Some(_)) => containers(specs).collect(),
         _ => specs.iter().map(of_spec).collect(),
     };
     if let (Some(manifest), Some(interface)) = (&package.manifest, &interface) {
-        world(manifest, interface, &mut findings);
         component::world(manifest, interface, &mut findings);
         component::purity(manifest, interface, &mut findings);
     }
@@ -100,8 +105,9 @@ pub(super) async fn examine(app: &App, package: &Package) -> Result<Findings> {
     if let Some(described) = &described {
         component::start(&host, &package.artifact, described, &mut findings).await;
     }
+    let is_known = interface.is_some() && is_plugin == described.is_some();
     let has_more = described.is_some_and(|described| described.offers != Offers::default());
-    tools::check(&seen, interface.is_some() && !has_more, &mut findings);
+    tools::check(&seen, is_known && !has_more, &mut findings);
     permissions(app, package, interface.as_ref(), &mut findings);
     manifest(package.manifest.as_ref(), &mut findings);
     Ok(findings)
@@ -268,11 +274,14 @@ fn of_functions(interface: &Interface, specs: &[ToolSpec], findings: &mut Findin
             input: Some(schema::input_schema(function)),
             output: Some(schema::output_schema(function)),
         });
-    let containers = specs
+    functions.chain(containers(specs)).collect()
+}
+
+fn containers(specs: &[ToolSpec]) -> impl Iterator<Item = Seen> {
+    specs
         .iter()
         .filter(|spec| spec.container.is_some())
-        .map(of_spec);
-    functions.chain(containers).collect()
+        .map(of_spec)
 }
 
 fn of_spec(spec: &ToolSpec) -> Seen {
