@@ -21,7 +21,7 @@ use crate::error::{Code, Result};
 use crate::host::DescribedTool;
 use crate::ids::is_tool_name;
 use crate::manifest::{Manifest, ToolSpec};
-use crate::permission::Kind;
+use crate::permission::{Capability, HostPattern, Kind};
 use crate::registry::Offers;
 use crate::schema::{self, Interface};
 
@@ -349,10 +349,22 @@ fn permissions(
                 format!("Take {kind} out of `[permissions]`."),
             );
         }
-        if ask.request.broad {
-            findings.warning(
+        if ask.request.broad || ask.request.capabilities.iter().any(is_every_host) {
+            // What it can do without, a person can narrow.
+            let severity = if ask.request.optional {
+                Severity::Note
+            } else {
+                Severity::Warning
+            };
+            findings.add(
+                severity,
+                None,
                 Rule::BroadPermission,
-                format!("it asks for all of {kind} and names no scope"),
+                if ask.request.broad {
+                    format!("it asks for all of {kind} and names no scope")
+                } else {
+                    format!("it asks for {kind} of every host")
+                },
                 format!("Name what it needs, such as `{}`.", kind.example()),
             );
         } else if let Some(warning) = ask.request.warning() {
@@ -389,6 +401,16 @@ fn permissions(
             ),
             "Nothing, if it does without: most toolchains bring these imports along.",
         );
+    }
+}
+
+fn is_every_host(capability: &Capability) -> bool {
+    match capability {
+        Capability::NetworkHttp(scope) => matches!(scope.host(), HostPattern::Any),
+        Capability::NetworkTcp(scope) | Capability::NetworkUdp(scope) => {
+            scope.name().is_none() && scope.network().is_none()
+        }
+        _ => false,
     }
 }
 
