@@ -24,10 +24,13 @@ mod support {
     pub mod pty;
     pub mod source;
     pub mod sshd;
+    pub mod toolchains;
 }
 
 #[cfg(test)]
 mod asking;
+#[cfg(test)]
+mod author;
 #[cfg(test)]
 mod call;
 #[cfg(test)]
