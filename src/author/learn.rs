@@ -98,8 +98,10 @@ fn need(denial: &Denial, current: &Path, variables: &Variables) -> Option<Need> 
                     (host.canonicalize().unwrap_or(host), guest)
                 }
                 None => {
-                    let path = scope.root()?.to_owned();
-                    (path.clone(), path.to_str()?.to_owned())
+                    let path = scope.root()?;
+                    let here = (kind == Access::Write.kind()).then(|| made_here(current, path));
+                    let host = here.flatten().unwrap_or_else(|| path.to_owned());
+                    (host, path.to_str()?.to_owned())
                 }
             };
             file(kind, &host, &guest, variables)?
@@ -120,6 +122,17 @@ fn need(denial: &Denial, current: &Path, variables: &Variables) -> Option<Need> 
         allow,
         line,
     })
+}
+
+/// Where a file is to be made that a guest asked for by a relative path: guests have no current folder, and it arrives below
+/// `/`. It is meant so where only the current folder has the place for it.
+fn made_here(current: &Path, path: &Path) -> Option<PathBuf> {
+    let here = current.join(path.strip_prefix("/").ok()?);
+    let has_place = |path: &Path| {
+        path.parent()
+            .is_some_and(|folder| folder != Path::new("/") && folder.is_dir())
+    };
+    (!has_place(path) && has_place(&here)).then_some(here)
 }
 
 /// What grants a file or folder and what asks for it, with the variables of manifests in the place of this machine's paths.

@@ -25,10 +25,13 @@ mod support {
     pub mod source;
     pub mod sshd;
     pub mod wit_text;
+    pub mod toolchains;
 }
 
 #[cfg(test)]
 mod asking;
+#[cfg(test)]
+mod author;
 #[cfg(test)]
 mod call;
 #[cfg(test)]

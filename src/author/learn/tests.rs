@@ -145,6 +145,33 @@ fn what_a_guest_meant_is_what_is_asked_for() {
 }
 
 #[test]
+fn what_is_to_be_made_is_made_in_the_current_folder_where_only_that_has_the_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let current = folder.path().canonicalize().expect("canonical");
+    std::fs::create_dir(current.join("data")).expect("made");
+    let variables = Variables {
+        workspace: current.clone(),
+        home: None,
+    };
+    let write = |path: &str| {
+        let mut lessons = Lessons::default();
+        let denial = Denial::outside_mounts(Path::new(path), Access::Write);
+        lessons.learn(&[denial], &current, &variables);
+        lessons.permissions().expect("written")
+    };
+    for (path, expected) in [
+        (
+            "/data/new.txt",
+            "{ path = \"${workspace}/data\", mount = \"/data\" }",
+        ),
+        ("/new.txt", "{ path = \"${workspace}\", mount = \"/\" }"),
+        ("/usr/new.txt", "{ path = \"/usr\" }"),
+    ] {
+        assert!(write(path).contains(expected), "{}", write(path));
+    }
+}
+
+#[test]
 fn what_no_grant_allows_is_told_apart() {
     let metadata = denied(Action::HttpAddress {
         scheme: "http".into(),

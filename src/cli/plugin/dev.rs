@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use notify::{EventKind, RecursiveMode, Watcher as _};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +15,7 @@ use super::test::Tester;
 use crate::app::{App, choose_tool, read_grants};
 use crate::author::example::of_project;
 use crate::cli::block_on;
-use crate::cli::call::{self, Common, arguments, listen_for_interrupt, render};
+use crate::cli::call::{self, Common, arguments, render};
 use crate::cli::output::{CommandOutput, Printer};
 use crate::cli::text::size;
 use crate::error::{Code, Error, Result};
@@ -66,15 +67,16 @@ impl Args {
         self.common.check_allowed(app)?;
         self.common.tool_log.get_or_insert(LogLevel::Debug);
         let folder = Project::open(app, &self.project)?.folder().to_owned();
-        // Watched before the first build, so that no change is missed.
+        // Before the first build, so that no change is missed, and no wish to end.
         let mut changes = watch(&folder)?;
+        let mut interrupts = block_on(async { Interrupts::listen() })?;
         loop {
             self.round(printer);
             printer.note(&format!(
                 "\nWaiting for changes in {} (Ctrl-C ends)",
                 folder.display()
             ));
-            if !block_on(next_change(&mut changes))? {
+            if !block_on(next_change(&mut changes, &mut interrupts))? {
                 return Ok(CommandOutput::nothing());
             }
         }
@@ -200,15 +202,40 @@ fn watch(project: &Path) -> Result<Changes> {
     })
 }
 
+/// Ctrl-C, and polite requests to end. One that comes while a compiler runs is heard when that is done.
+struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    fn listen() -> Result<Self> {
+        let listen = |kind| {
+            signal(kind)
+                .map_err(|error| Error::new(Code::E3405, "listening for signals").caused_by(error))
+        };
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
 /// Waits until something changed and nothing changes any more; false where somebody wants it to end.
-async fn next_change(changes: &mut Changes) -> Result<bool> {
-    let mut interrupt = std::pin::pin!(listen_for_interrupt());
+async fn next_change(changes: &mut Changes, interrupts: &mut Interrupts) -> Result<bool> {
     let mut has_changed = false;
     loop {
         let wait = if has_changed { SETTLES } else { Duration::MAX };
         tokio::select! {
             biased;
-            () = &mut interrupt => return Ok(false),
+            () = interrupts.next() => return Ok(false),
             change = changes.receiver.recv() => match change {
                 Some(()) => has_changed = true,
                 None => return Err(Error::new(Code::E3405, "the sources are watched no longer")),

@@ -23,7 +23,7 @@ use crate::ids::is_tool_name;
 use crate::manifest::{Manifest, ToolSpec};
 use crate::permission::{Capability, HostPattern, Kind};
 use crate::registry::Offers;
-use crate::schema::{self, Interface};
+use crate::schema::{self, Function, Interface};
 
 /// What every component for our world exports.
 const TOOLS_EXPORT: &str = "toolhatch:plugin/tools";
@@ -270,11 +270,19 @@ fn of_functions(interface: &Interface, specs: &[ToolSpec], findings: &mut Findin
             name: function.name.clone(),
             description: spec_of(&function.name)
                 .and_then(|spec| spec.description.clone())
-                .unwrap_or_else(|| function.description()),
+                .unwrap_or_else(|| documented(function)),
             input: Some(schema::input_schema(function)),
             output: Some(schema::output_schema(function)),
         });
     functions.chain(containers(specs)).collect()
+}
+
+/// What its author says of a function, and not what its types say, where the author says nothing.
+fn documented(function: &Function) -> String {
+    match &function.docs {
+        Some(docs) if !docs.trim().is_empty() => function.description(),
+        _ => String::new(),
+    }
 }
 
 fn containers(specs: &[ToolSpec]) -> impl Iterator<Item = Seen> {

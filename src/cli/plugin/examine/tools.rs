@@ -34,7 +34,7 @@ pub(super) fn check(seen: &[Seen], is_readable: bool, findings: &mut Findings) {
             findings.warning(
                 Rule::ToolDescription,
                 format!("the tool {name:?} has no description"),
-                "Say what it does: an agent chooses tools by their descriptions.",
+                "Say what it does, in its code, its WIT or the manifest.",
             );
         }
         match &tool.input {

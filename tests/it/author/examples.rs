@@ -1,0 +1,280 @@
+//! `toolhatch plugin test`: the example calls of a project, good ones and bad ones.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::probe_project;
+use crate::support::env::TestEnv;
+use crate::support::process::Run;
+
+const PERMISSIONS: &str =
+    "[permissions]\nfile_read = [{ path = \"${workspace}\" }]\nstate = { quota = \"1MiB\" }\n";
+
+/// A project of the probe with these example calls.
+fn project(env: &TestEnv, calls: &str) -> PathBuf {
+    let folder = probe_project(env, "prober", PERMISSIONS);
+    env.write(folder.join("tests/calls.toml"), calls.as_bytes());
+    folder
+}
+
+fn test(env: &TestEnv, more: &[&str]) -> Run {
+    env.run(["plugin", "test", "prober"].iter().chain(more))
+}
+
+/// Which of the calls came out as they were to be.
+#[track_caller]
+fn verdicts(report: &Value) -> Vec<(&str, bool)> {
+    let calls = report["calls"].as_array().expect("calls").iter();
+    calls
+        .map(|call| {
+            (
+                call["call"].as_str().expect("a name"),
+                call["ok"].as_bool().expect("a verdict"),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn calls_are_held_against_what_they_expect() {
+    let env = TestEnv::new();
+    let folder = project(
+        &env,
+        r#"
+[[call]]
+name = "the result"
+tool = "echo-point"
+arguments = { value = { x = 1, y = 2, label = "für" } }
+expect = { result = { x = 1, y = 2.0, label = "für" } }
+
+[[call]]
+name = "another result"
+tool = "echo-u8"
+arguments = { value = 7 }
+expect = { result = { result = 8 } }
+
+[[call]]
+name = "a part of it"
+tool = "echo-point"
+arguments = { value = { x = 1, y = 2, label = "a" } }
+expect = { contains = { label = "a" } }
+
+[[call]]
+name = "an error that is expected"
+tool = "echo-u8"
+arguments = { value = 256 }
+expect = { error = "E3301", message = "from 0 to 255" }
+
+[[call]]
+name = "another error"
+tool = "panic"
+arguments = { message = "oh no" }
+expect = { error = "E3401" }
+
+[[call]]
+name = "no error"
+tool = "echo-u8"
+arguments = { value = 7 }
+expect = { error = "E3401" }
+
+[[call]]
+name = "a file that was granted"
+tool = "read-file"
+arguments = { path = "/w/a.txt" }
+allow = ["file_read=fixtures:/w"]
+expect = { text = "inside" }
+
+[[call]]
+name = "a file that was not"
+tool = "read-file"
+arguments = { path = "/w/a.txt" }
+
+[[call]]
+name = "first of a session"
+tool = "state-count"
+session = "one"
+arguments = { key = "n", times = 2 }
+allow = ["state=1MiB"]
+expect = { result = { result = 2 } }
+
+[[call]]
+name = "what is kept stays between calls"
+tool = "state-count"
+arguments = { key = "n", times = 1 }
+allow = ["state=1MiB"]
+expect = { result = { result = 3 } }
+
+[[call]]
+name = "a clock that stands still"
+tool = "sleep"
+arguments = { milliseconds = 60000 }
+timeout = "1s"
+expect = { error = "E3402" }
+"#,
+    );
+    env.write(folder.join("fixtures/a.txt"), b"inside");
+    // Each run begins with nothing.
+    for _ in 0..2 {
+        let output = test(&env, &["--json"]).output();
+        assert_eq!(output.code, Some(1), "{output}");
+        let report = output.json();
+        assert_eq!(
+            verdicts(&report),
+            [
+                ("the result", true),
+                ("another result", false),
+                ("a part of it", true),
+                ("an error that is expected", true),
+                ("another error", false),
+                ("no error", false),
+                ("a file that was granted", true),
+                ("a file that was not", false),
+                ("first of a session", true),
+                ("what is kept stays between calls", true),
+                ("a clock that stands still", true),
+            ],
+            "{output}"
+        );
+        assert_eq!(report["failed"], 4, "{output}");
+    }
+    let shown = test(&env, &["--filter", "not"]).output();
+    for words in [
+        "FAIL  calls: another result",
+        ".result is 7, not 8",
+        "it was to fail with E3401, and failed with E3404",
+        "denied: reading /w/a.txt was denied",
+        "in the manifest: file_read",
+        "0 calls as expected, 3 not",
+    ] {
+        assert!(shown.stdout.contains(words), "{words:?}\n{shown}");
+    }
+    let tmp = std::fs::read_dir(env.toolhatch_home().join("tmp")).map_or(0, Iterator::count);
+    assert_eq!(tmp, 0, "the copy of the plugin is gone");
+}
+
+#[test]
+fn a_snapshot_is_written_once_and_then_compared() {
+    let env = TestEnv::new();
+    let folder = project(
+        &env,
+        "[[call]]\nname = \"a/b: ü\"\ntool = \"echo-u8\"\narguments = { value = 7 }\nexpect = { snapshot = true }\n",
+    );
+    let snapshot = folder.join("tests/snapshots/calls/a-b--ü.json");
+    let first = test(&env, &[]).ok();
+    assert!(first.stdout.contains("snapshot written"), "{first}");
+    let kept: Value =
+        serde_json::from_slice(&std::fs::read(&snapshot).expect("written")).expect("JSON");
+    assert_eq!(kept["structured"], json!({"result": 7}));
+    let second = test(&env, &[]).ok();
+    assert!(!second.stdout.contains("snapshot written"), "{second}");
+
+    env.write(
+        &snapshot,
+        b"{\"structured\": {\"result\": 8}, \"content\": []}",
+    );
+    let differs = test(&env, &[]).output();
+    assert_eq!(differs.code, Some(1), "{differs}");
+    assert!(
+        differs.stdout.contains(".structured.result is 7, not 8")
+            && differs.stdout.contains("--update"),
+        "{differs}"
+    );
+    env.write(&snapshot, b"no JSON");
+    let broken = test(&env, &[]).fails_with(2, "E3105");
+    assert!(broken.stderr.contains("--update"), "{broken}");
+    test(&env, &["--update"]).ok();
+    test(&env, &[]).ok();
+}
+
+#[test]
+fn files_of_example_calls_that_are_wrong_say_where() {
+    let env = TestEnv::new();
+    let one = "[[call]]\nname = \"a\"\ntool = \"echo-u8\"\n";
+    for (calls, exit, code, said) in [
+        ("[[call]", 2, "E3105", "calls.toml:1:8: not valid TOML"),
+        ("", 2, "E3105", "call"),
+        (
+            "[[call]]\nname = \"a\"\ntoool = \"x\"\n",
+            2,
+            "E3105",
+            "calls.toml:3:1: call[0].toool: unknown key; did you mean `tool`?",
+        ),
+        (
+            "[[call]]\nname = 3\n",
+            2,
+            "E3105",
+            "calls.toml:2:8: call[0].name",
+        ),
+        (
+            &format!("{one}{one}"),
+            2,
+            "E3105",
+            "another call of this file has this name",
+        ),
+        (
+            &format!("{one}expect = {{ error = \"E3401\", text = \"x\" }}\n"),
+            2,
+            "E3105",
+            "a call that fails has no result",
+        ),
+        (
+            &format!("{one}expect = {{ error = \"E3999\" }}\n"),
+            2,
+            "E3105",
+            "there is no such code",
+        ),
+        (
+            &format!("{one}expect = {{ message = \"x\" }}\n"),
+            2,
+            "E3105",
+            "name its code as `error`",
+        ),
+        (
+            &format!("{one}allow = [\"nonsense=x\"]\n"),
+            2,
+            "E3004",
+            "nonsense",
+        ),
+        (&format!("{one}timeout = \"soon\"\n"), 2, "E3105", "soon"),
+        (
+            "[[call]]\nname = \"a\"\ntool = \"echo-u9\"\n",
+            4,
+            "E3101",
+            "Did you mean `echo-u8`?",
+        ),
+        (
+            "[[call]]\nname = \"a\"\n",
+            4,
+            "E3101",
+            "several tools, and none was named",
+        ),
+    ] {
+        project(&env, calls);
+        let failed = test(&env, &[]).fails_with(exit, code);
+        assert!(failed.stderr.contains(said), "{said:?}\n{failed}");
+    }
+    let folder = project(&env, one);
+    let failed = test(&env, &["--filter", "nothing like it"]).fails_with(4, "E3101");
+    assert!(failed.stderr.contains("no call has"), "{failed}");
+    env.write(folder.join("tests/calls.toml"), b"\xff\xfe");
+    test(&env, &[]).fails_with(2, "E3004");
+    std::fs::remove_dir_all(folder.join("tests")).expect("removed");
+    let failed = test(&env, &[]).fails_with(4, "E3101");
+    assert!(
+        failed.stderr.contains("there are no example calls"),
+        "{failed}"
+    );
+    // Without a component there is nothing to call.
+    project(&env, one);
+    std::fs::remove_file(folder.join("probe.wasm")).expect("removed");
+    let failed = test(&env, &[]).output();
+    assert_eq!(failed.code, Some(4), "{failed}");
+    test(&env, &["--plugin", "nowhere.wasm"]).fails_with(4, "E3101");
+    // The operator's word counts for tests too.
+    let allow = format!("{one}arguments = {{ value = 1 }}\nallow = [\"file_read=.\"]\n");
+    project(&env, &allow);
+    test(&env, &[]).ok();
+    env.write(env.user_config(), b"[permissions]\nallow_flag = false\n");
+    test(&env, &[]).fails_with(3, "E3206");
+}
