@@ -11,7 +11,6 @@ mod read;
 mod search;
 #[cfg(test)]
 mod testing;
-mod time;
 mod write;
 
 toolhatch_plugin::plugin!(

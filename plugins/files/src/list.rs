@@ -6,9 +6,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toolhatch_plugin::{Context as _, Reply, Result, ToolError, is_denial, tool};
-use tree::{Entry, Glob, Kind, Walk};
-
-use crate::time::rfc3339;
+use tree::{Entry, Glob, Kind, Walk, rfc3339};
 
 /// How many entries the text shows.
 const SHOWN: usize = 1_000;

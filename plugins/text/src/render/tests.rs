@@ -20,7 +20,7 @@ fn values_are_put_in() {
             json!({"template": "{{ d|tojson }} {{ big }}"}),
             "[\"x\", \"y\"] 18446744073709551615",
         ),
-        (json!({"template": "{{ none }}!", "lenient": true}), "!"),
+        (json!({"template": "{{ nothing }}!", "lenient": true}), "!"),
         (
             json!({"template": "{% if a %}\n  {% set z = 1 %}\nb\n{% endif %}\n", "trim_blocks": true}),
             "b\n",
