@@ -24,8 +24,8 @@ mod support {
     pub mod pty;
     pub mod source;
     pub mod sshd;
-    pub mod wit_text;
     pub mod toolchains;
+    pub mod wit_text;
 }
 
 #[cfg(test)]
