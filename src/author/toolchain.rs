@@ -229,8 +229,8 @@ mod tests {
         for place in [&first, &second] {
             std::fs::create_dir(place).expect("made");
         }
-        crate::fsx::write_atomic(&first.join("tool"), b"", 0o644).expect("written");
-        crate::fsx::write_atomic(&second.join("tool"), b"#!/bin/sh\necho 1.2.3\n", 0o755)
+        fsx::write_atomic(&first.join("tool"), b"", 0o644).expect("written");
+        fsx::write_atomic(&second.join("tool"), b"#!/bin/sh\necho 1.2.3\n", 0o755)
             .expect("written");
         let path = format!("relative:{}:{}", first.display(), second.display());
         let environment: Environment = [("PATH", path)].into_iter().collect();
