@@ -161,7 +161,11 @@ fn a_snapshot_is_written_once_and_then_compared() {
         "[[call]]\nname = \"a/b: ü\"\ntool = \"echo-u8\"\narguments = { value = 7 }\nexpect = { snapshot = true }\n",
     );
     let snapshot = folder.join("tests/snapshots/calls/a-b--ü.json");
-    let first = test(&env, &[]).ok();
+    let missing = test(&env, &[]).output();
+    assert_eq!(missing.code, Some(1), "{missing}");
+    assert!(missing.stdout.contains("there is no snapshot"), "{missing}");
+    assert!(!snapshot.exists(), "nobody has looked at it");
+    let first = test(&env, &["--update"]).ok();
     assert!(first.stdout.contains("snapshot written"), "{first}");
     let kept: Value =
         serde_json::from_slice(&std::fs::read(&snapshot).expect("written")).expect("JSON");

@@ -56,7 +56,7 @@ fn in_rust() {
                 "src/lib.rs",
                 "fn five() -> usize {\n    5",
                 "fn five() -> usize {\n    \"5\"",
-                &["E0308", "src/lib.rs:6", "expected `usize`, found `&str`"],
+                &["E0308", "src/lib.rs:59:5", "expected `usize`, found `&str`"],
             ),
             (
                 "Cargo.toml",

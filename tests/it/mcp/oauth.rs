@@ -289,12 +289,7 @@ fn without_keys_nobody_is_let_in_and_with_them_later_they_are() {
     let answer = list(&served, &token);
     assert_eq!(answer.status, 503, "{answer:?}");
     assert!(answer.header("retry-after").is_some(), "{answer:?}");
-    assert!(
-        served
-            .running
-            .shown()
-            .contains("keys of the authorization server")
-    );
+    served.running.wait_for("keys of the authorization server");
     // Whoever does not need them is served.
     assert_eq!(list(&served, "static").status, 200);
     issuer.publish(Some(vec![key.jwk()]));

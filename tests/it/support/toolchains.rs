@@ -137,6 +137,9 @@ impl Author {
                 // One for all projects: the standard library is built once.
                 let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("author-rust");
                 let run = run
+                    // It is kept, and nobody debugs it.
+                    .env("CARGO_INCREMENTAL", "0")
+                    .env("CARGO_PROFILE_DEV_DEBUG", "0")
                     .env(
                         "PATH",
                         &text(&variable("PATH").unwrap_or_else(|| SYSTEM.into())),
