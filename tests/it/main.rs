@@ -71,6 +71,8 @@ mod reports;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
+mod shipped;
+#[cfg(test)]
 mod ssh;
 #[cfg(test)]
 mod state;
