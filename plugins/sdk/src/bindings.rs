@@ -4,7 +4,7 @@
 //! prompts, resources and completions, which a plugin may export besides its tools. It writes a world with these exports,
 //! shares the types with this crate, and implements the traits that come out:
 //!
-//! ```ignore
+//! ```text
 //! mod bindings {
 //!     toolhatch_plugin::wit_bindgen::generate!({
 //!         // The copy of the SDK beside the plugin, see its folder `wit`.

@@ -44,7 +44,7 @@
 //!
 //! Tests call the function as it is, natively and without a host:
 //!
-//! ```ignore
+//! ```text
 //! #[test]
 //! fn greets_by_name() {
 //!     assert_eq!(greet("Ada".to_owned(), 1).unwrap().greeting, "Hello, Ada!");
