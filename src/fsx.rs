@@ -4,9 +4,13 @@
 //! new, never half of it. Everything it reads from outside goes through [`read_capped`], which opens nothing that could
 //! block for ever and reads no more than it was told to.
 
+use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -79,7 +83,7 @@ pub fn create_whole(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 }
 
 /// Creates a new hidden file next to where `name` will be.
-fn create_beside(folder: &Path, name: &std::ffi::OsStr, mode: u32) -> io::Result<(PathBuf, File)> {
+fn create_beside(folder: &Path, name: &OsStr, mode: u32) -> io::Result<(PathBuf, File)> {
     loop {
         // Long names are cut: a suffix must not push a legal name past what the file system takes.
         let stem: String = name.to_string_lossy().chars().take(40).collect();
@@ -221,6 +225,26 @@ pub fn create_private_dir(path: &Path) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Finds a program in folders with `:` between them, as a shell does. Those that depend on the working directory are passed
+/// over: whoever made that may have put a program of this name there.
+#[must_use]
+pub fn find_program(search: &OsStr, name: &str) -> Option<PathBuf> {
+    search
+        .as_bytes()
+        .split(|byte| *byte == b':')
+        .map(|folder| Path::new(OsStr::from_bytes(folder)))
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(name))
+        .find(|path| is_program(path))
+}
+
+/// True for a file that somebody may run.
+#[must_use]
+pub fn is_program(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
 }
 
 /// An error that says what was being done to which file; the cause stays the source.

@@ -7,11 +7,8 @@ pub mod python;
 pub mod rust;
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-
-use rustix::fs::Access;
 
 use crate::config::Environment;
 use crate::config::env_vars::PATH;
@@ -36,13 +33,7 @@ impl Surroundings<'_> {
     /// Finds a program as a shell would.
     #[must_use]
     pub fn find(&self, program: &str) -> Option<PathBuf> {
-        let path = self.environment.get(PATH)?;
-        path.as_bytes()
-            .split(|byte| *byte == b':')
-            .map(|folder| Path::new(OsStr::from_bytes(folder)))
-            .filter(|folder| folder.is_absolute())
-            .map(|folder| folder.join(program))
-            .find(|path| is_executable(path))
+        fsx::find_program(self.environment.get(PATH)?, program)
     }
 
     /// What a program prints, where it ends well; for questions that take no time.
@@ -186,7 +177,7 @@ fn made(path: &Path, program: &Path) -> Result<()> {
 
 /// The path of a program, where it is one.
 fn program(path: &Path) -> Option<PathBuf> {
-    is_executable(path).then(|| path.to_owned())
+    fsx::is_program(path).then(|| path.to_owned())
 }
 
 /// The error for what is missing: what it is, what for, and how it is got, one way a line.
@@ -197,10 +188,6 @@ pub fn missing(what: &str, for_what: &str, ways: &[&str]) -> Error {
         format!("{for_what} takes {what}, and there is none here"),
     );
     ways.iter().fold(error, |error, way| error.hint(*way))
-}
-
-fn is_executable(path: &Path) -> bool {
-    path.is_file() && rustix::fs::access(path, Access::EXEC_OK).is_ok()
 }
 
 /// The end of what a program said, from the beginning of a line.

@@ -10,6 +10,7 @@ pub(super) use arguments::read_whole;
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use self::live::Live;
@@ -160,6 +161,31 @@ impl Common {
         }
     }
 
+    /// A call of a tool, as these options have it. Where it can be interrupted, that is by its token.
+    pub(super) fn request(
+        &self,
+        app: &App,
+        tool: &ToolRef,
+        arguments: Arc<Value>,
+        caller: Arc<Caller>,
+        grants: Grants,
+    ) -> Request {
+        Request {
+            call: CallId::generate(),
+            tool: tool.clone(),
+            arguments,
+            resumed: None,
+            caller,
+            grants: Arc::new(grants),
+            limits: self.limits(),
+            // One call of one process: there is nothing it could be a repetition of.
+            idempotency: None,
+            deterministic: self.deterministic,
+            cancel: CancellationToken::new(),
+            events: Arc::new(EventSink::new(self.event_limits(app))),
+        }
+    }
+
     /// Refuses what the operator's configuration does not let people allow.
     pub(super) fn check_allowed(&self, app: &App) -> Result<()> {
         if app.config.allow_flag || (self.allow.is_empty() && !self.allow_requested) {
@@ -260,27 +286,14 @@ impl Args {
             let chosen = choose_tool(&source, self.tool.as_deref().or(tool.tool()))?;
             app.warm_up_for(&source, &chosen, common.deterministic);
             let arguments = arguments::combine(whole, &self.arg, &chosen.input_schema)?;
-            let cancel = CancellationToken::new();
-            let request = Request {
-                call: CallId::generate(),
-                tool: tool.clone(),
-                arguments: Arc::new(arguments),
-                resumed: None,
-                caller: Arc::clone(&caller),
-                grants: Arc::new(grants),
-                limits: common.limits(),
-                // One call of one process: there is nothing it could be a repetition of.
-                idempotency: None,
-                deterministic: common.deterministic,
-                cancel: cancel.clone(),
-                events: Arc::new(EventSink::new(common.event_limits(app))),
-            };
+            let arguments = Arc::new(arguments);
+            let request = common.request(app, &tool, arguments, Arc::clone(&caller), grants);
             if self.dry_run {
                 let authorised = app.pipeline()?.plan(request).await?;
                 printer.output(&render::plan(&authorised));
                 return Ok(Exit::Ok);
             }
-            one(app, printer, request, cancel, &common).await
+            one(app, printer, request, &common).await
         })
     }
 }
@@ -339,14 +352,8 @@ impl Args {
     }
 }
 
-async fn one(
-    app: &Arc<App>,
-    printer: &Printer,
-    request: Request,
-    cancel: CancellationToken,
-    common: &Common,
-) -> Result<Exit> {
-    let report = invoke(app, printer, request, cancel, common).await?;
+async fn one(app: &Arc<App>, printer: &Printer, request: Request, common: &Common) -> Result<Exit> {
+    let report = invoke(app, printer, request, common).await?;
     settle(app).await;
     render::report(printer, &report);
     Ok(report.error().map_or(Exit::Ok, Error::exit))
@@ -357,9 +364,9 @@ pub(super) async fn invoke(
     app: &Arc<App>,
     printer: &Printer,
     mut request: Request,
-    cancel: CancellationToken,
     common: &Common,
 ) -> Result<Report> {
+    let cancel = request.cancel.clone();
     let pipeline = app.pipeline()?;
     let mut live = Live::new(common.tool_log.is_some() && !printer.is_json());
     request.events = Arc::new(EventSink::with_listener(

@@ -150,7 +150,7 @@ impl Guard {
         }
     }
 
-    /// Records that a value was read or written.
+    /// Records that a value was read or written, or that the keys that begin so were listed.
     pub(super) fn touched_state(&self, key: &str, access: Access) {
         self.events().effect(Effect::State {
             key: key.to_owned(),

@@ -9,7 +9,7 @@ fn permissions(yaml: &str) -> (String, Vec<String>) {
 fn a_policy_becomes_requests() {
     let (toml, left_out) = permissions(
         "version: \"1.0\"\ndescription: x\npermissions:\n  storage:\n    allow:\n      - uri: \"fs:///srv/data/**\"\n        \
-         access: [\"read\", \"write\"]\n      - uri: \"fs://work/agent\"\n        access: [\"read\"]\n  network:\n    allow:\n      \
+         access: [\"read\", \"write\"]\n      - uri: \"fs://drafts\"\n        access: [\"read\"]\n  network:\n    allow:\n      \
          - host: \"api.example.com\"\n      - host: \"https://other.example.com/\"\n      - host: \"*.example.org\"\n  \
          environment:\n    allow:\n      - key: \"API_KEY\"\n",
     );
@@ -17,7 +17,7 @@ fn a_policy_becomes_requests() {
     let manifest = format!("schema = 1\nname = \"x\"\nversion = \"1.0.0\"\n{toml}");
     crate::manifest::parse_toml(&manifest, "plugin.toml").expect("a manifest takes it");
     for part in [
-        "file_read = [{ path = \"/srv/data\", mount = \"/srv/data\" }, { path = \"${workspace}/work/agent\", mount = \"/work/agent\" }]",
+        "file_read = [{ path = \"/srv/data\", mount = \"/srv/data\" }, { path = \"${workspace}/drafts\", mount = \"/drafts\" }]",
         "file_write = [{ path = \"/srv/data\", mount = \"/srv/data\" }]",
         "{ host = \"api.example.com\" }",
         "{ host = \"other.example.com\" }",

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use tokio_util::sync::CancellationToken;
 
 use super::{Args, invoke, render, settle};
 use crate::app::{App, choose_tool, read_grants};
@@ -16,11 +15,9 @@ use crate::cli::output::Printer;
 use crate::cli::prompt::Terminal;
 use crate::dist::MANIFEST_FILE;
 use crate::error::{Code, Error, Result};
-use crate::exec::{EventLimits, EventSink};
 use crate::exit_code::Exit;
 use crate::fsx;
-use crate::ids::CallId;
-use crate::invoke::{Report, Request, ToolRef};
+use crate::invoke::{Report, ToolRef};
 use crate::manifest::document::MAX_BYTES;
 
 /// Runs the call, again where the person at the terminal allows what it was denied, until it is denied nothing more.
@@ -43,21 +40,11 @@ pub(super) fn run(args: &Args, app: &Arc<App>, printer: &Printer, tool: &ToolRef
         let arguments = super::arguments::combine(whole, &args.arg, &chosen.input_schema)?;
         let arguments = Arc::new(arguments);
         let report = loop {
-            let cancel = CancellationToken::new();
-            let request = Request {
-                call: CallId::generate(),
-                tool: tool.clone(),
-                arguments: Arc::clone(&arguments),
-                resumed: None,
-                caller: Arc::new(args.common.caller(printer)),
-                grants: Arc::new(read_grants(&allowed, false, &app.paths.current)?),
-                limits: args.common.limits(),
-                idempotency: None,
-                deterministic: args.common.deterministic,
-                cancel: cancel.clone(),
-                events: Arc::new(EventSink::new(EventLimits::default())),
-            };
-            let report = invoke(app, printer, request, cancel, &args.common).await?;
+            let common = &args.common;
+            let grants = read_grants(&allowed, false, &app.paths.current)?;
+            let caller = Arc::new(common.caller(printer));
+            let request = common.request(app, tool, Arc::clone(&arguments), caller, grants);
+            let report = invoke(app, printer, request, common).await?;
             let known = lessons.needs().len();
             lessons.learn(&report.events.denials, &app.paths.current, &variables);
             let new: Vec<Need> = lessons.needs().iter().skip(known).cloned().collect();

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, choose_tool, read_grants};
 use crate::cli::block_on;
@@ -79,24 +78,16 @@ impl Args {
             let chosen = choose_tool(&source, self.tool.as_deref())?;
             let arguments = arguments::combine(whole, &self.arg, &chosen.input_schema)?;
             let (compile, load) = loading(app, &source.artifact).await?;
-            let request = Request {
-                call: CallId::generate(),
-                tool: tool.clone(),
-                arguments: Arc::new(arguments),
-                resumed: None,
-                caller: Arc::new(Caller {
-                    agent: common.agent().or_else(|| Some("plugin bench".to_owned())),
-                    ..Caller::of_process()
-                }),
-                grants: Arc::new(grants),
-                limits: common.limits(),
-                idempotency: None,
-                deterministic: common.deterministic,
-                cancel: CancellationToken::new(),
-                events: Arc::new(EventSink::new(EventLimits::default())),
-            };
+            let caller = Arc::new(Caller {
+                agent: common.agent().or_else(|| Some("plugin bench".to_owned())),
+                ..Caller::of_process()
+            });
+            let request = common.request(app, &tool, Arc::new(arguments), caller, grants);
             let (calls, peak_memory) =
                 calls(&app.pipeline()?, &request, self.calls.max(1), printer).await?;
+            app.recorded()
+                .await
+                .map_err(|error| error.while_doing("recording the calls of the benchmark"))?;
             let measured = Measured {
                 bytes: source.artifact.bytes.len() as u64,
                 compile,

@@ -8,7 +8,6 @@ use std::time::Duration;
 use notify::{EventKind, RecursiveMode, Watcher as _};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use super::build::{DIST, Packed, Project};
 use super::test::Tester;
@@ -19,9 +18,8 @@ use crate::cli::call::{self, Common, arguments, render};
 use crate::cli::output::{CommandOutput, Printer};
 use crate::cli::text::size;
 use crate::error::{Code, Error, Result};
-use crate::exec::{EventLimits, EventSink, LogLevel};
-use crate::ids::CallId;
-use crate::invoke::{Request, ToolRef};
+use crate::exec::LogLevel;
+use crate::invoke::ToolRef;
 
 /// Folders of a project that builds write into, or that are nobody's source.
 const NOT_WATCHED: [&str; 7] = [
@@ -138,21 +136,9 @@ impl Args {
             let source = app.source(&tool).await?;
             let chosen = choose_tool(&source, self.tool.as_deref())?;
             let arguments = arguments::combine(whole, &self.arg, &chosen.input_schema)?;
-            let cancel = CancellationToken::new();
-            let request = Request {
-                call: CallId::generate(),
-                tool: tool.clone(),
-                arguments: Arc::new(arguments),
-                resumed: None,
-                caller: Arc::new(common.caller(printer)),
-                grants: Arc::new(grants),
-                limits: common.limits(),
-                idempotency: None,
-                deterministic: common.deterministic,
-                cancel: cancel.clone(),
-                events: Arc::new(EventSink::new(EventLimits::default())),
-            };
-            let report = call::invoke(app, printer, request, cancel, common).await?;
+            let caller = Arc::new(common.caller(printer));
+            let request = common.request(app, &tool, Arc::new(arguments), caller, grants);
+            let report = call::invoke(app, printer, request, common).await?;
             call::settle(app).await;
             render::report(printer, &report);
             Ok(())

@@ -237,6 +237,9 @@ impl<'a> Tester<'a> {
         let started = Instant::now();
         let report = self.pipeline.invoke(request).await;
         let milliseconds = started.elapsed().as_secs_f64() * 1e3;
+        self.app.recorded().await.map_err(|error| {
+            error.while_doing(format!("recording the example call {:?}", call.name))
+        })?;
         let ending = match &report.result {
             Ok(output) => Ending::Done(output),
             Err(error) => Ending::Failed(error),

@@ -1,8 +1,11 @@
 //! What has to be readable for a program to start at all: itself, its script, and what interprets them.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+
+use crate::fsx;
 
 /// How many interpreters of interpreters there are at most; the kernel follows no more.
 const MOST: usize = 5;
@@ -77,16 +80,7 @@ fn find(name: &str, path: &str, cwd: &Path) -> Option<PathBuf> {
     if name.contains('/') {
         return Some(cwd.join(name)).filter(|found| found.is_file());
     }
-    let folders = path.split(':').filter(|folder| folder.starts_with('/'));
-    folders
-        .map(|folder| Path::new(folder).join(name))
-        .find(|found| found.is_file() && is_executable(found))
-}
-
-fn is_executable(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    file.metadata()
-        .is_ok_and(|metadata| metadata.permissions().mode() & 0o111 != 0)
+    fsx::find_program(OsStr::new(path), name)
 }
 
 /// The words after `#!`, where a file begins so.

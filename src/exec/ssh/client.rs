@@ -1,8 +1,6 @@
 //! The SSH client of the system as a child process: what it is told to do and not to do, and its three streams.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::Stdio;
@@ -247,16 +245,7 @@ fn find(search: &OsStr) -> Option<PathBuf> {
     } else {
         search
     };
-    let folders = search.as_bytes().split(|byte| *byte == b':');
-    folders
-        .map(|folder| Path::new(OsStr::from_bytes(folder)))
-        // Whoever made the working directory may have put a program of that name there.
-        .filter(|folder| folder.is_absolute())
-        .map(|folder| folder.join(PROGRAM))
-        .find(|path| {
-            path.metadata()
-                .is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
-        })
+    fsx::find_program(search, PROGRAM)
 }
 
 fn absent() -> Error {

@@ -106,8 +106,11 @@ impl Host for StateView<'_> {
         if prefix.len() > MAX_KEY {
             return Ok(Vec::new());
         }
-        let keys = store.list_keys(prefix).await;
-        keys.map_err(|failure| self.failed(failure))
+        let keys = store.list_keys(prefix.clone()).await;
+        let keys = keys.map_err(|failure| self.failed(failure))?;
+        // A result that follows from which keys there are does not follow from the arguments alone.
+        self.guard.touched_state(&prefix, Access::Read);
+        Ok(keys)
     }
 
     async fn replace(

@@ -62,6 +62,12 @@ pub fn names<'a>(
         .collect()
 }
 
+/// What is left of a name with every client: two tools of a source for which this is the same need digits to be told apart.
+#[must_use]
+pub fn distinguishing(name: &str) -> String {
+    folded(&allowed(name))
+}
+
 /// Some clients take names that differ in case alone, or in `-` and `_`, for the same.
 fn folded(name: &str) -> String {
     name.to_ascii_lowercase().replace('-', "_")

@@ -9,6 +9,7 @@ use super::super::rule::Rule;
 use super::{LONGEST_NAME, Seen, TOOLS_EXPORT, parameters};
 use crate::cli::text::cut;
 use crate::error::Code;
+use crate::mcp::server::names::distinguishing;
 use crate::schema::Validator;
 
 /// Looks at each tool as an agent will: its name, its description and its schemas.
@@ -65,8 +66,7 @@ pub(super) fn check(seen: &[Seen], is_readable: bool, findings: &mut Findings) {
 fn collisions(seen: &[Seen], findings: &mut Findings) {
     let mut names: HashMap<String, &str> = HashMap::new();
     for tool in seen {
-        let folded = tool.name.to_ascii_lowercase().replace(['-', '.'], "_");
-        if let Some(other) = names.insert(folded, &tool.name)
+        if let Some(other) = names.insert(distinguishing(&tool.name), &tool.name)
             && other != tool.name
         {
             findings.warning(
