@@ -5,8 +5,8 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toolhatch_plugin::{Reply, Result, ToolError, tool};
+use unified::{CONTEXT, Change};
 
-use crate::diff::unified;
 use crate::open::read_whole;
 use crate::write::rewrite;
 
@@ -89,7 +89,8 @@ pub fn edit(#[serde(flatten)] arguments: Arguments) -> Result<Reply<Edited>> {
     if changed && !arguments.dry_run {
         rewrite(Path::new(&arguments.path), after.as_bytes())?;
     }
-    let diff = unified(arguments.path.trim_start_matches('/'), &before, &after);
+    let name = arguments.path.trim_start_matches('/');
+    let diff = Change::between(&before, &after).unified(name, CONTEXT);
     let text = if changed {
         diff.clone()
     } else {

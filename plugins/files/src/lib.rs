@@ -3,7 +3,6 @@
 //! One tool a file. None of them knows what is granted: the host decides at every open, and its no becomes
 //! `not-permitted`.
 
-mod diff;
 mod edit;
 mod list;
 mod open;

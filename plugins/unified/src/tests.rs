@@ -1,5 +1,9 @@
 use super::*;
 
+fn unified(name: &str, before: &str, after: &str) -> String {
+    Change::between(before, after).unified(name, CONTEXT)
+}
+
 #[test]
 fn equal_texts_have_no_diff() {
     assert_eq!(unified("f", "a\nb\n", "a\nb\n"), "");
