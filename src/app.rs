@@ -119,7 +119,22 @@ impl App {
         let environment = Environment::of_process();
         let paths = Paths::of_process(&environment)?;
         let config = Config::load(&paths, &environment, flags)?;
-        Ok(Self {
+        Ok(Self::new(paths, config, environment))
+    }
+
+    /// The same with nothing opened yet, and as though this were the workspace: what a manifest asks for in one is asked for
+    /// here. The settings stay those of whoever runs it.
+    #[must_use]
+    pub fn elsewhere(&self, workspace: PathBuf) -> Self {
+        let paths = Paths {
+            workspace,
+            ..self.paths.clone()
+        };
+        Self::new(paths, self.config.clone(), self.environment.clone())
+    }
+
+    fn new(paths: Paths, config: Config, environment: Environment) -> Self {
+        Self {
             blobs: Blobs::new(&paths.home),
             registry: tokio::sync::Mutex::default(),
             kept: kept::KeptGrants::default(),
@@ -142,7 +157,7 @@ impl App {
             stdout: OnceLock::new(),
             sources: Mutex::default(),
             packages: Mutex::default(),
-        })
+        }
     }
 
     /// Lets records be printed on standard output, if they are to be. Not for where it carries what programs read.

@@ -45,7 +45,8 @@ pub struct Call {
     /// The arguments.
     #[serde(default)]
     pub arguments: Map<String, Value>,
-    /// What it is allowed, each as after `--allow`; paths are relative to the folder of the project.
+    /// What it is to be allowed, each as after `--allow`; paths are relative to the folder of the project. More than to read
+    /// the project takes the agreement of whoever runs it.
     #[serde(default)]
     pub allow: Vec<String>,
     /// The session it belongs to: calls of one session share a session instance.

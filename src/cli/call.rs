@@ -8,6 +8,7 @@ pub(super) mod render;
 
 pub(super) use arguments::read_whole;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -207,6 +208,15 @@ pub(super) fn no_allow_flag(app: &App) -> Error {
     .hint("Ask whoever runs this machine to grant what the tool needs.")
 }
 
+/// A plugin is not what its project's manifest says by now.
+pub(super) fn outdated(file: &Path, manifest: &Path) -> String {
+    format!(
+        "{} was built with another manifest than {}, which counts after the next `toolhatch plugin build`",
+        file.display(),
+        manifest.display()
+    )
+}
+
 /// Waits for Ctrl-C, or for a polite request to end.
 pub(super) async fn listen_for_interrupt() {
     let mut terminate =
@@ -258,7 +268,7 @@ impl Args {
         )?;
         let whole = self.args.as_deref().map(read_whole).transpose()?;
         // Everything that is known before a thread starts: what the process itself may still do from here on.
-        let known = self.look_up(app, &tool, &grants)?;
+        let known = self.look_up(app, printer, &tool, &grants)?;
         if grants.is_empty()
             && known.kept.is_none()
             && !self.dry_run
@@ -310,7 +320,13 @@ struct Known {
 }
 
 impl Args {
-    fn look_up(&self, app: &App, tool: &ToolRef, grants: &Grants) -> Result<Known> {
+    fn look_up(
+        &self,
+        app: &App,
+        printer: &Printer,
+        tool: &ToolRef,
+        grants: &Grants,
+    ) -> Result<Known> {
         block_on_here(async {
             if tool.is_built_in() || app.is_of_server(tool) {
                 let source = app.source(tool).await?;
@@ -328,6 +344,13 @@ impl Args {
                 Some(plugin) => app.kept_for(&plugin.name, &plugin.digest).await?,
                 None => None,
             };
+            // What is a mistake in that manifest is found when it is built.
+            if let ToolRef::File { path, .. } = tool
+                && path.is_dir()
+                && let Ok(Some(manifest)) = found.package.outdated_by()
+            {
+                printer.warning(&outdated(&found.package.file, &manifest));
+            }
             // The threads of the database would not be confined with this process.
             app.release().await;
             let manifest = found.package.manifest.as_ref();

@@ -128,6 +128,19 @@ impl Package {
         })
     }
 
+    /// The manifest beside it, where that says something else than the one that is packed in: it was changed after the build,
+    /// and does not count before the next one.
+    ///
+    /// # Errors
+    /// Those of reading it.
+    pub fn outdated_by(&self) -> Result<Option<PathBuf>> {
+        let (Some(packed), Some(beside)) = (&self.manifest, manifest_beside(&self.file)) else {
+            return Ok(None);
+        };
+        let now = manifest::read_file(&beside)?;
+        Ok((manifest::to_toml(&now) != manifest::to_toml(packed)).then_some(beside))
+    }
+
     /// What the source is called: the plugin's name, or the stem of the file.
     #[must_use]
     pub fn name(&self) -> String {

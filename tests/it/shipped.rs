@@ -64,6 +64,28 @@ fn ship(env: &TestEnv, plugin: &str) {
     env.write(format!("plugins/dist/{name}"), &bytes);
 }
 
+/// Those that are built from Rust and C, and lie in the checkout.
+const BUILT: [&str; 5] = ["archive", "checksum", "fetch", "sql", "text"];
+
+#[test]
+fn example_calls_come_out_as_they_were_to() {
+    let env = TestEnv::new();
+    for plugin in BUILT {
+        let project = folder(plugin).display().to_string();
+        let file = folder("dist").join(format!("{plugin}.wasm"));
+        let file = file.display().to_string();
+        let words = ["plugin", "test", &project, "--plugin", &file, "--json"];
+        // Of these two, some ask for what they are to be denied all the same.
+        let asks = ["fetch", "sql"].contains(&plugin);
+        if asks {
+            env.run(words).fails_with(3, "E3206");
+        }
+        let more = asks.then_some("--allow-requested");
+        let output = env.run(words.into_iter().chain(more)).ok();
+        assert_eq!(output.json()["failed"], 0, "{output}");
+    }
+}
+
 /// Runs the commands of a README in a shell, after these replacements in it, and compares what they print.
 fn run_readme(env: &TestEnv, plugin: &str, replacements: &[(&str, &str)]) {
     let mut readme = text(&folder(plugin).join("README.md"));

@@ -52,10 +52,16 @@ fn what_was_written_is_there_in_the_next_process() {
     set(&probe, "a", "one");
     set(&probe, "b", "two");
     assert_eq!(get(&probe, "a"), json!("one"));
-    probe
+    let listed = probe
         .call("state-keys", json!({"prefix": ""}))
         .allow("state=1MiB")
-        .gives(json!(["a", "b"]));
+        .run()
+        .ok();
+    let report = listed.json();
+    assert_eq!(report["structured"]["result"], json!(["a", "b"]), "{listed}");
+    // The log has it, and the result is not taken for one that follows from the arguments alone.
+    let effect = &report["effects"][0];
+    assert_eq!((&effect["type"], &effect["key"]), (&json!("state"), &json!("")), "{listed}");
     probe
         .call(
             "state-replace",

@@ -157,6 +157,9 @@ fn tell(
     }
     if !proposal.is_empty() {
         printer.text(&proposal);
+        if args.write {
+            printer.note("\nIt counts after the next `toolhatch plugin build`.");
+        }
     }
     Ok(Exit::Ok)
 }

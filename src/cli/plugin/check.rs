@@ -54,7 +54,9 @@ impl Args {
         let findings = match Package::read(&self.path) {
             Ok(package) => {
                 digest = Some(package.artifact.digest);
-                block_on(examine(app, &package))?
+                let mut findings = block_on(examine(app, &package))?;
+                outdated(&package, &mut findings);
+                findings
             }
             Err(error) if !self.path.exists() => return Err(error),
             Err(error) => unreadable(&self.path, &error),
@@ -119,6 +121,23 @@ fn rules() -> CommandOutput {
         .map(|rule| json!({"rule": rule.id(), "reason": rule.reason()}))
         .collect();
     CommandOutput::new(lines.join("\n"), json)
+}
+
+/// Looks at whether the manifest of the project is the one that was packed in.
+fn outdated(package: &Package, findings: &mut Findings) {
+    match package.outdated_by() {
+        Ok(None) => {}
+        Ok(Some(manifest)) => findings.warning(
+            Rule::Outdated,
+            format!(
+                "{} was built with another manifest than {}",
+                package.file.display(),
+                manifest.display()
+            ),
+            "Build it again: `toolhatch plugin build`.",
+        ),
+        Err(error) => findings.failed(Rule::Manifest, &error),
+    }
 }
 
 /// What can be said of a package that cannot be read as a whole: its manifest and its component are looked at by themselves.

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::build::{DIST, Packed, Project};
 use super::test::Tester;
+use super::test::consent::Consent;
 use crate::app::{App, choose_tool, read_grants};
 use crate::author::example::of_project;
 use crate::cli::block_on;
@@ -118,8 +119,9 @@ impl Args {
             printer.note("There are no example calls in tests/*.toml, and no --tool to call.");
             return Ok(());
         }
-        let tester = Tester::new(app, packed.file, project.folder().to_owned(), false)?;
-        let told = tester.run_all(&examples, printer, |_, _| true)?;
+        let consent = Consent::new(project.folder(), &(&self.common).into(), &app.paths.current)?;
+        let tester = Tester::new(app, printer, packed.file, consent, false)?;
+        let told = tester.run_all(&examples, printer, |_, _| true, false)?;
         printer.output(&told);
         Ok(())
     }

@@ -46,6 +46,8 @@ rules! {
         "Only what has a manifest has a name and a version, and can ask for less than everything.";
     Manifest "manifest";
         "A key that is not understood may be the one that was to narrow something.";
+    Outdated "outdated";
+        "The manifest that was packed in is the one that counts, for grants too; what was changed since waits for a build.";
     License "license";
         "Without a licence nobody may pass it on.";
     NoTools "no-tools";

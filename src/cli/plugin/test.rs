@@ -1,5 +1,7 @@
 //! `toolhatch plugin test`.
 
+pub(super) mod consent;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,13 +9,15 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use self::consent::Consent;
 use super::build::{DIST, Project};
-use crate::app::{App, choose_tool, read_grants};
+use crate::app::{App, choose_tool};
 use crate::author::example::{Call, Ending, Examples, Verdict, of_project};
 use crate::cli::block_on;
-use crate::cli::call::no_allow_flag;
+use crate::cli::call::{no_allow_flag, outdated};
 use crate::cli::output::{CommandOutput, Printer};
 use crate::cli::text::count;
+use crate::config::workspace_root;
 use crate::dist::Package;
 use crate::error::{Code, Error, Result};
 use crate::exec::{EventLimits, EventSink, Events};
@@ -27,13 +31,15 @@ use crate::store::StateOwner;
 
 /// Run the example calls of a project (`tests/*.toml`) in the sandbox, and compare what comes of them.
 ///
-/// Each call gets what it says under `allow`, and nothing else. Tests in the plugin's own language are run by the tools of
-/// that language.
+/// Each call gets what it says under `allow`, and nothing else: to read the project without further ado, what goes beyond
+/// that only where you agree, at the terminal or with --allow. Tests in the plugin's own language are run by the tools of that
+/// language.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   toolhatch plugin test
   toolhatch plugin test my-plugin --filter greets
   toolhatch plugin test --build --update
+  toolhatch plugin test --allow network_http=example.org
 
 A file of example calls:
   [[call]]
@@ -61,6 +67,8 @@ pub struct Args {
     /// Write the snapshots anew.
     #[arg(long)]
     update: bool,
+    #[command(flatten)]
+    consent: consent::Agreed,
 }
 
 impl Args {
@@ -87,7 +95,8 @@ impl Args {
                 .as_ref()
                 .map_or_else(|| built(&project), |file| app.paths.current.join(file))
         };
-        let tester = Tester::new(app, file, project, self.update)?;
+        let consent = Consent::new(&project, &self.consent, &app.paths.current)?;
+        let tester = Tester::new(app, printer, file, consent, self.update)?;
         let wanted = |file: &Examples, call: &Call| {
             let has = |text: &String| {
                 file.name.contains(text.as_str()) || call.name.contains(text.as_str())
@@ -111,7 +120,7 @@ impl Args {
             )
             .hint("Leave `--filter` out: then all are made, and their names are shown."));
         }
-        tester.run_all(&examples, printer, wanted)
+        tester.run_all(&examples, printer, wanted, !printer.is_json())
     }
 }
 
@@ -126,12 +135,12 @@ fn built(project: &Path) -> PathBuf {
 }
 
 /// Runs the example calls of one plugin.
-pub(super) struct Tester<'a> {
-    app: &'a Arc<App>,
+pub(super) struct Tester {
+    app: Arc<App>,
     pipeline: Pipeline,
     /// A copy of it: what it keeps belongs to its path, so that every run begins with nothing.
     copy: Copy,
-    project: PathBuf,
+    consent: Consent,
     update: bool,
 }
 
@@ -154,8 +163,11 @@ struct Copy {
 }
 
 impl Copy {
-    fn of(app: &App, plugin: &Path) -> Result<Self> {
+    fn of(app: &App, printer: &Printer, plugin: &Path) -> Result<Self> {
         let package = Package::read(plugin)?;
+        if let Some(manifest) = package.outdated_by()? {
+            printer.warning(&outdated(&package.file, &manifest));
+        }
         let folder = app
             .paths
             .home
@@ -187,45 +199,71 @@ impl Drop for Copy {
     }
 }
 
-impl<'a> Tester<'a> {
-    /// For the plugin in `file`; with `update`, snapshots are written anew.
+impl Tester {
+    /// For the plugin in `file`, in the workspace of its project, wherever it is run from; with `update`, snapshots are written anew.
     pub(super) fn new(
-        app: &'a Arc<App>,
+        app: &Arc<App>,
+        printer: &Printer,
         file: PathBuf,
-        project: PathBuf,
+        consent: Consent,
         update: bool,
     ) -> Result<Self> {
+        let workspace = workspace_root(consent.project());
+        let app = if workspace == app.paths.workspace {
+            Arc::clone(app)
+        } else {
+            Arc::new(app.elsewhere(workspace))
+        };
         Ok(Self {
-            copy: Copy::of(app, &file)?,
+            copy: Copy::of(&app, printer, &file)?,
             pipeline: app.pipeline()?,
             app,
-            project,
+            consent,
             update,
         })
     }
 
-    /// Runs those that are wanted, one after the other, and says what came of them.
+    /// Runs those that are wanted, one after the other, and says what came of them. What they ask for beyond what is their
+    /// own has to be agreed to, before the first is run.
     pub(super) fn run_all(
-        &self,
+        mut self,
         examples: &[Examples],
         printer: &Printer,
         wanted: impl Fn(&Examples, &Call) -> bool,
+        may_ask: bool,
     ) -> Result<CommandOutput> {
         let all = examples
             .iter()
             .flat_map(|file| file.calls.iter().map(move |call| (file, call)));
         let chosen: Vec<_> = all.filter(|(file, call)| wanted(file, call)).collect();
+        if !self.app.config.allow_flag && chosen.iter().any(|(_, call)| !call.allow.is_empty()) {
+            return Err(no_allow_flag(&self.app));
+        }
+        let asked = chosen
+            .iter()
+            .map(|(_, call)| (call.name.as_str(), call.allow.as_slice()));
+        self.consent.settle(asked, may_ask)?;
         let mut told = Vec::new();
         block_on(async {
+            let mut ran = Ok(());
             for (file, call) in &chosen {
                 printer.progress(
                     told.len() as f64,
                     Some(chosen.len() as f64),
                     Some(&call.name),
                 );
-                told.push(self.run(file, call).await?);
+                match self.run(file, call).await {
+                    Ok(one) => told.push(one),
+                    Err(error) => {
+                        ran = Err(error);
+                        break;
+                    }
+                }
             }
-            self.app.clear_state(&self.copy.owner, true).await.map(drop)
+            self.app.clear_state(&self.copy.owner, true).await?;
+            self.app.close_audit().await?;
+            self.app.release().await;
+            ran
         })?;
         Ok(summary(&told))
     }
@@ -274,9 +312,6 @@ impl<'a> Tester<'a> {
     }
 
     async fn request(&self, call: &Call) -> Result<Request> {
-        if !call.allow.is_empty() && !self.app.config.allow_flag {
-            return Err(no_allow_flag(self.app));
-        }
         let tool = ToolRef::File {
             path: self.copy.file.clone(),
             tool: call.tool.clone(),
@@ -299,7 +334,7 @@ impl<'a> Tester<'a> {
                 session: call.session.clone(),
                 ..Caller::of_process()
             }),
-            grants: Arc::new(read_grants(&call.allow, false, &self.project)?),
+            grants: Arc::new(self.consent.grants(&call.allow)?),
             limits: LimitRequest {
                 timeout: timeout.map(|timeout| timeout.0),
                 ..LimitRequest::default()

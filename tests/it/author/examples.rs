@@ -282,3 +282,71 @@ fn files_of_example_calls_that_are_wrong_say_where() {
     env.write(env.user_config(), b"[permissions]\nallow_flag = false\n");
     test(&env, &[]).fails_with(3, "E3206");
 }
+
+#[test]
+fn a_file_of_a_project_grants_nothing_but_to_read_it() {
+    let env = TestEnv::new();
+    let folder = probe_project(
+        &env,
+        "prober",
+        "[permissions]\nfile_read = [{ path = \"/\" }]\nfile_write = [{ path = \"/\" }]\nenv = [\"*\"]\n",
+    );
+    let elsewhere = env.write("elsewhere/a.txt", b"of others");
+    let elsewhere = elsewhere.parent().expect("a folder").display().to_string();
+    let call = |allow: &str, more: &str| {
+        let text = format!(
+            "[[call]]\nname = \"reads\"\ntool = \"read-file\"\nallow = [{allow:?}]\n{more}\n[[call]]\nname = \"counts\"\ntool = \
+             \"echo-u8\"\narguments = {{ value = 7 }}\n"
+        );
+        env.write(folder.join("tests/calls.toml"), text.as_bytes());
+    };
+    let reads = "arguments = { path = \"/w/a.txt\" }\nexpect = { text = \"of others\" }\n";
+    let read = format!("file_read={elsewhere}:/w");
+    call(&read, reads);
+    // Nobody is there to ask, and nothing is run.
+    for more in [&[][..], &["--allow", "file_read=prober"]] {
+        let refused = test(&env, more).fails_with(3, "E3206");
+        let hint = format!("file_read={elsewhere}");
+        assert!(refused.stderr.contains(&hint), "{refused}");
+        let asks = refused.stderr.contains("\"reads\" asks to read");
+        assert!(asks, "{refused}");
+        assert_eq!(refused.stdout, "", "{refused}");
+    }
+    // What is left out asks for nothing.
+    test(&env, &["--filter", "counts"]).ok();
+    test(&env, &["--allow", "file_read=elsewhere"]).ok();
+    test(&env, &["--allow", "file_read=."]).ok();
+    test(&env, &["--allow-requested"]).ok();
+    let mut terminal = test(&env, &[]).on_terminal();
+    terminal.expect("\"reads\": may it read ");
+    terminal.answer("y");
+    terminal.finish().ok();
+    let mut terminal = test(&env, &[]).on_terminal();
+    terminal.expect("may it read ");
+    terminal.answer("");
+    let output = terminal.finish();
+    assert_eq!(output.code, Some(3), "{output}");
+
+    // A link does not make it the project's own, and nothing of the project is written: its next build would run that.
+    std::os::unix::fs::symlink(&elsewhere, folder.join("within")).expect("linked");
+    call("file_read=within:/w", reads);
+    test(&env, &[]).fails_with(3, "E3206");
+    for allow in [
+        "file_write=.",
+        "env=HOME",
+        "network_http=*:*",
+        "tool_invoke=*",
+    ] {
+        call(allow, reads);
+        let refused = test(&env, &[]).fails_with(3, "E3206");
+        assert!(refused.stderr.contains("--allow-requested"), "{refused}");
+    }
+    // What it gives a call itself is its own.
+    env.write(folder.join("a.txt"), b"of others");
+    call("file_read=.:/w", reads);
+    test(&env, &[]).ok();
+    let variable = "[[call]]\nname = \"tells\"\ntool = \"variable\"\nallow = [\"env=GREETING=hello\"]\narguments = { name = \"GREETING\" \
+                    }\nexpect = { text = \"hello\" }\n";
+    env.write(folder.join("tests/calls.toml"), variable.as_bytes());
+    test(&env, &[]).ok();
+}

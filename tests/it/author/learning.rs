@@ -319,7 +319,15 @@ fn a_tool_in_rust_learns_its_host_and_then_its_check_is_quiet() {
         (vec![asked(&server).as_str()], vec![]),
         "{learnt}"
     );
-    // The manifest is in the plugin.
+    // The manifest is in the plugin, and what was changed since waits for a build.
+    for words in [&["plugin", "check"][..], &["plugin", "test"], &words] {
+        let told = author.run(&project, words).output();
+        let all = format!("{}{}", told.stdout, told.stderr);
+        assert!(
+            all.contains("was built with another manifest than"),
+            "{told}"
+        );
+    }
     author.run(&project, ["plugin", "build"]).ok();
     let found = check();
     assert!(found.stdout.contains("0 errors, 0 warnings"), "{found}");
