@@ -15,6 +15,7 @@ mod plugin_state;
 mod plugins;
 mod policies;
 mod recorder;
+mod scratch;
 mod servers;
 mod source;
 mod visible;
@@ -52,6 +53,7 @@ pub use offered::{LeftOut, Offered, OfferedTool, Place};
 pub use plugin_state::KeptState;
 pub use plugins::Installation;
 pub use policies::PolicyFile;
+pub use scratch::Scratch;
 pub use servers::{KnownServer, ServerDirectory, is_program};
 pub use visible::Listed;
 

@@ -92,7 +92,7 @@ pub struct Config {
     pub attempts: u32,
     /// Whether a tool that keeps failing is left alone for a while (`calls.breaker`).
     pub breaker: bool,
-    /// How many threads compile components (`calls.compile_jobs`).
+    /// How many cores compile components (`calls.compile_jobs`).
     pub compile_jobs: u32,
     /// Whether `--allow` and `--allow-requested` may be used (`permissions.allow_flag`).
     pub allow_flag: bool,

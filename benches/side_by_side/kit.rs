@@ -69,20 +69,21 @@ pub async fn rows(root: &Path, app: Arc<App>) {
 
 async fn calls(app: &Arc<App>, sdk: &Path, twin: &Path) {
     let pipeline: Pipeline = app.pipeline().expect("a pipeline");
-    let of = |path: &Path| Request {
+    // The tool of the template is pure: with the same arguments, only the first call would reach it.
+    let of = |path: &Path, turn: usize| Request {
         tool: ToolRef::File {
             path: PathBuf::from(path),
             tool: None,
         },
         arguments: Arc::new(
-            json!({"text": "The cat and the dog, the bird and the fish", "top": 3}),
+            json!({"text": format!("The cat and the dog, the bird and fish {turn}"), "top": 3}),
         ),
         ..request(EventLimits::default())
     };
     let mut times = [Vec::new(), Vec::new()];
     for turn in 0..WARM_UP + CALLS {
         for (path, times) in [sdk, twin].into_iter().zip(&mut times) {
-            let request = of(path);
+            let request = of(path, turn);
             let started = Instant::now();
             let report = pipeline.invoke(request).await;
             let took = started.elapsed();

@@ -36,6 +36,12 @@ impl OpenStates {
         Some(state)
     }
 
+    fn forget(&self, owner: &StateOwner) -> Option<PluginState> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = open.iter().position(|(other, _)| other == owner)?;
+        Some(open.remove(at).1)
+    }
+
     fn keep(&self, owner: StateOwner, state: PluginState) {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Two calls may have opened it at the same time; it does not matter which one stays.
@@ -216,6 +222,10 @@ impl App {
     /// # Errors
     /// Those of [`PluginState::open`].
     pub async fn clear_state(&self, owner: &StateOwner, file: bool) -> Result<usize> {
+        // The file only goes where nobody uses it, this process neither.
+        if let Some(own) = self.states.forget(owner).filter(|_| file) {
+            own.close().await;
+        }
         let state = PluginState::open_existing(&self.paths.home, owner, PERSON).await?;
         let Some(state) = state else {
             return Ok(0);

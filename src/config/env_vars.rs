@@ -19,7 +19,7 @@ pub const COLOR: &str = "TOOLHATCH_COLOR";
 pub const STRICT: &str = "TOOLHATCH_STRICT";
 /// How many calls run at once (`calls.concurrency`).
 pub const CONCURRENCY: &str = "TOOLHATCH_CONCURRENCY";
-/// How many threads compile (`calls.compile_jobs`).
+/// How many cores compile (`calls.compile_jobs`).
 pub const COMPILE_JOBS: &str = "TOOLHATCH_COMPILE_JOBS";
 /// How long a call may take where nobody says (`limits.timeout`).
 pub const TIMEOUT: &str = "TOOLHATCH_TIMEOUT";

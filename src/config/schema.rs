@@ -126,7 +126,7 @@ pub struct Calls {
     /// Whether a tool that keeps crashing or running out of time is left alone for a while.
     #[serde(default)]
     pub breaker: Option<bool>,
-    /// How many threads compile components. Projects can only lower it.
+    /// How many cores compile components. Projects can only lower it.
     #[schemars(range(min = 1, max = 1024))]
     #[serde(default)]
     pub compile_jobs: Option<u32>,

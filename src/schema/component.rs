@@ -5,9 +5,10 @@
 //!
 //! Exports that are a contract with a host and not meant as tools are left out: every interface of the `wasi` namespace
 //! (`wasi:cli/run`, `wasi:http/incoming-handler`, …) and Toolhatch's own `toolhatch:plugin`. So are exports that are no
-//! functions or instances of functions, instances within instances, and the one thing a toolchain is known to leave
-//! behind: the initialiser `exports.init` of componentize-py, which has done its work when the component is built. Names
-//! such as `_initialize` or `cabi_realloc` need no mention, for they cannot be exports of a component.
+//! functions or instances of functions, instances within instances, and what toolchains are known to leave behind: the
+//! initialisers of componentize-py (`exports.init`) and componentize-qjs (`init`), which have done their work when the
+//! component is built. Names such as `_initialize` or `cabi_realloc` need no mention, for they cannot be exports of a
+//! component.
 
 mod measure;
 mod names;
@@ -25,6 +26,11 @@ use crate::error::{Code, Error, Result};
 use measure::{MAX_DOCS, Unusable};
 use types::TypeReader;
 
+/// What componentize-py 0.25 and componentize-qjs 0.4 leave in a component, with some of its parameters.
+const BUILD_STEPS: [(&[&str], [&str; 2]); 2] = [
+    (&["exports", "init"], ["app-name", "symbols"]),
+    (&["init"], ["shim", "entry-path"]),
+];
 /// The deepest type of a tool, in types within types: its schema, four JSON levels a type at most, can still be read by
 /// the usual JSON readers.
 pub const MAX_TYPE_DEPTH: usize = 28;
@@ -240,14 +246,17 @@ impl Outline {
             .filter(|(_, id, _)| !is_host_contract(id))
     }
 
-    /// True for the initialiser of componentize-py, known by the names of its parameters.
-    fn is_build_step(&self, function: ComponentFuncTypeId) -> bool {
+    /// True for the initialisers that toolchains leave behind, known by the names of their parameters.
+    fn is_build_step(&self, export: &[String], function: ComponentFuncTypeId) -> bool {
+        let Some((_, known)) = BUILD_STEPS.iter().find(|(name, _)| export == *name) else {
+            return false;
+        };
         let ty = self.types.as_ref().get(function);
         let names: HashSet<&str> = ty
             .iter()
             .flat_map(|ty| ty.params.iter().map(|(name, _)| name.as_str()))
             .collect();
-        names.contains("app-name") && names.contains("symbols")
+        known.iter().all(|name| names.contains(name))
     }
 
     fn functions(&self, docs: &[Option<&Docs>]) -> Result<Found> {
@@ -286,7 +295,7 @@ impl Outline {
                 let ComponentEntityType::Func(ty) = item.ty else {
                     continue;
                 };
-                if export == ["exports", "init"] && self.is_build_step(ty) {
+                if self.is_build_step(&export, ty) {
                     continue;
                 }
                 match reader.function(function, ty) {

@@ -58,10 +58,18 @@ fn what_was_written_is_there_in_the_next_process() {
         .run()
         .ok();
     let report = listed.json();
-    assert_eq!(report["structured"]["result"], json!(["a", "b"]), "{listed}");
+    assert_eq!(
+        report["structured"]["result"],
+        json!(["a", "b"]),
+        "{listed}"
+    );
     // The log has it, and the result is not taken for one that follows from the arguments alone.
     let effect = &report["effects"][0];
-    assert_eq!((&effect["type"], &effect["key"]), (&json!("state"), &json!("")), "{listed}");
+    assert_eq!(
+        (&effect["type"], &effect["key"]),
+        (&json!("state"), &json!("")),
+        "{listed}"
+    );
     probe
         .call(
             "state-replace",

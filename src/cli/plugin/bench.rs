@@ -104,28 +104,17 @@ impl Args {
 
 /// How long it takes to compile, and to load what was compiled: each by a host of its own, with a cache of its own.
 async fn loading(app: &App, artifact: &Artifact) -> Result<(Duration, Duration)> {
-    let folder = app
-        .paths
-        .home
-        .join("tmp")
-        .join(CallId::generate().to_string());
-    let measured = async {
-        let jobs = app.config.compile_jobs as usize;
-        let mut times = [Duration::ZERO; 2];
-        for time in &mut times {
-            let cache = open_cache(&folder, &folder.join("keys"))?;
-            let host = Host::new(Some(cache), jobs, FEW_SLOTS)?;
-            let started = Instant::now();
-            host.prepare(artifact, false).await?;
-            *time = started.elapsed();
-        }
-        Ok(times.into())
+    let scratch = app.scratch().await?;
+    let jobs = app.config.compile_jobs as usize;
+    let mut times = [Duration::ZERO; 2];
+    for time in &mut times {
+        let cache = open_cache(scratch.folder(), &scratch.folder().join("keys"))?;
+        let host = Host::new(Some(cache), jobs, FEW_SLOTS)?;
+        let started = Instant::now();
+        host.prepare(artifact, false).await?;
+        *time = started.elapsed();
     }
-    .await;
-    if let Err(error) = std::fs::remove_dir_all(&folder) {
-        tracing::warn!(folder = %folder.display(), %error, "could not remove the cache of a benchmark");
-    }
-    measured
+    Ok(times.into())
 }
 
 async fn calls(

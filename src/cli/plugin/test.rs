@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::consent::Consent;
 use super::build::{DIST, Project};
-use crate::app::{App, choose_tool};
+use crate::app::{App, Scratch, choose_tool};
 use crate::author::example::{Call, Ending, Examples, Verdict, of_project};
 use crate::cli::block_on;
 use crate::cli::call::{no_allow_flag, outdated};
@@ -157,7 +157,7 @@ struct Told {
 
 /// A plugin in a folder of its own, which goes with it.
 struct Copy {
-    folder: PathBuf,
+    _scratch: Scratch,
     file: PathBuf,
     owner: StateOwner,
 }
@@ -168,34 +168,18 @@ impl Copy {
         if let Some(manifest) = package.outdated_by()? {
             printer.warning(&outdated(&package.file, &manifest));
         }
-        let folder = app
-            .paths
-            .home
-            .join("tmp")
-            .join(CallId::generate().to_string());
-        fsx::create_private_dir(&folder)?;
-        let file = folder.join(format!("{}.wasm", package.name()));
+        let scratch = block_on(app.scratch())?;
+        let file = scratch.folder().join(format!("{}.wasm", package.name()));
         let bytes = &package.artifact.bytes;
         match &package.docs {
             Some(docs) => fsx::write_atomic(&file, &write_package_docs(bytes, docs)?, 0o600)?,
             None => fsx::write_atomic(&file, bytes, 0o600)?,
         }
-        let file = file
-            .canonicalize()
-            .map_err(|error| fsx::io_error("looking at", &file, error))?;
         Ok(Self {
             owner: StateOwner::File(file.clone()),
-            folder,
+            _scratch: scratch,
             file,
         })
-    }
-}
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.folder) {
-            tracing::warn!(folder = %self.folder.display(), %error, "could not remove the copy of a plugin");
-        }
     }
 }
 

@@ -258,6 +258,23 @@ fn what_componentize_py_leaves_behind_is_no_tool() {
 }
 
 #[test]
+fn what_componentize_qjs_leaves_behind_is_no_tool() {
+    let left = read(
+        r#"
+        package demo:js;
+        world it {
+            export init: func(shim: string, script: string, entry-path: option<string>, disable-gc: bool) -> result<_, string>;
+            export f: func();
+        }
+        "#,
+    );
+    let names: Vec<_> = left.functions.iter().map(|f| f.name.as_str()).collect();
+    assert_eq!(names, ["f"]);
+    let own = read("package demo:mine; world it { export init: func(script: string); }");
+    assert_eq!(own.functions[0].export, ["init"]);
+}
+
+#[test]
 fn functions_of_one_name_get_their_interface_in_front() {
     let interface = read(
         r#"

@@ -1,6 +1,7 @@
 //! `toolhatch plugin test`: the example calls of a project, good ones and bad ones.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -349,4 +350,33 @@ fn a_file_of_a_project_grants_nothing_but_to_read_it() {
                     }\nexpect = { text = \"hello\" }\n";
     env.write(folder.join("tests/calls.toml"), variable.as_bytes());
     test(&env, &[]).ok();
+}
+
+#[test]
+fn what_a_killed_run_left_goes_with_the_next() {
+    let env = TestEnv::new();
+    project(
+        &env,
+        "[[call]]\nname = \"keeps\"\ntool = \"state-set\"\narguments = { key = \"a\", value = \"1\" }\nallow = [\"state=1MiB\"]\n\
+         [[call]]\nname = \"hangs\"\ntool = \"sleep\"\narguments = { milliseconds = 60000 }\n",
+    );
+    let left = |folder: &str| {
+        let entries = std::fs::read_dir(env.toolhatch_home().join(folder));
+        entries.into_iter().flatten().count()
+    };
+    let (nothing, _) = std::io::pipe().expect("a pipe");
+    let (_told, told) = std::io::pipe().expect("a pipe");
+    let mut child = env
+        .run(["plugin", "test", "prober"])
+        .spawn_with(nothing.into(), told.into());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while left("plugin-state/files") == 0 {
+        assert!(Instant::now() < deadline, "the first call was not made");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    assert_eq!(left("tmp"), 2, "the copy, and its lock");
+    test(&env, &["--filter", "keeps"]).ok();
+    assert_eq!((left("tmp"), left("plugin-state/files")), (0, 0));
 }

@@ -129,6 +129,26 @@ fn of_componentize_js() {
 }
 
 #[test]
+fn of_componentize_qjs() {
+    let Some(author) = Author::of(Language::JavaScript) else {
+        return;
+    };
+    let folder = sources(&author, "js", &["notes.js", "notes.wit"]);
+    author.install(&folder, &["componentize-qjs"]);
+    let program = "node_modules/.bin/componentize-qjs";
+    let words = [
+        "--js",
+        "notes.js",
+        "--wit",
+        "notes.wit",
+        "--output",
+        "notes.wasm",
+    ];
+    author.program(&folder, program, &words).ok();
+    lists_and_answers(&author);
+}
+
+#[test]
 fn of_componentize_py() {
     let Some(author) = Author::of(Language::Python) else {
         return;
