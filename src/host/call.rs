@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use wasmtime::component::{Instance, ResourceTable, Val};
@@ -54,9 +54,10 @@ pub(super) async fn run(host: &Host, loaded: &Loaded, job: Job) -> Outcome {
     let cancel = job.cancel.clone();
     let deterministic = job.deterministic;
 
+    let waits = AtomicBool::new(false);
     let guest = async {
         match job.kept.clone() {
-            Some(owner) => session::run(host, loaded, job, &owner, &meter).await,
+            Some(owner) => session::run(host, loaded, job, &owner, &meter, &waits).await,
             None => guest(host, loaded, job, Arc::clone(&meter)).await,
         }
     };
@@ -66,7 +67,14 @@ pub(super) async fn run(host: &Host, loaded: &Loaded, job: Job) -> Outcome {
         biased;
         () = cancel.cancelled() => Ended::Cancelled,
         ended = tokio::time::timeout(timeout, guest) => {
-            ended.unwrap_or(Ended::TimedOut(timeout))
+            ended.unwrap_or_else(|_| {
+                // What never began says nothing about the tool.
+                if waits.load(Ordering::Relaxed) {
+                    session::taken()
+                } else {
+                    Ended::TimedOut(timeout)
+                }
+            })
         }
     };
     Outcome {
@@ -390,7 +398,14 @@ fn connects(
         return Box::pin(std::future::ready(false));
     };
     let guard = Arc::clone(guard);
+    let over = guard.over();
     // Policy answers with a future that cannot be shared between threads, as this one must be; a task can.
-    let asked = tokio::spawn(async move { guard.connects(to, address, &action).await.is_ok() });
+    let asked = tokio::spawn(async move {
+        tokio::select! {
+            biased;
+            () = over.cancelled() => false,
+            allowed = guard.connects(to, address, &action) => allowed.is_ok(),
+        }
+    });
     Box::pin(async move { asked.await.unwrap_or(false) })
 }

@@ -8,9 +8,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::error::Error;
-use crate::exec::{Effect, EventSink, LogLevel, Mount, ServiceRequest, Services, Veto};
+use crate::exec::{
+    Effect, EventLimits, EventSink, LogLevel, Mount, ServiceRequest, Services, Veto,
+};
 use crate::ids::{CallId, ToolId};
 use crate::permission::{Access, Action, Denial, Kind, Scope, Sensitive};
 
@@ -20,19 +23,42 @@ const MAX_RESOLVED: usize = 1024;
 /// What is suggested where no state was granted at all, in bytes: nobody knows yet how much it will be.
 const SOME_STATE: u64 = 1 << 20;
 
+/// How many connections an instance may have had whose call another one follows.
+const MAX_CONNECTED: usize = 64;
+
 /// What belongs to one call alone.
 struct Present {
     events: Arc<EventSink>,
     veto: Option<Arc<dyn Veto>>,
     services: Option<Arc<dyn Services>>,
+    /// Ends what the call began and did not wait for.
+    over: DropGuard,
+}
+
+impl Present {
+    fn new(
+        events: Arc<EventSink>,
+        veto: Option<Arc<dyn Veto>>,
+        services: Option<Arc<dyn Services>>,
+    ) -> Self {
+        Self {
+            events,
+            veto,
+            services,
+            over: CancellationToken::new().drop_guard(),
+        }
+    }
 }
 
 /// What one call may do, and where what it does is recorded.
 pub(super) struct Guard {
     scope: Arc<Scope>,
     sensitive: Arc<Sensitive>,
-    /// The call that goes on now: an instance that is kept has one after the other.
-    call: Mutex<Present>,
+    /// The call that goes on now: an instance that is kept has one after the other. Between two of them there is none, and
+    /// nothing is allowed: nobody could ask a policy about it, and nobody would record it.
+    call: Mutex<Option<Present>>,
+    /// What policy allowed an instance to connect to: it may still be open.
+    connected: Mutex<Vec<Action>>,
     /// What the manifest would have appear where.
     wanted: Vec<Mount>,
     /// The granted names that each address was resolved from.
@@ -51,11 +77,8 @@ impl Guard {
         Self {
             scope,
             sensitive,
-            call: Mutex::new(Present {
-                events,
-                veto,
-                services,
-            }),
+            call: Mutex::new(Some(Present::new(events, veto, services))),
+            connected: Mutex::default(),
             wanted,
             names: Mutex::default(),
         }
@@ -68,20 +91,61 @@ impl Guard {
         veto: Option<Arc<dyn Veto>>,
         services: Option<Arc<dyn Services>>,
     ) {
-        *self.present() = Present {
-            events,
-            veto,
-            services,
-        };
+        *self.present() = Some(Present::new(events, veto, services));
     }
 
-    fn present(&self) -> MutexGuard<'_, Present> {
+    /// The call is over, and what it began and did not wait for with it.
+    pub(super) fn end(&self) {
+        *self.present() = None;
+    }
+
+    fn present(&self) -> MutexGuard<'_, Option<Present>> {
         self.call.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where the call that goes on now tells what it does.
+    /// Where the call that goes on now tells what it does. Between two calls nobody listens.
     pub(super) fn events(&self) -> Arc<EventSink> {
-        Arc::clone(&self.present().events)
+        match &*self.present() {
+            Some(present) => Arc::clone(&present.events),
+            None => Arc::new(EventSink::new(EventLimits::default())),
+        }
+    }
+
+    /// Cancelled when the call that goes on now is over.
+    pub(super) fn over(&self) -> CancellationToken {
+        let token = |present: &Present| present.over.token().clone();
+        self.present().as_ref().map_or_else(
+            || {
+                let over = CancellationToken::new();
+                over.cancel();
+                over
+            },
+            token,
+        )
+    }
+
+    /// Whether another call may have the instance with what it has open: the policies of now are asked about all of it again,
+    /// for they, or what they know of the session, may have changed.
+    pub(super) async fn may_go_on(&self, veto: Option<&Arc<dyn Veto>>) -> bool {
+        let connected = self.connected().clone();
+        if connected.len() >= MAX_CONNECTED {
+            return false;
+        }
+        let Some(veto) = veto else {
+            return true;
+        };
+        for action in &connected {
+            if veto.check(action).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn connected(&self) -> MutexGuard<'_, Vec<Action>> {
+        self.connected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn scope(&self) -> &Scope {
@@ -89,6 +153,10 @@ impl Guard {
     }
 
     fn decide(&self, action: &Action) -> Result<(), Denied> {
+        if self.present().is_none() {
+            tracing::warn!(?action, "denied: the call that it belongs to is over");
+            return Err(Denied);
+        }
         match self.scope.check(action, &self.sensitive) {
             Ok(()) => Ok(()),
             Err(denial) => {
@@ -100,13 +168,21 @@ impl Guard {
 
     /// Policy is asked where the scope allows a connection and its address is known.
     async fn ask_veto(&self, action: &Action) -> Result<(), Denied> {
-        let Some(veto) = self.present().veto.clone() else {
-            return Ok(());
+        let veto = match &*self.present() {
+            Some(present) => present.veto.clone(),
+            None => return Err(Denied),
         };
-        veto.check(action).await.map_err(|why| {
-            self.events().denied(Denial::policy(action, why));
-            Denied
-        })
+        if let Some(veto) = veto {
+            veto.check(action).await.map_err(|why| {
+                self.events().denied(Denial::policy(action, why));
+                Denied
+            })?;
+        }
+        let mut connected = self.connected();
+        if connected.len() < MAX_CONNECTED && !connected.contains(action) {
+            connected.push(action.clone());
+        }
+        Ok(())
     }
 
     fn allows(&self, path: &Path, access: Access) -> bool {
@@ -126,6 +202,21 @@ impl Guard {
         self.decide(&Action::ToolInvoke {
             tool_id: tool.to_owned(),
         })
+    }
+
+    /// Records that another tool may not be called where the result is to follow from the arguments alone.
+    pub(super) fn invoke_in_deterministic_call(&self, tool: &str, why: &str) {
+        let tool_id = tool.to_owned();
+        self.events().denied(Denial::rule(
+            &Action::ToolInvoke { tool_id },
+            why.to_owned(),
+        ));
+    }
+
+    /// Records that there is no state where the result is to follow from the arguments alone.
+    pub(super) fn state_in_deterministic_call(&self, why: &str) {
+        let action = Action::State { bytes: SOME_STATE };
+        self.events().denied(Denial::rule(&action, why.to_owned()));
     }
 
     /// Records that another tool was called.
@@ -270,7 +361,11 @@ impl Guard {
         host: &str,
         port: u16,
     ) -> Result<Option<Box<dyn ServiceRequest>>, LeftAlone> {
-        let Some(services) = self.present().services.clone() else {
+        let services = match &*self.present() {
+            Some(present) => present.services.clone(),
+            None => return Err(LeftAlone),
+        };
+        let Some(services) = services else {
             return Ok(None);
         };
         let begun = services.begin(&format!("{host}:{port}")).await;

@@ -5,6 +5,7 @@
 //! could be called again. Calls of one session wait for each other in the order they came.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -248,13 +249,26 @@ impl Drop for Loss {
     }
 }
 
-/// Runs the job in the instance that is kept for its session, or in a new one that is kept from now on.
+/// The end of a call that never had the instance of its session.
+pub(super) fn taken() -> Ended {
+    Ended::NotRun(
+        Error::new(
+            Code::E3408,
+            "another call of the session uses the instance of the tool",
+        )
+        .hint("Calls of one session wait for each other; give the call more time, or another session."),
+    )
+}
+
+/// Runs the job in the instance that is kept for its session, or in a new one that is kept from now on. While it waits for
+/// that instance, `waits` is true.
 pub(super) async fn run(
     host: &Host,
     loaded: &Loaded,
     job: Job,
     owner: &InstanceOwner,
     meter: &Arc<Meter>,
+    waits: &AtomicBool,
 ) -> Ended {
     let key = Key {
         session: owner.session.clone(),
@@ -267,15 +281,13 @@ pub(super) async fn run(
         // Calls that wait for each other's instances would wait until their time is over; this one's caller can still go on.
         match tokio::time::timeout(job.limits.timeout / 2, waiting).await {
             Ok(place) => place,
-            Err(_) => {
-                return Ended::NotRun(Error::new(
-                    Code::E3408,
-                    "another call of the session uses the instance of the tool",
-                ));
-            }
+            Err(_) => return taken(),
         }
     } else {
-        waiting.await
+        waits.store(true, Ordering::Relaxed);
+        let place = waiting.await;
+        waits.store(false, Ordering::Relaxed);
+        place
     };
     let before = place.take();
     let mut loss = Loss {
@@ -283,17 +295,26 @@ pub(super) async fn run(
         is_one: before.is_some(),
     };
     let _running = host.loader.engines().guest_running();
-    let kept = match before {
-        Some(kept) if kept.made.is_for(&job) => Ok(begin(kept, &job, meter)),
-        other => {
-            if other.is_some() {
-                drop(other);
-                loss.is_one = false;
-                job.events.notice(
-                    "what the tool kept in memory for this session is lost: this call may do something else than the one \
-                     before, so that the tool begins anew"
-                        .to_owned(),
-                );
+    // What is asked holds no store: a future that does cannot go from one thread to another.
+    let there = before
+        .as_ref()
+        .map(|kept| (kept.made.is_for(&job), Arc::clone(&kept.store.data().guard)));
+    let changed = match there {
+        Some((false, _)) => Some("this call may do something else than the one before"),
+        Some((true, guard)) if !guard.may_go_on(job.veto.as_ref()).await => {
+            Some("a connection that it made is not one that it might make now")
+        }
+        _ => None,
+    };
+    let kept = match (before, changed) {
+        (Some(kept), None) => Ok(begin(kept, &job, meter)),
+        (before, changed) => {
+            drop(before);
+            loss.is_one = false;
+            if let Some(why) = changed {
+                job.events.notice(format!(
+                    "what the tool kept in memory for this session is lost: {why}, so that the tool begins anew"
+                ));
             }
             make(host, loaded, &job, meter).await
         }
@@ -362,7 +383,6 @@ fn rest(kept: &mut Kept) {
     state.commands = None;
     state.key_value = None;
     state.invoker = None;
-    let nobody = Arc::new(EventSink::new(EventLimits::default()));
-    state.guard.begin(Arc::clone(&nobody), None, None);
-    state.events = nobody;
+    state.events = Arc::new(EventSink::new(EventLimits::default()));
+    state.guard.end();
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::chain::Sum;
 use super::contain::Wish;
 use super::question::{Circumstances, PolicyVeto};
 use super::{Request, Resolved, Rules};
@@ -52,6 +53,8 @@ pub struct Plan {
     pub veto: Option<Arc<dyn Veto>>,
     /// What is asked about each command the call runs, and what holds of the call.
     pub(super) judge: Option<(Arc<Policies>, Circumstances)>,
+    /// What is summed up over the calls inside it, while they are made.
+    pub(super) sum: Sum,
     /// What the caller should know.
     pub warnings: Vec<String>,
 }
@@ -127,7 +130,8 @@ impl Resolved {
         }
         if let Some(policies) = policies {
             let caller = &request.caller;
-            let circumstances = Circumstances::new(caller, &self.source, &self.tool, session);
+            let sum = plan.sum.clone();
+            let circumstances = Circumstances::new(caller, &self.source, &self.tool, session, sum);
             plan.ask(&policies, &circumstances, &request.arguments, &judged)?;
             if let Some(image) = image {
                 let question = circumstances.container(&image);
@@ -260,6 +264,7 @@ fn plan(
         redact: BTreeSet::new(),
         veto: None,
         judge: None,
+        sum: Sum::of(request),
     })
 }
 

@@ -20,7 +20,7 @@ use crate::exec::{
 };
 use crate::ids::{CallId, Digest, PluginName, ToolId};
 use crate::manifest::LimitRequest;
-use crate::permission::{GrantedMount, Grants, Scope, Sensitive};
+use crate::permission::{Action, Denial, GrantedMount, Grants, Scope, Sensitive};
 use crate::policy::question;
 use crate::registry::{Origin, Source};
 
@@ -36,6 +36,8 @@ pub(super) struct Sum {
     made: Arc<AtomicU32>,
     /// A call inside this one returned content that nobody vouches for.
     tainted: Arc<AtomicBool>,
+    /// The same of the calls that this one is inside of: they chose its arguments.
+    above: Vec<Arc<AtomicBool>>,
 }
 
 impl Sum {
@@ -45,7 +47,18 @@ impl Sum {
         Self {
             made: before.map_or_else(Arc::default, |it| Arc::clone(&it.sum.made)),
             tainted: Arc::default(),
+            above: before.map_or_else(Vec::new, |it| {
+                let mut above = it.sum.above.clone();
+                above.push(Arc::clone(&it.sum.tainted));
+                above
+            }),
         }
+    }
+
+    /// True where the call, by now, may know of content that nobody vouches for: that came from a call inside it, or inside
+    /// one that it is inside of.
+    pub(super) fn knows_untrusted(&self) -> bool {
+        self.is_tainted() || self.above.iter().any(|it| it.load(Ordering::Relaxed))
     }
 
     /// True where a call inside it returned content that nobody vouches for.
@@ -259,6 +272,9 @@ impl CallInvoker {
             };
             self.events
                 .log(LogLevel::Warn, &format!("{tool} was not called: {why}"));
+            let tool_id = tool.as_str().to_owned();
+            self.events
+                .denied(Denial::rule(&Action::ToolInvoke { tool_id }, why.clone()));
             return Invoked {
                 call: None,
                 result: Err(refused),

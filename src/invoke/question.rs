@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use super::Caller;
+use super::chain::Sum;
 use crate::exec::{BoxFuture, Entry, Mount, Veto};
 use crate::ids::Digest;
 use crate::manifest::Risk as ManifestRisk;
@@ -26,6 +27,8 @@ pub(super) struct Circumstances {
     tool: PolicyTool,
     environment: Environment,
     session: SessionState,
+    /// What became known since: the session is as it was when the call was authorised, and knows of no call inside another.
+    sum: Sum,
 }
 
 impl Circumstances {
@@ -34,15 +37,17 @@ impl Circumstances {
         source: &Source,
         tool: &Tool,
         session: SessionState,
+        sum: Sum,
     ) -> Self {
         Self::about(
             caller,
             of_registry(&Provenance::from(source), tool),
             session,
+            sum,
         )
     }
 
-    fn about(caller: &Caller, tool: PolicyTool, session: SessionState) -> Self {
+    fn about(caller: &Caller, tool: PolicyTool, session: SessionState, sum: Sum) -> Self {
         Self {
             principal: principal(caller),
             tool,
@@ -51,6 +56,7 @@ impl Circumstances {
                 headless: caller.approver.is_none(),
             },
             session,
+            sum,
         }
     }
 
@@ -106,7 +112,10 @@ impl Circumstances {
             tool: in_call.then(|| self.tool.clone()),
             time: now(),
             environment: self.environment.clone(),
-            session: self.session.clone(),
+            session: SessionState {
+                tainted: self.session.tainted || self.sum.knows_untrusted(),
+                ..self.session.clone()
+            },
         }
     }
 }
@@ -145,7 +154,7 @@ impl From<&Source> for Provenance {
 #[must_use]
 pub fn listing(caller: &Caller, of: &Provenance, tool: &Tool, session: SessionState) -> Question {
     let resource = of_registry(of, tool);
-    let circumstances = Circumstances::about(caller, resource.clone(), session);
+    let circumstances = Circumstances::about(caller, resource.clone(), session, Sum::default());
     circumstances.question(Ask::List { resource }, false)
 }
 

@@ -60,7 +60,7 @@ impl Admitted {
         let may_invoke = plan.effective.kinds().contains(&Kind::ToolInvoke)
             && !matches!(arguments, Arguments::Command(_));
         let plan_of_chain = may_invoke.then(|| plan.clone());
-        let sum = Sum::of(&request);
+        let sum = plan.sum.clone();
         let state_quota = plan.effective.state_quota();
         let plan_of_commands = may_run_commands.then(|| plan.clone());
         let events = Arc::clone(&request.events);

@@ -49,6 +49,8 @@ pub enum Reason {
     OverQuota(u64),
     /// A policy forbids it; says which.
     Policy(String),
+    /// A rule of the host that nobody can lift forbids it; says which.
+    Rule(String),
 }
 
 /// An action that was denied. `Display` is one plain sentence without a final stop, safe to print.
@@ -126,6 +128,12 @@ impl Denial {
     #[must_use]
     pub fn policy(action: &Action, why: String) -> Self {
         Self::new(action, Reason::Policy(why), &Scope::nothing())
+    }
+
+    /// Something that a rule of the host forbids, whatever was granted and whoever asks.
+    #[must_use]
+    pub fn rule(action: &Action, why: String) -> Self {
+        Self::new(action, Reason::Rule(why), &Scope::nothing())
     }
 
     /// A FIFO, socket or device, which no grant opens: opening one can block the host for ever.
@@ -301,7 +309,7 @@ impl fmt::Display for Denial {
             Reason::UnknownScheme => f.write_str("the scheme is neither http nor https"),
             Reason::Listening => f.write_str("tools open connections, they do not accept them"),
             Reason::OverQuota(quota) => write!(f, "the quota is {quota} bytes"),
-            Reason::Policy(why) => f.write_str(why),
+            Reason::Policy(why) | Reason::Rule(why) => f.write_str(why),
         }
     }
 }
@@ -315,6 +323,7 @@ fn remedy(action: &Action, reason: &Reason) -> Option<Capability> {
         | Reason::NotCanonical
         | Reason::InvalidHost
         | Reason::Policy(_)
+        | Reason::Rule(_)
         | Reason::UnknownScheme
         | Reason::Listening => return None,
         Reason::Address(class) if class.reach().is_none() => return None,

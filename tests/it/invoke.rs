@@ -439,6 +439,30 @@ fn what_a_stranger_said_taints_its_caller_and_the_session() {
 }
 
 #[test]
+fn what_a_stranger_said_counts_for_what_comes_after_it_in_the_same_call() {
+    let probe = Probe::new();
+    let env = &probe.env;
+    let untrusted = "[[tools]]\nname = \"echo-u8\"\nuntrusted_output = true\n";
+    install(env, "stranger", "1.0.0", untrusted);
+    install(env, "callee", "1.0.0", "");
+    let policies = env.user_config().parent().expect("a folder").join("policy");
+    let policy = b"@id(\"no-taint\")\nforbid (principal, action in Action::\"tool.invoke\", resource) when { context.session.tainted };\n";
+    env.write(policies.join("own.cedar"), policy);
+    // There is no session to remember it: the calls inside one are what it is known from.
+    let thrice = |tool: &str| {
+        let arguments = json!({"tool": tool, "arguments": "{\"value\":1}", "times": 3});
+        probe
+            .call("call-often", arguments)
+            .allow("tool_invoke=*")
+            .result()
+    };
+    assert_eq!(thrice("callee.echo-u8")[0], 3);
+    let told = thrice("stranger.echo-u8");
+    assert_eq!(told[0], 1, "{told}");
+    assert!(told[1].to_string().contains("not-permitted"), "{told}");
+}
+
+#[test]
 fn a_person_is_asked_about_a_call_inside_another() {
     let probe = Probe::new();
     let env = &probe.env;

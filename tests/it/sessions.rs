@@ -1,5 +1,7 @@
 //! Instances that are kept between the calls of a session: what they hold, and what ends them.
 
+mod network;
+
 use std::time::{Duration, Instant};
 
 use rustix::process::Pid;

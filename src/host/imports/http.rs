@@ -64,7 +64,15 @@ impl WasiHttpHooks for Outgoing {
         let guard = Arc::clone(&self.guard);
         let tls = self.tls.clone();
         let budget = Arc::clone(&self.budget);
-        Box::new(async move { send(&guard, &tls, budget, request, options).await })
+        // wasi:http begins a request whether the guest waits for it or not, and the instance may be kept for another call.
+        let over = guard.over();
+        Box::new(async move {
+            tokio::select! {
+                biased;
+                () = over.cancelled() => Err(Error::ConnectionTerminated),
+                sent = send(&guard, &tls, budget, request, options) => sent,
+            }
+        })
     }
 }
 

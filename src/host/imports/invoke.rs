@@ -34,9 +34,9 @@ impl Host for InvokeView<'_> {
             ));
         }
         if self.is_deterministic {
-            return Err(Failure::NotPermitted(
-                "the call is deterministic: what other tools say may not count".to_owned(),
-            ));
+            let why = "the call is deterministic: what other tools say may not count";
+            self.guard.invoke_in_deterministic_call(&tool, why);
+            return Err(Failure::NotPermitted(why.to_owned()));
         }
         let id: ToolId = tool
             .parse()

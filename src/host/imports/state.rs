@@ -31,9 +31,9 @@ impl StateView<'_> {
             return Err(Failure::NotPermitted("no state is granted".to_owned()));
         }
         if self.is_deterministic {
-            return Err(Failure::NotPermitted(
-                "the call is deterministic: what was kept before may not count".to_owned(),
-            ));
+            let why = "the call is deterministic: what was kept before may not count";
+            self.guard.state_in_deterministic_call(why);
+            return Err(Failure::NotPermitted(why.to_owned()));
         }
         self.key_value.ok_or_else(|| {
             Failure::Unavailable("there is nothing here that keeps state".to_owned())
