@@ -36,6 +36,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::output::Printer;
 use crate::app::App;
+use crate::config::env_vars::has_argument;
 use crate::config::{Color, Flag};
 use crate::error::{Code, Error, Result};
 
@@ -130,13 +131,17 @@ impl Global {
 #[must_use]
 pub fn main() -> ExitCode {
     let printer = Printer::early();
-    let matches = match Cli::command().try_get_matches() {
-        Ok(matches) => matches,
-        Err(error) => return printer.usage(&error).into(),
-    };
-    let cli = match Cli::from_arg_matches(&matches) {
+    let parsed = Cli::command()
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => return printer.usage(&error).into(),
+        Err(error) => {
+            return printer
+                .with_json(has_argument("--json"))
+                .usage(error)
+                .into();
+        }
     };
     let printer = printer.with_json(cli.global.json);
     let exit = match run(cli, &printer) {

@@ -133,7 +133,7 @@ export function exec(command: {
   network?: 'none' | 'bridge' | 'allow-list';
   timeoutMs?: number;
   bytes?: boolean;
-}): { exitCode: number; stdout: any; stderr: any };
+}): { exitCode: number; stdout: any; stderr: any; stdoutDropped: number; stderrDropped: number };
 
 /** The UTF-8 bytes of a string. */
 export function encode(string: string): Uint8Array;

@@ -294,13 +294,21 @@ export const invoke = (name, args = {}) =>
 
 /**
  * Runs a command in a container: `exec({ image: 'debian:stable-slim', argv: ['date'] })`. Gives `exitCode`, `stdout` and
- * `stderr`; text, unless `bytes` is true.
+ * `stderr`; text, unless `bytes` is true. Of long output the end is left out: `stdoutDropped` and `stderrDropped` say how many
+ * bytes.
  */
 export const exec = ({ image, argv, env = {}, stdin = '', workdir, network = 'none', timeoutMs, bytes = false }) =>
   need('exec', ({ run }) => {
     const input = typeof stdin === 'string' ? encode(stdin) : stdin;
-    const { exitCode, stdout, stderr } = run({ image, argv, env: Object.entries(env), stdin: input, workdir, network, timeoutMs });
-    return { exitCode, stdout: bytes ? stdout : decode(stdout), stderr: bytes ? stderr : decode(stderr) };
+    const done = run({ image, argv, env: Object.entries(env), stdin: input, workdir, network, timeoutMs });
+    const shown = (output) => (bytes ? output : decode(output));
+    return {
+      exitCode: done.exitCode,
+      stdout: shown(done.stdout),
+      stderr: shown(done.stderr),
+      stdoutDropped: Number(done.stdoutDropped),
+      stderrDropped: Number(done.stderrDropped),
+    };
   });
 
 /**

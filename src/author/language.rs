@@ -33,6 +33,18 @@ impl Language {
         }
     }
 
+    /// What has to be installed into a new project before it can be built, as a command.
+    #[must_use]
+    pub const fn preparation(self) -> Option<&'static str> {
+        match self {
+            Self::Rust | Self::C => None,
+            Self::JavaScript => Some("npm install"),
+            Self::Python => {
+                Some("python3 -m venv .venv && .venv/bin/pip install 'componentize-py~=0.25.0'")
+            }
+        }
+    }
+
     /// The language with this word, or one that people use for it.
     #[must_use]
     pub fn named(word: &str) -> Option<Self> {

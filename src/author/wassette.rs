@@ -3,6 +3,7 @@
 //! Such a file grants; a manifest only asks, and whoever installs the plugin grants. What the file says and a manifest cannot
 //! is told, never dropped silently and never widened.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use schemars::JsonSchema;
@@ -22,7 +23,17 @@ use crate::permission::{Access, Capability, Kind};
 struct Wire {
     #[serde(default)]
     permissions: Permissions,
+    /// What says nothing about permissions.
+    #[serde(default)]
+    version: Option<Value>,
+    #[serde(default)]
+    description: Option<Value>,
+    #[serde(flatten)]
+    rest: Rest,
 }
+
+/// What is not known.
+type Rest = BTreeMap<String, Value>;
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 struct Permissions {
@@ -38,12 +49,16 @@ struct Permissions {
     runtime: Option<Value>,
     #[serde(default)]
     ipc: Option<Value>,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct List<T> {
     allow: Option<Vec<T>>,
     deny: Option<Vec<Value>>,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -51,6 +66,8 @@ struct Storage {
     uri: String,
     #[serde(default)]
     access: Vec<String>,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -61,11 +78,15 @@ struct Network {
     cidr: Option<String>,
     #[serde(default)]
     defaults: Option<bool>,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Variable {
     key: String,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(json_schema::schema_of::<Wire>);
@@ -92,6 +113,18 @@ pub fn read(text: &str, origin: &str) -> Result<Imported> {
             .hint("A policy of Wassette is YAML, with its lists below `permissions`.")
     })?;
     let mut imported = Imported::default();
+    // They are read so that they are not told of as unknown.
+    drop((wire.version, wire.description));
+    imported.unknown("", &wire.rest, &["permissions"]);
+    let parts = [
+        "storage",
+        "network",
+        "environment",
+        "resources",
+        "runtime",
+        "ipc",
+    ];
+    imported.unknown("permissions.", &wire.permissions.rest, &parts);
     imported.storage(wire.permissions.storage);
     imported.network(wire.permissions.network);
     imported.environment(wire.permissions.environment);
@@ -130,8 +163,23 @@ impl Imported {
         self.left_out.push(sentence);
     }
 
-    fn denied(&mut self, part: &str, deny: Option<Vec<Value>>) {
-        let deny = deny.unwrap_or_default();
+    /// Tells of the keys that mean nothing here, and of the one that each may have been meant for.
+    fn unknown(&mut self, place: &str, rest: &Rest, known: &[&str]) {
+        for key in rest.keys() {
+            let near = known
+                .iter()
+                .map(|other| (strsim::jaro_winkler(other, key), other))
+                .filter(|(likeness, _)| *likeness > 0.8)
+                .max_by(|(a, _), (b, _)| a.total_cmp(b));
+            let meant =
+                near.map_or_else(String::new, |(_, near)| format!("; did you mean `{near}`?"));
+            self.leave_out(format!("`{place}{key}`: it is unknown{meant}"));
+        }
+    }
+
+    fn denied<T>(&mut self, part: &str, list: &List<T>) {
+        self.unknown(&format!("{part}."), &list.rest, &["allow", "deny"]);
+        let deny = list.deny.as_deref().unwrap_or_default();
         if !deny.is_empty() {
             self.leave_out(format!(
                 "`{part}.deny` ({} entries): a manifest only asks; write a policy that forbids it (`toolhatch policy --help`)",
@@ -142,7 +190,9 @@ impl Imported {
 
     fn storage(&mut self, list: Option<List<Storage>>) {
         let Some(list) = list else { return };
+        self.denied("storage", &list);
         for entry in list.allow.unwrap_or_default() {
+            self.unknown("storage.allow: ", &entry.rest, &["uri", "access"]);
             let Some((path, mount)) = folder(&entry.uri) else {
                 self.leave_out(format!(
                     "storage {:?}: only folders and files can be asked for, without patterns inside their paths",
@@ -167,12 +217,20 @@ impl Imported {
                 self.leave_out(format!("storage {:?}: it says no access", entry.uri));
             }
         }
-        self.denied("storage", list.deny);
     }
 
     fn network(&mut self, list: Option<List<Network>>) {
         let Some(list) = list else { return };
+        self.denied("network", &list);
         for entry in list.allow.unwrap_or_default() {
+            self.unknown(
+                "network.allow: ",
+                &entry.rest,
+                &["host", "cidr", "defaults"],
+            );
+            if entry.host.is_none() && entry.cidr.is_none() && entry.defaults.is_none() {
+                self.leave_out("`network.allow`: an entry names no host".to_owned());
+            }
             if entry.defaults == Some(true) {
                 self.leave_out(
                     "network `defaults`: name the hosts that are needed; `toolhatch call --learn` finds them out".to_owned(),
@@ -184,28 +242,28 @@ impl Imported {
                 ));
             }
             let Some(host) = entry.host else { continue };
-            // Some have a scheme in front, which theirs ignores or not.
-            let bare = host
-                .split_once("://")
-                .map_or(host.as_str(), |(_, rest)| rest);
-            let bare = bare.trim_end_matches('/');
-            match Capability::parse(Kind::NetworkHttp, bare) {
+            // What stands behind it is of our grammar, and nothing that a policy of theirs can say.
+            if host.contains(';') {
+                self.leave_out(format!("network {host:?}: it is no host"));
+                continue;
+            }
+            match Capability::parse(Kind::NetworkHttp, host.trim_end_matches('/')) {
                 Ok(capability) => self.lines.extend(capability.manifest_line()),
                 Err(error) => self.leave_out(format!("network {host:?}: {error}")),
             }
         }
-        self.denied("network", list.deny);
     }
 
     fn environment(&mut self, list: Option<List<Variable>>) {
         let Some(list) = list else { return };
+        self.denied("environment", &list);
         for entry in list.allow.unwrap_or_default() {
+            self.unknown("environment.allow: ", &entry.rest, &["key"]);
             match Capability::parse(Kind::Env, &entry.key) {
                 Ok(capability) => self.lines.extend(capability.manifest_line()),
                 Err(error) => self.leave_out(format!("environment {:?}: {error}", entry.key)),
             }
         }
-        self.denied("environment", list.deny);
     }
 
     fn resources(&mut self, resources: Option<&Value>) {
@@ -213,6 +271,12 @@ impl Imported {
             return;
         };
         let limits = resources.get("limits").and_then(Value::as_object);
+        let beside = limits.map(|_| resources.iter().filter(|(name, _)| *name != "limits"));
+        for (name, _) in beside.into_iter().flatten() {
+            self.leave_out(format!(
+                "`resources.{name}`: it stands beside `limits`, which counts"
+            ));
+        }
         let given = limits.unwrap_or(resources);
         for (name, value) in given {
             match (name.as_str(), memory(value)) {
@@ -235,22 +299,26 @@ impl Imported {
 /// The path of a manifest and the place in the guest for `fs://…`; nothing where it cannot be said without widening it.
 fn folder(uri: &str) -> Option<(String, String)> {
     let path = uri.strip_prefix("fs://")?;
-    let path = ["/**", "/*"]
-        .iter()
-        .find_map(|pattern| path.strip_suffix(pattern))
-        .unwrap_or(path);
-    let path = if path.is_empty() {
-        "/"
-    } else {
-        path.trim_end_matches('/')
-    };
+    // All of where the server was started.
+    if matches!(path, "" | "**" | "." | "./**") {
+        return Some(("${workspace}".to_owned(), "/workspace".to_owned()));
+    }
+    // `/*` is one level of a folder, and a manifest only asks for all of it.
+    let path = path.strip_suffix("/**").unwrap_or(path);
+    let path = path.trim_end_matches('/');
     let path = if path.is_empty() { "/" } else { path };
-    let is_odd = |part: &str| part.contains('*') || part == ".." || part == ".";
+    let of_home = ["~/", "${HOME}/", "$HOME/"]
+        .iter()
+        .find_map(|home| path.strip_prefix(home));
+    let (path, is_of_home) = of_home.map_or((path, false), |rest| (rest, true));
+    let is_odd = |part: &str| part.contains(['*', '$', '~']) || part == ".." || part == ".";
     if path.split('/').any(is_odd) || path.chars().any(char::is_control) {
         return None;
     }
     // Without a third slash it is relative to where the server was started.
-    Some(if path.starts_with('/') {
+    Some(if is_of_home {
+        (format!("${{home}}/{path}"), format!("/{path}"))
+    } else if path.starts_with('/') {
         (path.to_owned(), path.to_owned())
     } else {
         (format!("${{workspace}}/{path}"), format!("/{path}"))

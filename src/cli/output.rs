@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::config::Color;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::exec::Stdio;
 use crate::exit_code::Exit;
 
@@ -114,15 +114,38 @@ impl Printer {
 
     /// Says what is wrong with the command line, or shows the help that was asked for.
     #[must_use]
-    pub fn usage(&self, error: &clap::Error) -> Exit {
-        use clap::error::ErrorKind;
-        let asked_for = matches!(
+    pub fn usage(&self, mut error: clap::Error) -> Exit {
+        use clap::error::{ContextKind, ContextValue, ErrorKind};
+        if matches!(
             error.kind(),
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-        );
-        // clap knows which of the two streams it belongs to, and a closed one is the reader's choice.
-        drop(error.print());
-        if asked_for { Exit::Ok } else { Exit::Usage }
+        ) {
+            // clap knows which of the two streams it belongs to, and a closed one is the reader's choice.
+            drop(error.print());
+            return Exit::Ok;
+        }
+        // clap lists what is hidden too.
+        if let Some(ContextValue::Strings(names)) = error.get(ContextKind::ValidSubcommand) {
+            let shown = names.iter().filter(|name| !name.starts_with("internal-"));
+            let shown = ContextValue::Strings(shown.cloned().collect());
+            error.insert(ContextKind::ValidSubcommand, shown);
+        }
+        let code = Code::E3004;
+        if self.json {
+            let text = error.render().to_string();
+            let text = text.strip_prefix("error: ").unwrap_or(&text);
+            let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+            let told = rest
+                .split("\n\n")
+                .map(str::trim)
+                .filter(|it| !it.is_empty());
+            let told = told.fold(Error::new(code, message.trim()), Error::hint);
+            self.json_value(&json!({"ok": false, "error": told.to_json()}));
+            return Exit::Usage;
+        }
+        let text = error.render().ansi().to_string();
+        anstream::eprint!("{}", text.replacen("error:", &format!("error[{code}]:"), 1));
+        Exit::Usage
     }
 
     fn write_out(&self, text: &str) {

@@ -92,6 +92,14 @@ pub const ARCHITECTURE: &str = std::env::consts::ARCH;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment(BTreeMap<OsString, OsString>);
 
+/// True where this process was given this word as an argument, for when its command line is not understood otherwise.
+#[must_use]
+pub fn has_argument(word: &str) -> bool {
+    std::env::args_os()
+        .take_while(|argument| argument != "--")
+        .any(|argument| argument == word)
+}
+
 impl Environment {
     /// The environment of this process.
     #[must_use]

@@ -365,6 +365,7 @@ mod tests {
             sum: Sum {
                 made: Arc::new(AtomicU32::new(made)),
                 tainted: Arc::default(),
+                above: Vec::new(),
             },
             scope: Arc::default(),
             sensitive: Arc::default(),

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use toolhatch::error::Code;
 use toolhatch::exit_code::Exit;
 
+use crate::support::env::TestEnv;
 use crate::support::source::root;
 
 /// Set to anything, it rewrites the page instead of comparing it.
@@ -133,4 +134,33 @@ fn numbers_that_were_given_out_stay() {
             "{code}"
         );
     }
+}
+
+#[test]
+fn a_command_line_that_is_not_understood_is_an_error_like_any_other() {
+    let env = TestEnv::new();
+    for words in [
+        &["plugin", "new", "js", "--json"][..],
+        &["call", "--json"],
+        &["--json", "plugin", "nwe"],
+        &["--json"],
+        &["tools", "list", "--nonsense", "--json"],
+    ] {
+        let output = env.run(words).output();
+        assert_eq!(
+            (output.code, output.json_lines().len()),
+            (Some(2), 1),
+            "{output}"
+        );
+        assert_eq!(output.json()["error"]["code"], "E3004", "{output}");
+        assert!(!output.stdout.contains("internal-"), "{output}");
+    }
+    let output = env.run(["tools", "list", "--nonsense"]).output();
+    assert_eq!(output.code, Some(2), "{output}");
+    assert!(
+        output
+            .stderr
+            .starts_with("error[E3004]: unexpected argument"),
+        "{output}"
+    );
 }

@@ -115,7 +115,7 @@ fn bindings(project: &Path) -> Result<Vec<PathBuf>> {
     let invalid = |why: String| {
         Error::new(Code::E3105, format!("reading {}", wit.display()))
             .caused_by(why)
-            .hint("Mend it; `docs/guide/write-a-plugin.md` shows a world for C.")
+            .hint("Mend wit/world.wit; `toolhatch plugin new c NAME` makes a project with one that works.")
     };
     let mut resolve = Resolve::default();
     let pushed = resolve.push_dir(&wit);

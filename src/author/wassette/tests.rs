@@ -20,7 +20,7 @@ fn a_policy_becomes_requests() {
         "file_read = [{ path = \"/srv/data\", mount = \"/srv/data\" }, { path = \"${workspace}/drafts\", mount = \"/drafts\" }]",
         "file_write = [{ path = \"/srv/data\", mount = \"/srv/data\" }]",
         "{ host = \"api.example.com\" }",
-        "{ host = \"other.example.com\" }",
+        "{ host = \"other.example.com\", scheme = \"https\" }",
         "{ host = \"*.example.org\" }",
         "env = [\"API_KEY\"]",
     ] {

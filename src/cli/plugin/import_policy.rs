@@ -11,6 +11,7 @@ use crate::author::wassette;
 use crate::cli::output::CommandOutput;
 use crate::error::{Code, Error, Result};
 use crate::fsx;
+use crate::manifest;
 use crate::manifest::document::MAX_BYTES;
 
 /// Read a policy file of Wassette, and propose the permissions that a manifest would ask for in its place.
@@ -56,6 +57,12 @@ impl Args {
                 let before = fsx::read_text(&path, MAX_BYTES as u64)?;
                 let after = imported.amend(&before)?;
                 let name = into.file_name().unwrap_or_default().to_string_lossy();
+                // What the manifest lacks otherwise is told by `plugin check`; this makes nothing of it worse.
+                let origin = into.display().to_string();
+                if manifest::parse_toml(&before, &origin).is_ok() {
+                    manifest::parse_toml(&after, &origin)
+                        .map_err(|error| error.while_doing("importing the policy"))?;
+                }
                 if self.write && before != after {
                     fsx::write_atomic(&path, after.as_bytes(), 0o644)?;
                 }
@@ -64,7 +71,8 @@ impl Args {
                         "it limits memory: write `memory = \"{memory}\"` into `[limits]`"
                     ));
                 }
-                (difference(&name, &before, &after), self.write)
+                let is_written = self.write && before != after;
+                (difference(&name, &before, &after), is_written)
             }
         };
         if text.is_empty() && warnings.is_empty() {
@@ -77,6 +85,13 @@ impl Args {
             )
             .hint("A policy of Wassette has its lists below `permissions`."));
         }
+        let told = match &self.into {
+            Some(into) if text.is_empty() => {
+                format!("{} asks for all of it already.", into.display())
+            }
+            Some(into) if is_written => format!("Wrote into {}:\n\n{text}", into.display()),
+            _ => text.clone(),
+        };
         let json = json!({
             "proposal": text,
             "memory": imported.memory(),
@@ -85,7 +100,7 @@ impl Args {
         });
         Ok(CommandOutput {
             warnings,
-            ..CommandOutput::new(text, json)
+            ..CommandOutput::new(told, json)
         })
     }
 }

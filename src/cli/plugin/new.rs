@@ -67,11 +67,14 @@ impl Args {
             .map(|path| format!("  {}", path.display()))
             .collect();
         let text = format!(
-            "Made {shown}, a plugin in {}\n{}\n\nNext:\n  cd {}\n  toolhatch plugin build\n  toolhatch plugin check\n  \
+            "Made {shown}, a plugin in {}\n{}\n\nNext:\n  cd {}\n{}  toolhatch plugin build\n  toolhatch plugin check\n  \
              toolhatch plugin test\nIts README.md says how to call it, and where to go on.",
             self.language,
             own.join("\n"),
             crate::permission::shell_word(&shown.to_string()),
+            self.language
+                .preparation()
+                .map_or_else(String::new, |step| format!("  {step}\n")),
         );
         let json = json!({
             "name": name.as_str(),

@@ -39,7 +39,7 @@ permissions:
 
 const PROPOSED: &str = r#"file_read = [{ path = "/data/in", mount = "/data/in" }, { path = "${workspace}/work", mount = "/work" }]
 file_write = [{ path = "${workspace}/work", mount = "/work" }]
-network_http = [{ host = "api.github.com" }, { host = "*.example.com" }]
+network_http = [{ host = "api.github.com", scheme = "https" }, { host = "*.example.com" }]
 env = ["LANG"]
 "#;
 
@@ -102,7 +102,8 @@ fn a_policy_becomes_requests_and_what_it_cannot_become_is_told() {
     // It is a manifest, and asks for no more the second time.
     env.run(["plugin", "inspect", "prober"]).ok();
     let again = import(&env, &into).ok();
-    assert_eq!(again.stdout.trim(), "", "{again}");
+    let told = "prober/plugin.toml asks for all of it already.";
+    assert_eq!(again.stdout.trim(), told, "{again}");
     assert_eq!(
         import(&env, &["--write"]).output().code,
         Some(2),
@@ -171,4 +172,55 @@ fn hostile_policies_are_refused() {
         "{shown}"
     );
     assert_eq!(shown.stdout.trim(), "", "{shown}");
+}
+
+#[test]
+fn what_is_not_known_is_told_and_nothing_is_widened() {
+    let env = TestEnv::new();
+    env.write(
+        "policy.yaml",
+        b"versoin: 1\npermissions:\n  netwrok: {}\n  storage:\n    allow:\n      - { uri: \"fs:///etc/*\", access: [read] }\n      - { uri: \
+          \"fs://${HOME}/x\", access: [read] }\n      - { uri: \"fs://**\", access: [read] }\n      - { uri: \"fs://a/$B\", access: [read] }\n  \
+          network:\n    alow: []\n    allow:\n      - { hots: a.example }\n      - { host: \"a.example;private\" }\n      - { host: \
+          \"http://b.example\" }\n  resources:\n    memory: 1Gi\n    limits: { memory: 512Mi }\n",
+    );
+    let shown = import(&env, &["--json"]).ok().json();
+    let left_out = shown["left_out"].to_string();
+    for told in [
+        "`versoin`",
+        "`permissions.netwrok`: it is unknown; did you mean `network`?",
+        "fs:///etc/*",
+        "fs://a/$B",
+        "`network.alow`: it is unknown; did you mean `allow`?",
+        "did you mean `host`?",
+        "an entry names no host",
+        "a.example;private",
+        "`resources.memory`",
+    ] {
+        assert!(left_out.contains(told), "{told}\n{left_out}");
+    }
+    let proposal = shown["proposal"].as_str().expect("text");
+    assert_eq!(
+        proposal,
+        "[permissions]\nfile_read = [{ path = \"${home}/x\", mount = \"/x\" }, { path = \"${workspace}\", mount = \"/workspace\" \
+         }]\nnetwork_http = [{ host = \"b.example\", scheme = \"http\" }]\n\n[limits]\nmemory = \"512MiB\"\n"
+    );
+    // A manifest takes it, and says so where it has it already.
+    let manifest = probe_project(&env, "imported", "").join("plugin.toml");
+    let words = ["--into", "imported/plugin.toml", "--write"];
+    let written = import(&env, &words).ok();
+    assert!(
+        written
+            .stdout
+            .starts_with("Wrote into imported/plugin.toml:"),
+        "{written}"
+    );
+    env.run(["plugin", "check", "imported"]).ok();
+    let before = std::fs::read(&manifest).expect("it is there");
+    let again = import(&env, &words).ok();
+    assert!(
+        again.stdout.contains("asks for all of it already"),
+        "{again}"
+    );
+    assert_eq!(std::fs::read(&manifest).expect("it is there"), before);
 }
