@@ -1,6 +1,6 @@
 //! `toolhatch plugin test`: the example calls of a project, good ones and bad ones.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -193,6 +193,70 @@ fn a_snapshot_is_written_once_and_then_compared() {
 }
 
 #[test]
+fn no_link_of_a_project_leads_out_of_it() {
+    let env = TestEnv::new();
+    let calls = "[[call]]\nname = \"settings\"\ntool = \"echo-u8\"\narguments = { value = 7 }\nexpect = { snapshot = true }\n";
+    let folder = project(&env, calls);
+    let settings = env.write("elsewhere/settings.json", b"{\"of\": \"a person\"}");
+    let elsewhere = settings.parent().expect("a folder");
+    let link = |to: &Path, at: &str| {
+        let at = folder.join(at);
+        std::fs::create_dir_all(at.parent().expect("a folder")).expect("made");
+        std::os::unix::fs::symlink(to, &at).expect("linked");
+    };
+    let untouched = || {
+        let names: Vec<_> = std::fs::read_dir(elsewhere)
+            .expect("listed")
+            .flatten()
+            .map(|entry| entry.file_name())
+            .collect();
+        assert_eq!(names, ["settings.json"]);
+        assert_eq!(
+            std::fs::read(&settings).expect("read"),
+            b"{\"of\": \"a person\"}"
+        );
+    };
+    let snapshots = folder.join("tests/snapshots");
+    for (to, at) in [
+        (elsewhere, "tests/snapshots/calls"),
+        (elsewhere, "tests/snapshots"),
+        (&*settings, "tests/snapshots/calls/settings.json"),
+    ] {
+        link(to, at);
+        let refused = test(&env, &["--update"]).fails_with(3, "E3206");
+        assert!(
+            refused.stderr.contains("a link leads out of the project"),
+            "{refused}"
+        );
+        untouched();
+        if std::fs::remove_file(&snapshots).is_err() {
+            std::fs::remove_dir_all(&snapshots).expect("removed");
+        }
+    }
+    link(&settings, "tests/snapshots/calls/settings.json");
+    let refused = test(&env, &[]).fails_with(3, "E3206");
+    assert!(!refused.stdout.contains("a person"), "{refused}");
+    std::fs::remove_dir_all(&snapshots).expect("removed");
+
+    // Within the project they lead where they want.
+    std::fs::create_dir_all(folder.join("kept")).expect("made");
+    link(&folder.join("kept"), "tests/snapshots/calls");
+    test(&env, &["--update"]).ok();
+    assert!(folder.join("kept/settings.json").is_file());
+    test(&env, &[]).ok();
+
+    // The calls themselves are of the project, too.
+    let others = env.write("elsewhere/others.toml", b"of = \"a person\"\n");
+    link(&others, "tests/others.toml");
+    let refused = test(&env, &[]).fails_with(3, "E3206");
+    assert!(
+        refused.stderr.contains("others.toml: a link leads out"),
+        "{refused}"
+    );
+    assert!(!refused.stderr.contains("a person"), "{refused}");
+}
+
+#[test]
 fn files_of_example_calls_that_are_wrong_say_where() {
     let env = TestEnv::new();
     let one = "[[call]]\nname = \"a\"\ntool = \"echo-u8\"\n";
@@ -216,6 +280,13 @@ fn files_of_example_calls_that_are_wrong_say_where() {
             2,
             "E3105",
             "another call of this file has this name",
+        ),
+        (
+            "[[call]]\nname = \"a b\"\nexpect = { snapshot = true }\n\
+             [[call]]\nname = \"a-b\"\nexpect = { snapshot = true }\n",
+            2,
+            "E3105",
+            "calls.toml:5:8: call[1].name: its snapshot would be in the file of that of \"a b\"",
         ),
         (
             &format!("{one}expect = {{ error = \"E3401\", text = \"x\" }}\n"),
