@@ -49,7 +49,7 @@ pub struct Call {
     /// the project takes the agreement of whoever runs it.
     #[serde(default)]
     pub allow: Vec<String>,
-    /// The session it belongs to: calls of one session share a session instance.
+    /// The session it belongs to: calls of one session share a session instance. No call outside of the run is in it.
     #[serde(default)]
     pub session: Option<String>,
     /// Clocks and random numbers are frozen.

@@ -142,6 +142,8 @@ pub(super) struct Tester {
     copy: Copy,
     consent: Consent,
     update: bool,
+    /// What the sessions of its calls begin with: a file of a project names none that the person has.
+    run: CallId,
 }
 
 /// What came of one example call.
@@ -204,6 +206,7 @@ impl Tester {
             app,
             consent,
             update,
+            run: CallId::generate(),
         })
     }
 
@@ -315,7 +318,7 @@ impl Tester {
             arguments: Arc::new(Value::Object(call.arguments.clone())),
             resumed: None,
             caller: Arc::new(Caller {
-                session: call.session.clone(),
+                session: (call.session.as_ref()).map(|name| format!("{}/{name}", self.run)),
                 ..Caller::of_process()
             }),
             grants: Arc::new(self.consent.grants(&call.allow)?),

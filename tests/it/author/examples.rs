@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::probe_project;
 use crate::support::env::TestEnv;
+use crate::support::http::{Response, Server};
 use crate::support::process::Run;
 
 const PERMISSIONS: &str =
@@ -254,6 +255,77 @@ fn no_link_of_a_project_leads_out_of_it() {
         "{refused}"
     );
     assert!(!refused.stderr.contains("a person"), "{refused}");
+}
+
+#[test]
+fn a_variable_has_the_value_that_a_person_gave_it() {
+    let env = TestEnv::new();
+    let folder = probe_project(&env, "prober", "[permissions]\nenv = [\"*\"]\n");
+    let calls = |allow: &str, text: &str| {
+        let text = format!(
+            "[[call]]\nname = \"tells\"\ntool = \"variable\"\nallow = [{allow:?}]\narguments = {{ name = \"TOKEN\" \
+             }}\nexpect = {{ text = {text:?} }}\n"
+        );
+        env.write(folder.join("tests/calls.toml"), text.as_bytes());
+    };
+    calls("env=TOKEN", "of a person");
+    test(&env, &[]).fails_with(3, "E3206");
+    let allow = ["--allow", "env=TOKEN=of a person"];
+    test(&env, &allow).env("TOKEN", "of the shell").ok();
+    test(&env, &["--allow", "env=TOKEN"])
+        .env("TOKEN", "of a person")
+        .ok();
+    calls("env=TOKEN=its own", "its own");
+    test(&env, &allow).ok();
+}
+
+#[test]
+fn the_sessions_of_example_calls_are_those_of_their_run() {
+    let env = TestEnv::new();
+    let server = Server::start(|_| Response::new(200, "hello"));
+    let manifest = format!(
+        "[component]\nworld = \"probe:tools/probe\"\nlifecycle = \"session\"\n\
+         [[tools]]\nname = \"count\"\nuntrusted_output = true\n[[tools]]\nname = \"web-get\"\n\
+         [permissions]\nnetwork_http = [\"http://{}\"]\n",
+        server.address()
+    );
+    let folder = probe_project(&env, "prober", &manifest);
+    let call = |name: &str, session: &str, result: u8| {
+        format!(
+            "[[call]]\nname = {name:?}\ntool = \"count\"\nsession = {session:?}\nexpect = {{ result = {{ result = {result} }} }}\n"
+        )
+    };
+    let calls = [
+        call("a", "mine", 1),
+        call("b", "mine", 2),
+        call("c", "other", 1),
+    ]
+    .concat();
+    env.write(folder.join("tests/calls.toml"), calls.as_bytes());
+    for _ in 0..2 {
+        test(&env, &[]).ok();
+    }
+    // What strangers said to those calls is not said in the session of the person.
+    let url = format!("url={}", server.url("/a"));
+    let allow = format!("network_http=http://{}", server.address());
+    let get = [
+        "call",
+        "prober",
+        "web-get",
+        "--session",
+        "mine",
+        "--arg",
+        &url,
+        "--allow",
+        &allow,
+    ];
+    let got = env.run(get).ok();
+    assert!(got.stdout.contains("hello"), "{got}");
+    // It would count there.
+    env.run(["call", "prober", "count", "--session", "mine"])
+        .ok();
+    let denied = env.run(get).output();
+    assert!(denied.stderr.contains("no-egress-when-tainted"), "{denied}");
 }
 
 #[test]
