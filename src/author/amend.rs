@@ -22,13 +22,19 @@ pub fn amend<'a>(manifest: &str, lines: impl IntoIterator<Item = &'a str>) -> Re
     let mut document: DocumentMut = manifest.parse().map_err(|error: TomlError| {
         Error::new(Code::E3105, "reading the manifest to change it").caused_by(error)
     })?;
-    for line in lines {
+    let lines: Vec<&str> = lines.into_iter().collect();
+    for line in &lines {
         let one: DocumentMut = line.parse().map_err(|error: TomlError| {
             Error::new(Code::E3000, format!("reading the line {line:?}")).caused_by(error)
         })?;
         let asked = one.iter().next();
         if let Some((key, value)) = asked.and_then(|(key, item)| Some((key, item.as_value()?))) {
-            ask(&mut document, key, value)?;
+            ask(&mut document, key, value).map_err(|error| {
+                error.hint(format!(
+                    "Write into its `[permissions]` by hand what it does not ask for yet: `{}`.",
+                    lines.join("`, `")
+                ))
+            })?;
         }
     }
     Ok(document.to_string())
@@ -50,21 +56,15 @@ fn ask(document: &mut DocumentMut, key: &str, value: &Value) -> Result<()> {
             Ok(())
         }
         // Nothing that it asks for already may get lost: what is not understood is left to its author.
-        Some(there) => widen(there, value).ok_or_else(|| by_hand(key, value)),
+        Some(there) => widen(there, value).ok_or_else(|| {
+            Error::new(
+                Code::E3105,
+                format!(
+                    "the `permissions.{key}` of the manifest has a form to which nothing can be added; it is left as it is"
+                ),
+            )
+        }),
     }
-}
-
-fn by_hand(key: &str, value: &Value) -> Error {
-    Error::new(
-        Code::E3105,
-        format!(
-            "the `permissions.{key}` of the manifest has a form to which nothing can be added; it is left as it is"
-        ),
-    )
-    .hint(format!(
-        "Write it into the manifest by hand, besides what it asks for: `{key} = {}`.",
-        value.clone().decorated("", "")
-    ))
 }
 
 /// Has what is asked for there cover the value too; nothing where that has a form of its own.
@@ -80,7 +80,9 @@ fn widen(there: &mut Item, value: &Value) -> Option<()> {
         }
         (Item::Value(Value::Boolean(there)), Value::Boolean(more)) => {
             if *more.value() && !*there.value() {
+                let decor = there.decor().clone();
                 *there = Formatted::new(true);
+                *there.decor_mut() = decor;
             }
         }
         (there, Value::InlineTable(more)) => {
@@ -91,7 +93,9 @@ fn widen(there: &mut Item, value: &Value) -> Option<()> {
             let more = more.get("quota")?;
             let bytes = |text: &Value| Some(text.as_str()?.parse::<StateScope>().ok()?.quota());
             if bytes(quota)? < bytes(more)? {
+                let decor = quota.decor().clone();
                 *quota = more.clone();
+                *quota.decor_mut() = decor;
             }
         }
         _ => return None,

@@ -49,7 +49,7 @@ const INLINE: &[&str] = &[
     "state = { quota = \"1KiB\" }\n",
     "state.quota = \"2 KiB\"\n",
     "tool_invoke = [\"files.read\"]\n",
-    "checkpoint = false\n",
+    "checkpoint = false # why\n",
     "checkpoint = true\n",
 ];
 
@@ -60,6 +60,7 @@ const TABLES: &[&str] = &[
     "[[permissions.network_http]]\nhost = \"example.com\"\nscheme = \"https\"\nmethods = [\"GET\"]\n",
     "[[permissions.secrets]]\nname = \"token\"\n[permissions.secrets.inject]\nhost = \"example.com\"\n",
     "[permissions.state]\nquota = \"10MiB\"\n",
+    "[permissions.state]\nquota = \"10kB\" # why\n",
     "[permissions.optional]\nenv = [\"TERM\"]\n",
 ];
 
@@ -211,9 +212,10 @@ fn what_has_another_form_is_left_to_its_author() {
         ),
         ("[permissions.env]\nLANG = true\n", "env = [\"TZ\"]"),
     ] {
-        let error = amend(before, [line]).expect_err("refused");
+        let error = amend(before, ["checkpoint = true", line]).expect_err("refused");
         assert_eq!(error.code(), Code::E3105, "{before}");
         let hint = error.hints().join("\n");
-        assert!(hint.contains(line), "{before}: {hint}");
+        let has_all = hint.contains(line) && hint.contains("checkpoint = true");
+        assert!(has_all, "{before}: {hint}");
     }
 }
