@@ -248,6 +248,9 @@ impl Tester {
                 }
             }
             self.app.clear_state(&self.copy.owner, true).await?;
+            if chosen.iter().any(|(_, call)| call.session.is_some()) {
+                self.app.forget_sessions(&self.session("")).await?;
+            }
             self.app.close_audit().await?;
             self.app.release().await;
             ran
@@ -298,6 +301,11 @@ impl Tester {
         })
     }
 
+    /// The session of this run that calls name so.
+    fn session(&self, name: &str) -> String {
+        format!("{}/{name}", self.run)
+    }
+
     async fn request(&self, call: &Call) -> Result<Request> {
         let tool = ToolRef::File {
             path: self.copy.file.clone(),
@@ -318,7 +326,7 @@ impl Tester {
             arguments: Arc::new(Value::Object(call.arguments.clone())),
             resumed: None,
             caller: Arc::new(Caller {
-                session: (call.session.as_ref()).map(|name| format!("{}/{name}", self.run)),
+                session: call.session.as_ref().map(|name| self.session(name)),
                 ..Caller::of_process()
             }),
             grants: Arc::new(self.consent.grants(&call.allow)?),
