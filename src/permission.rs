@@ -80,5 +80,5 @@ pub use secret::{Inject, SecretScope, Usage};
 pub use socket::SocketScope;
 pub use state::StateScope;
 pub use subprocess::{DIRECT, SSH, SubprocessScope, is_outside};
-pub(crate) use text::shell_word;
+pub(crate) use text::{is_plain, shell_word, shown};
 pub use tool_invoke::ToolInvokeScope;

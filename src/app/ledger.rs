@@ -106,6 +106,15 @@ impl Ledger for App {
 }
 
 impl App {
+    /// Forgets the sessions whose names begin so, because no call will ever be in them again.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn forget_sessions(&self, beginning: &str) -> Result<()> {
+        let registry = self.registry().await?;
+        registry.store().forget_sessions(beginning).await
+    }
+
     /// A person decides on a call that waits for an answer, or that is made again when it has one. Nothing where it cannot be
     /// answered any more.
     ///

@@ -1,6 +1,7 @@
 //! Example calls of a plugin, `tests/*.toml`: what is called, with what, and what is to come of it.
 
 mod compare;
+mod snapshot;
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -10,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 pub use compare::{Ending, Verdict};
+pub use snapshot::Snapshot;
 
 use crate::error::{Code, Error, Result};
 use crate::fsx;
@@ -19,8 +21,6 @@ use crate::manifest::problem::Problems;
 
 /// The folder of a project that its example calls are in.
 pub const FOLDER: &str = "tests";
-/// The folder in it that snapshots are kept in, one folder a file.
-const SNAPSHOTS: &str = "snapshots";
 
 /// Example calls of a plugin (`tests/NAME.toml`): run by `toolhatch plugin test`, in the sandbox, one after the other.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -49,7 +49,7 @@ pub struct Call {
     /// the project takes the agreement of whoever runs it.
     #[serde(default)]
     pub allow: Vec<String>,
-    /// The session it belongs to: calls of one session share a session instance.
+    /// The session it belongs to: calls of one session share a session instance. No call outside of the run is in it.
     #[serde(default)]
     pub session: Option<String>,
     /// Clocks and random numbers are frozen.
@@ -95,6 +95,8 @@ pub struct Examples {
     pub name: String,
     /// Where it is.
     pub file: PathBuf,
+    /// The folder of the project, without links.
+    project: PathBuf,
     /// The calls, in order; no two of one name.
     pub calls: Vec<Call>,
 }
@@ -110,8 +112,9 @@ pub fn examples_schema() -> Value {
 /// Reads the example calls of a project, the files in the order of their names; none where it has no such folder.
 ///
 /// # Errors
-/// E3105 with everything that is wrong with a file; those of reading it.
+/// E3105 with everything that is wrong with a file, E3206 where a link leads out of the project; those of reading it.
 pub fn of_project(folder: &Path) -> Result<Vec<Examples>> {
+    let project = canonical(folder)?;
     let folder = folder.join(FOLDER);
     let entries = match std::fs::read_dir(&folder) {
         Ok(entries) => entries,
@@ -127,11 +130,33 @@ pub fn of_project(folder: &Path) -> Result<Vec<Examples>> {
         })
         .collect();
     files.sort();
-    files.into_iter().map(read).collect()
+    files.into_iter().map(|file| read(&project, file)).collect()
 }
 
-fn read(file: PathBuf) -> Result<Examples> {
-    let text = fsx::read_text(&file, MAX_BYTES as u64)?;
+/// Where the path leads, which has to be a place in the project: its files are those of strangers, and so are its links.
+fn within(project: &Path, path: &Path) -> Result<PathBuf> {
+    let canonical = canonical(path)?;
+    if canonical.starts_with(project) {
+        return Ok(canonical);
+    }
+    Err(Error::new(
+        Code::E3206,
+        format!(
+            "looking at {}: a link leads out of the project, to {}",
+            path.display(),
+            canonical.display()
+        ),
+    )
+    .hint("Example calls and their snapshots lie in the project. Put a copy there in the place of the link."))
+}
+
+fn canonical(path: &Path) -> Result<PathBuf> {
+    path.canonicalize()
+        .map_err(|error| fsx::io_error("looking at", path, error))
+}
+
+fn read(project: &Path, file: PathBuf) -> Result<Examples> {
+    let text = fsx::read_text(&within(project, &file)?, MAX_BYTES as u64)?;
     let wire = parse(&text).map_err(|problems| {
         problems
             .into_error(Code::E3105, &file.display().to_string())
@@ -144,6 +169,7 @@ fn read(file: PathBuf) -> Result<Examples> {
             .to_string_lossy()
             .into_owned(),
         file,
+        project: project.to_owned(),
         calls: wire.call,
     })
 }
@@ -164,6 +190,16 @@ fn parse(text: &str) -> Result<Wire, Problems> {
             .any(|other| other.name == call.name)
         {
             problem("name", "another call of this file has this name");
+        } else if call.expect.snapshot
+            && let Some(other) = wire.call.iter().take(index).find(|other| {
+                other.expect.snapshot && snapshot::is_one_file(&other.name, &call.name)
+            })
+        {
+            let message = format!(
+                "its snapshot would be in the file of that of {:?}; name one of them otherwise",
+                other.name
+            );
+            problem("name", &message);
         }
         let expect = &call.expect;
         if expect.error.is_some()
@@ -194,40 +230,10 @@ fn parse(text: &str) -> Result<Wire, Problems> {
 }
 
 impl Examples {
-    /// Where the snapshot of a call is kept.
+    /// The snapshot of a call, which may not have been written yet.
     #[must_use]
-    pub fn snapshot(&self, call: &Call) -> PathBuf {
-        let plain: String = call
-            .name
-            .chars()
-            .map(|c| if c.is_alphanumeric() { c } else { '-' })
-            .collect();
-        let folder = self.file.parent().unwrap_or(Path::new(""));
-        folder
-            .join(SNAPSHOTS)
-            .join(&self.name)
-            .join(format!("{plain}.json"))
-    }
-}
-
-impl Call {
-    /// Reads a snapshot; nothing where there is none yet.
-    ///
-    /// # Errors
-    /// E3105 where it is not JSON; those of reading.
-    pub fn read_snapshot(path: &Path) -> Result<Option<Value>> {
-        if !path.exists() {
-            return Ok(None);
-        }
-        let text = fsx::read_text(path, MAX_BYTES as u64)?;
-        serde_json::from_str(&text).map(Some).map_err(|error| {
-            Error::new(
-                Code::E3105,
-                format!("reading the snapshot {}", path.display()),
-            )
-            .caused_by(error)
-            .hint("Write it anew with `toolhatch plugin test --update`.")
-        })
+    pub fn snapshot(&self, call: &Call) -> Snapshot {
+        Snapshot::new(&self.project, &self.name, &call.name)
     }
 }
 

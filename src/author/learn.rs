@@ -1,27 +1,26 @@
 //! What a call that was denied things teaches about the permissions it takes, as a change of its manifest.
 
-use std::path::{Path, PathBuf};
+mod place;
 
-use toml_edit::InlineTable;
+use std::path::Path;
 
+use self::place::Place;
 use super::amend::amend;
 use crate::error::Result;
 use crate::manifest::Variables;
-use crate::permission::{Access, Capability, Denial, Kind, Request};
+use crate::permission::{Capability, Denial, GrantedMount, Grants, Kind, Request, is_plain, shown};
 
 /// One thing that a call could not do without.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
-    /// The permission that it takes.
-    pub kind: Kind,
     /// What was tried, as the subject of a sentence: `reading /data/a.csv`.
     pub what: String,
-    /// What would allow it, in the words of a question: `read /data/a.csv and everything below it`.
-    pub words: String,
-    /// The text after `--allow` that grants it.
-    pub allow: String,
-    /// The line of a manifest that asks for it.
-    line: String,
+    /// What would allow it. It was put together from what a guest tried: nobody has agreed to it.
+    request: Request,
+    /// The file or folder that would have to be granted, where it is about one.
+    place: Option<Place>,
+    /// The line of a manifest that asks for it; nothing where none can.
+    line: Option<String>,
 }
 
 /// What some calls of a tool taught.
@@ -43,7 +42,12 @@ impl Lessons {
                 }
                 continue;
             };
-            if !self.needs.iter().any(|known| known.allow == need.allow) {
+            let is_offered = need.obstacle().is_none();
+            let mut known = self.needs.iter();
+            let is_known = known.any(|known| {
+                known.request == need.request && known.obstacle().is_none() == is_offered
+            });
+            if !is_known {
                 self.needs.push(need);
             }
         }
@@ -78,96 +82,103 @@ impl Lessons {
     }
 
     fn lines(&self) -> impl Iterator<Item = &str> {
-        self.needs.iter().map(|need| need.line.as_str())
+        self.needs.iter().filter_map(|need| need.line.as_deref())
+    }
+}
+
+impl Need {
+    /// The permission that it takes.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.request.kind
+    }
+
+    /// What [`Need::grants`] allows, in the words of a question: `read /data/a.csv and everything below it`.
+    #[must_use]
+    pub fn in_plain_words(&self) -> String {
+        self.request.in_plain_words()
+    }
+
+    /// What a person should know before they agree to it, as sentences without a final stop.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let of_place = self.place.as_ref().and_then(Place::warning);
+        self.request.warning().into_iter().chain(of_place).collect()
+    }
+
+    /// Why no person is asked about it, if nobody is: it could not be granted as it is, or takes more than a yes.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<String> {
+        // Whoever is asked has to see the whole of what they agree to.
+        let is_shown = |text: &str| shown(text) == text;
+        match &self.place {
+            Some(place) => place.obstacle().or_else(|| {
+                let is_whole = is_shown(&place.host.to_string_lossy()) && is_shown(&place.guest);
+                (!is_whole).then(|| "its path cannot be shown as it is".to_owned())
+            }),
+            None => {
+                let is_whole = |capability: &Capability| is_plain(&capability.to_string());
+                let all = self.request.capabilities.iter().all(is_whole);
+                (!all).then(|| "its name cannot be shown as it is".to_owned())
+            }
+        }
+    }
+
+    /// What a person allows who agrees to it: what [`Need::in_plain_words`] says, and nothing else. Files are accepted and not
+    /// named, because a guest chose the path: that opens nothing that is sensitive.
+    #[must_use]
+    pub fn grants(&self) -> Grants {
+        let mut grants = Grants::default();
+        let capabilities = self.request.capabilities.iter().cloned();
+        match &self.place {
+            Some(place) => {
+                grants.accepted = capabilities.collect();
+                grants.mounts.push(GrantedMount {
+                    host: place.host.clone(),
+                    guest: self.request.mount.clone(),
+                    typed: place.host.to_string_lossy().into_owned(),
+                });
+            }
+            None => grants.scope = capabilities.collect(),
+        }
+        grants
+    }
+
+    /// The text after `--allow` that grants it; nothing where none can say it.
+    #[must_use]
+    pub fn allow(&self) -> Option<String> {
+        match (&self.place, self.request.capabilities.as_slice()) {
+            (Some(place), _) => place.allow(self.kind()),
+            (None, [capability]) => {
+                capability.flag()?;
+                Some(format!("{}={capability}", self.kind()))
+            }
+            (None, _) => None,
+        }
     }
 }
 
 fn need(denial: &Denial, current: &Path, variables: &Variables) -> Option<Need> {
     let capability = denial.remedy()?;
-    let kind = denial.kind();
-    let (allow, line) = match capability {
-        Capability::FileRead(scope) | Capability::FileWrite(scope) => {
-            let (host, guest) = match denial.meant() {
-                Some(meant) => {
-                    let host = current.join(&meant.typed);
-                    // Guests have no current folder: what is typed without a leading slash is tried with one.
-                    let guest = meant
-                        .guest
-                        .clone()
-                        .unwrap_or_else(|| format!("/{}", meant.typed));
-                    (host.canonicalize().unwrap_or(host), guest)
-                }
-                None => {
-                    let path = scope.root()?;
-                    let here = (kind == Access::Write.kind()).then(|| made_here(current, path));
-                    let host = here.flatten().unwrap_or_else(|| path.to_owned());
-                    (host, path.to_str()?.to_owned())
-                }
-            };
-            file(kind, &host, &guest, variables)?
-        }
-        other => (format!("{kind}={other}"), other.manifest_line()?),
+    let what = denial.what().to_owned();
+    let (Capability::FileRead(scope) | Capability::FileWrite(scope)) = capability else {
+        return Some(Need {
+            what,
+            line: Some(capability.manifest_line()?),
+            request: Request::new(capability.clone()),
+            place: None,
+        });
     };
-    let request = Request {
-        kind,
-        capabilities: vec![capability.clone()],
-        mount: None,
-        optional: false,
-        broad: false,
-    };
+    let place = Place::of(denial, scope.root()?, current, variables)?;
     Some(Need {
-        kind,
-        what: denial.what().to_owned(),
-        words: request.in_plain_words(),
-        allow,
-        line,
+        what,
+        line: place.manifest_line(variables),
+        request: Request {
+            mount: place.is_elsewhere().then(|| place.guest.clone()),
+            ..Request::new(place.capability()?)
+        },
+        place: Some(place),
     })
-}
-
-/// Where a file is to be made that a guest asked for by a relative path: guests have no current folder, and it arrives below
-/// `/`. It is meant so where only the current folder has the place for it.
-fn made_here(current: &Path, path: &Path) -> Option<PathBuf> {
-    let here = current.join(path.strip_prefix("/").ok()?);
-    let has_place = |path: &Path| {
-        path.parent()
-            .is_some_and(|folder| folder != Path::new("/") && folder.is_dir())
-    };
-    (!has_place(path) && has_place(&here)).then_some(here)
-}
-
-/// What grants a file or folder and what asks for it, with the variables of manifests in the place of this machine's paths.
-fn file(kind: Kind, host: &Path, guest: &str, variables: &Variables) -> Option<(String, String)> {
-    // What is to be made does not exist yet; its folder has to be granted.
-    let granted: PathBuf = match kind == Access::Write.kind() && !host.exists() {
-        true => host.parent()?.to_owned(),
-        false => host.to_owned(),
-    };
-    let guest = match granted == *host {
-        true => guest.to_owned(),
-        false => Path::new(guest).parent()?.to_str()?.to_owned(),
-    };
-    let text = granted.to_str()?;
-    let below = |folder: &Path, variable: &str| {
-        let rest = granted.strip_prefix(folder).ok()?.to_str()?;
-        Some(if rest.is_empty() {
-            variable.to_owned()
-        } else {
-            format!("{variable}/{rest}")
-        })
-    };
-    let written = below(&variables.workspace, "${workspace}")
-        .or_else(|| below(variables.home.as_deref()?, "${home}"))
-        .unwrap_or_else(|| text.to_owned());
-    let mut entry = InlineTable::new();
-    entry.insert("path", written.into());
-    let allow = if guest == text {
-        format!("{kind}={text}")
-    } else {
-        entry.insert("mount", guest.as_str().into());
-        format!("{kind}={text}:{guest}")
-    };
-    entry.fmt();
-    Some((allow, format!("{kind} = [{entry}]")))
 }
 
 #[cfg(test)]

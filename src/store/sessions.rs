@@ -69,4 +69,46 @@ impl Store {
             .await
             .map_err(|error| self.failed("changing", error))
     }
+
+    /// Forgets the sessions whose names begin so.
+    ///
+    /// # Errors
+    /// Those of changing the database.
+    pub async fn forget_sessions(&self, beginning: &str) -> Result<()> {
+        let mut change = self.begin().await?;
+        sqlx::query("DELETE FROM session WHERE substr(id, 1, length(?1)) = ?1")
+            .bind(beginning)
+            .execute(&mut *change)
+            .await
+            .map_err(|error| self.failed("changing", error))?;
+        change
+            .commit()
+            .await
+            .map_err(|error| self.failed("changing", error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_sessions_that_begin_so_are_forgotten() {
+        let home = tempfile::tempdir().expect("a folder");
+        let store = Store::open(home.path()).await.expect("opened");
+        for id in ["run/a", "run/%", "run", "other/run/a", "RUN/a"] {
+            store.count_call(id, true, 1).await.expect("counted");
+        }
+        store.forget_sessions("run/").await.expect("forgotten");
+        for (id, is_there) in [
+            ("run/a", false),
+            ("run/%", false),
+            ("run", true),
+            ("other/run/a", true),
+            ("RUN/a", true),
+        ] {
+            let row = store.session(id).await.expect("read");
+            assert_eq!(row.is_some(), is_there, "{id}");
+        }
+    }
 }

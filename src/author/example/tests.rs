@@ -54,14 +54,33 @@ fn a_snapshot_has_a_file_name_whatever_the_call_is_called() {
     let examples = Examples {
         name: "fetch".into(),
         file: PathBuf::from("p/tests/fetch.toml"),
+        project: PathBuf::from("/p"),
         calls: parse("[[call]]\nname = \"../über: a/b\"")
             .expect("valid")
             .call,
     };
     assert_eq!(
-        examples.snapshot(&examples.calls[0]),
-        Path::new("p/tests/snapshots/fetch/---über--a-b.json")
+        examples.snapshot(&examples.calls[0]).path(),
+        Path::new("/p/tests/snapshots/fetch/---über--a-b.json")
     );
+}
+
+#[test]
+fn no_two_snapshots_of_a_file_are_one() {
+    let file = |one: &str, other: &str| {
+        let call = |name: &str, is_kept: bool| {
+            format!("[[call]]\nname = {name:?}\nexpect = {{ snapshot = {is_kept} }}\n")
+        };
+        [(true, true), (true, false), (false, true)]
+            .map(|(a, b)| parse(&(call(one, a) + &call(other, b))).is_ok())
+    };
+    assert_eq!(file("a b", "a-b"), [false, true, true]);
+    assert_eq!(
+        file("a b", "A-b"),
+        [false, true, true],
+        "some disks know no case"
+    );
+    assert_eq!(file("a b", "ab"), [true, true, true]);
 }
 
 #[test]

@@ -1,7 +1,10 @@
+use std::path::PathBuf;
+
 use super::*;
 use crate::author::amend::difference;
 use crate::error::Code;
-use crate::permission::{Action, Scope, Sensitive};
+use crate::fsx;
+use crate::permission::{Access, Action, Scope, Sensitive};
 
 fn denied(action: Action) -> Denial {
     let denied = Scope::nothing().check(&action, &Sensitive::default());
@@ -115,7 +118,8 @@ fn paths_are_written_so_that_they_hold_elsewhere_too() {
     ] {
         assert!(permissions.contains(path), "{path}: {permissions}");
     }
-    assert_eq!(lessons.needs()[2].allow, "file_read=/etc/hosts");
+    let allow = lessons.needs()[2].allow();
+    assert_eq!(allow.as_deref(), Some("file_read=/etc/hosts"));
 }
 
 #[test]
@@ -131,8 +135,8 @@ fn what_a_guest_meant_is_what_is_asked_for() {
     };
     lessons.learn(&[denial], &current, &variables);
     assert_eq!(
-        lessons.needs()[0].allow,
-        format!("file_read={}/src:/src", current.display())
+        lessons.needs()[0].allow(),
+        Some(format!("file_read={}/src:/src", current.display()))
     );
     assert!(
         lessons
@@ -169,6 +173,135 @@ fn what_is_to_be_made_is_made_in_the_current_folder_where_only_that_has_the_plac
     ] {
         assert!(write(path).contains(expected), "{}", write(path));
     }
+}
+
+/// A folder with a home in it, what is to be learnt there, and what a person who agrees to it allows.
+struct Somewhere {
+    folder: tempfile::TempDir,
+    root: PathBuf,
+}
+
+impl Somewhere {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().canonicalize().expect("canonical");
+        for below in ["home/.ssh", "home/.config", "work", "odd:/private"] {
+            std::fs::create_dir_all(root.join(below)).expect("made");
+        }
+        for below in ["home/notes", "home/.ssh/id", "work/a", "odd:/private/key"] {
+            fsx::write_atomic(&root.join(below), b"x", 0o600).expect("written");
+        }
+        Self { folder, root }
+    }
+
+    fn need(&self, access: Access, path: &Path) -> Need {
+        let variables = Variables {
+            workspace: self.root.join("work"),
+            home: Some(self.root.join("home")),
+        };
+        let mut lessons = Lessons::default();
+        let denial = Denial::outside_mounts(path, access);
+        lessons.learn(&[denial], &self.folder.path().join("work"), &variables);
+        lessons.needs()[0].clone()
+    }
+}
+
+#[test]
+fn what_is_asked_is_what_is_granted() {
+    let there = Somewhere::new();
+    for (access, tried, granted, warned) in [
+        (Access::Read, "work/a", "work/a", ""),
+        (Access::Read, "odd:/private/key", "odd:/private/key", ""),
+        (
+            Access::Write,
+            "odd:/private/new",
+            "odd:/private",
+            "new is not there yet",
+        ),
+        (Access::Write, "home/notes", "home/notes", ""),
+        (
+            Access::Write,
+            "home/new",
+            "home",
+            "everything in your home folder",
+        ),
+        (
+            Access::Write,
+            "home/.config/x",
+            "home/.config",
+            "leads to credentials",
+        ),
+        (Access::Read, ".", ".", "everything in your home folder"),
+    ] {
+        let path: PathBuf = there.root.join(tried).components().collect();
+        let need = there.need(access, &path);
+        assert_eq!(need.obstacle(), None, "{tried}");
+        let granted: PathBuf = there.root.join(granted).components().collect();
+        let words = need.in_plain_words();
+        let said = format!("{} and everything below it", granted.display());
+        assert!(words.ends_with(&said), "{tried}: {words}");
+        let warnings = need.warnings().join("; ");
+        assert_eq!(
+            warnings.is_empty(),
+            warned.is_empty(),
+            "{tried}: {warnings}"
+        );
+        assert!(warnings.contains(warned), "{tried}: {warnings}");
+
+        let grants = need.grants();
+        assert!(
+            grants.scope.is_empty(),
+            "a guest's path is not named: {tried}"
+        );
+        let roots: Vec<_> = (grants.accepted.files(access))
+            .map(|scope| scope.root().map(Path::to_owned))
+            .collect();
+        assert_eq!(roots, [Some(granted.clone())], "{tried}");
+        assert_eq!(grants.accepted.capabilities().len(), 1, "{tried}");
+        let mounted: Vec<_> = grants.mounts.iter().map(|mount| &mount.host).collect();
+        assert_eq!(mounted, [&granted], "{tried}");
+        // No text stands for it where it would be read as something else.
+        let is_sayable = !tried.contains(":/");
+        assert_eq!(need.allow().is_some(), is_sayable, "{tried}");
+    }
+}
+
+#[test]
+fn nobody_is_asked_about_what_is_not_there_or_is_sensitive() {
+    let there = Somewhere::new();
+    for (access, tried, why) in [
+        (Access::Read, "work/none", "no such file"),
+        (Access::Write, "work/none/new", "no folder to make it in"),
+        (Access::Read, "home/.ssh/id", "holds credentials"),
+        (Access::Write, "home/.ssh/new", "holds credentials"),
+        (Access::Write, "home/.bashrc", "is run"),
+        (Access::Read, &"work/a".repeat(50), "cannot be shown"),
+    ] {
+        let path = there.root.join(tried);
+        if tried.len() > 200 {
+            std::fs::create_dir_all(&path).expect("made");
+        }
+        let need = there.need(access, &path);
+        let obstacle = need.obstacle().unwrap_or_default();
+        assert!(obstacle.contains(why), "{tried}: {obstacle}");
+    }
+}
+
+#[test]
+fn a_link_is_asked_about_by_where_it_leads() {
+    let there = Somewhere::new();
+    let link = there.root.join("work/link");
+    std::os::unix::fs::symlink(there.root.join("home"), &link).expect("linked");
+    let need = there.need(Access::Read, &link.join("notes"));
+    let words = need.in_plain_words();
+    let home = there.root.join("home/notes");
+    assert!(
+        words.contains(&format!("read {}", home.display())),
+        "{words}"
+    );
+    assert!(words.contains("which it sees as"), "{words}");
+    let need = there.need(Access::Read, &link.join(".ssh/id"));
+    assert!(need.obstacle().is_some());
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub(super) fn run(args: &Args, app: &Arc<App>, printer: &Printer, tool: &ToolRef
         .hint("Name the file or the project of a plugin that you are writing."));
     };
     app.learn();
-    let mut allowed = args.common.allow.clone();
+    let mut allowed = read_grants(&args.common.allow, false, &app.paths.current)?;
     let whole = args.args.as_deref().map(super::read_whole).transpose()?;
     let mut lessons = Lessons::default();
     let variables = app.paths.variables();
@@ -39,32 +39,48 @@ pub(super) fn run(args: &Args, app: &Arc<App>, printer: &Printer, tool: &ToolRef
         let chosen = choose_tool(&source, args.tool.as_deref().or(tool.tool()))?;
         let arguments = super::arguments::combine(whole, &args.arg, &chosen.input_schema)?;
         let arguments = Arc::new(arguments);
+        let mut last: Option<Report> = None;
         let report = loop {
             let common = &args.common;
-            let grants = read_grants(&allowed, false, &app.paths.current)?;
             let caller = Arc::new(common.caller(printer));
+            let grants = allowed.clone();
             let request = common.request(app, tool, Arc::clone(&arguments), caller, grants);
-            let report = invoke(app, printer, request, common).await?;
+            let report = match (invoke(app, printer, request, common).await, last.take()) {
+                (Ok(report), _) => report,
+                // What was learnt so far counts all the same.
+                (Err(error), Some(last)) => {
+                    printer.warning(&format!("the next attempt could not be made: {error}"));
+                    break last;
+                }
+                (Err(error), None) => return Err(error),
+            };
             let known = lessons.needs().len();
             lessons.learn(&report.events.denials, &app.paths.current, &variables);
             let new: Vec<Need> = lessons.needs().iter().skip(known).cloned().collect();
             let agreed = if args.common.headless || printer.is_json() || !app.config.allow_flag {
                 Vec::new()
             } else {
-                ask(new).await?
+                ask(new).await.unwrap_or_else(|error| {
+                    printer.warning(&error.to_string());
+                    Vec::new()
+                })
             };
             if agreed.is_empty() {
                 break report;
             }
-            allowed.extend(agreed.into_iter().map(|need| need.allow));
+            for need in agreed {
+                allowed = allowed.and(&need.grants());
+            }
+            last = Some(report);
         };
         settle(app).await;
         tell(args, printer, &report, &lessons, path)
     })
 }
 
-/// Asks the person at the terminal about each new thing; gives what they agree to.
-async fn ask(needs: Vec<Need>) -> Result<Vec<Need>> {
+/// Asks the person at the terminal about each new thing that can be granted; gives what they agree to.
+async fn ask(mut needs: Vec<Need>) -> Result<Vec<Need>> {
+    needs.retain(|need| need.obstacle().is_none());
     if needs.is_empty() {
         return Ok(needs);
     }
@@ -75,7 +91,11 @@ async fn ask(needs: Vec<Need>) -> Result<Vec<Need>> {
         terminal.say("It was denied this. What you allow now counts for another attempt:")?;
         let mut agreed = Vec::new();
         for need in needs {
-            if terminal.confirm(&format!("  {}: may it {}?", need.what, need.words))? {
+            for warning in need.warnings() {
+                terminal.say(&format!("  careful: {warning}"))?;
+            }
+            let words = need.in_plain_words();
+            if terminal.confirm(&format!("  {}: may it {words}?", need.what))? {
                 agreed.push(need);
             }
         }
@@ -140,7 +160,10 @@ fn tell(
         printer.note("\nIt was denied:");
     }
     for need in lessons.needs() {
-        printer.note(&format!("  {} ({})", need.what, need.kind));
+        let besides = need
+            .obstacle()
+            .map_or_else(String::new, |why| format!("; {why}"));
+        printer.note(&format!("  {} ({}){besides}", need.what, need.kind()));
     }
     for sentence in lessons.hopeless() {
         printer.note(&format!("  {sentence}; no permission allows that"));
@@ -170,10 +193,12 @@ fn needs_json(lessons: &Lessons) -> Value {
         .iter()
         .map(|need| {
             json!({
-                "permission": need.kind.name(),
+                "permission": need.kind().name(),
                 "tried": need.what,
-                "in_words": need.words,
-                "allow": need.allow,
+                "in_words": need.in_plain_words(),
+                "warnings": need.warnings(),
+                "obstacle": need.obstacle(),
+                "allow": need.allow(),
             })
         })
         .collect()

@@ -142,6 +142,8 @@ pub(super) struct Tester {
     copy: Copy,
     consent: Consent,
     update: bool,
+    /// What the sessions of its calls begin with: a file of a project names none that the person has.
+    run: CallId,
 }
 
 /// What came of one example call.
@@ -204,6 +206,7 @@ impl Tester {
             app,
             consent,
             update,
+            run: CallId::generate(),
         })
     }
 
@@ -245,6 +248,9 @@ impl Tester {
                 }
             }
             self.app.clear_state(&self.copy.owner, true).await?;
+            if chosen.iter().any(|(_, call)| call.session.is_some()) {
+                self.app.forget_sessions(&self.session("")).await?;
+            }
             self.app.close_audit().await?;
             self.app.release().await;
             ran
@@ -269,10 +275,10 @@ impl Tester {
         let mut wrote_snapshot = false;
         let mut kept = None;
         if call.expect.snapshot {
-            let path = examples.snapshot(call);
-            kept = match Call::read_snapshot(&path) {
+            let snapshot = examples.snapshot(call);
+            kept = match snapshot.read() {
                 // It is replaced, whatever it is.
-                Err(error) if self.update => {
+                Err(error) if self.update && error.code() != Code::E3206 => {
                     tracing::debug!(%error, "the snapshot could not be read");
                     None
                 }
@@ -281,7 +287,7 @@ impl Tester {
             if self.update {
                 let found = ending.to_snapshot();
                 wrote_snapshot = kept.as_ref() != Some(&found);
-                write_snapshot(&path, &found)?;
+                snapshot.write(&found)?;
                 kept = Some(found);
             }
         }
@@ -293,6 +299,11 @@ impl Tester {
             wrote_snapshot,
             besides: besides(&report.events),
         })
+    }
+
+    /// The session of this run that calls name so.
+    fn session(&self, name: &str) -> String {
+        format!("{}/{name}", self.run)
     }
 
     async fn request(&self, call: &Call) -> Result<Request> {
@@ -315,7 +326,7 @@ impl Tester {
             arguments: Arc::new(Value::Object(call.arguments.clone())),
             resumed: None,
             caller: Arc::new(Caller {
-                session: call.session.clone(),
+                session: call.session.as_ref().map(|name| self.session(name)),
                 ..Caller::of_process()
             }),
             grants: Arc::new(self.consent.grants(&call.allow)?),
@@ -329,15 +340,6 @@ impl Tester {
             events: Arc::new(EventSink::new(EventLimits::default())),
         })
     }
-}
-
-fn write_snapshot(path: &Path, found: &Value) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| fsx::io_error("making the folder", folder, error))?;
-    }
-    let text = serde_json::to_string_pretty(found).unwrap_or_else(|_| found.to_string());
-    fsx::write_atomic(path, format!("{text}\n").as_bytes(), 0o644)
 }
 
 fn besides(events: &Events) -> Vec<String> {

@@ -1,12 +1,13 @@
 //! `toolhatch plugin test`: the example calls of a project, good ones and bad ones.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::probe_project;
 use crate::support::env::TestEnv;
+use crate::support::http::{Response, Server};
 use crate::support::process::Run;
 
 const PERMISSIONS: &str =
@@ -193,6 +194,141 @@ fn a_snapshot_is_written_once_and_then_compared() {
 }
 
 #[test]
+fn no_link_of_a_project_leads_out_of_it() {
+    let env = TestEnv::new();
+    let calls = "[[call]]\nname = \"settings\"\ntool = \"echo-u8\"\narguments = { value = 7 }\nexpect = { snapshot = true }\n";
+    let folder = project(&env, calls);
+    let settings = env.write("elsewhere/settings.json", b"{\"of\": \"a person\"}");
+    let elsewhere = settings.parent().expect("a folder");
+    let link = |to: &Path, at: &str| {
+        let at = folder.join(at);
+        std::fs::create_dir_all(at.parent().expect("a folder")).expect("made");
+        std::os::unix::fs::symlink(to, &at).expect("linked");
+    };
+    let untouched = || {
+        let names: Vec<_> = std::fs::read_dir(elsewhere)
+            .expect("listed")
+            .flatten()
+            .map(|entry| entry.file_name())
+            .collect();
+        assert_eq!(names, ["settings.json"]);
+        assert_eq!(
+            std::fs::read(&settings).expect("read"),
+            b"{\"of\": \"a person\"}"
+        );
+    };
+    let snapshots = folder.join("tests/snapshots");
+    for (to, at) in [
+        (elsewhere, "tests/snapshots/calls"),
+        (elsewhere, "tests/snapshots"),
+        (&*settings, "tests/snapshots/calls/settings.json"),
+    ] {
+        link(to, at);
+        let refused = test(&env, &["--update"]).fails_with(3, "E3206");
+        assert!(
+            refused.stderr.contains("a link leads out of the project"),
+            "{refused}"
+        );
+        untouched();
+        if std::fs::remove_file(&snapshots).is_err() {
+            std::fs::remove_dir_all(&snapshots).expect("removed");
+        }
+    }
+    link(&settings, "tests/snapshots/calls/settings.json");
+    let refused = test(&env, &[]).fails_with(3, "E3206");
+    assert!(!refused.stdout.contains("a person"), "{refused}");
+    std::fs::remove_dir_all(&snapshots).expect("removed");
+
+    // Within the project they lead where they want.
+    std::fs::create_dir_all(folder.join("kept")).expect("made");
+    link(&folder.join("kept"), "tests/snapshots/calls");
+    test(&env, &["--update"]).ok();
+    assert!(folder.join("kept/settings.json").is_file());
+    test(&env, &[]).ok();
+
+    // The calls themselves are of the project, too.
+    let others = env.write("elsewhere/others.toml", b"of = \"a person\"\n");
+    link(&others, "tests/others.toml");
+    let refused = test(&env, &[]).fails_with(3, "E3206");
+    assert!(
+        refused.stderr.contains("others.toml: a link leads out"),
+        "{refused}"
+    );
+    assert!(!refused.stderr.contains("a person"), "{refused}");
+}
+
+#[test]
+fn a_variable_has_the_value_that_a_person_gave_it() {
+    let env = TestEnv::new();
+    let folder = probe_project(&env, "prober", "[permissions]\nenv = [\"*\"]\n");
+    let calls = |allow: &str, text: &str| {
+        let text = format!(
+            "[[call]]\nname = \"tells\"\ntool = \"variable\"\nallow = [{allow:?}]\narguments = {{ name = \"TOKEN\" \
+             }}\nexpect = {{ text = {text:?} }}\n"
+        );
+        env.write(folder.join("tests/calls.toml"), text.as_bytes());
+    };
+    calls("env=TOKEN", "of a person");
+    test(&env, &[]).fails_with(3, "E3206");
+    let allow = ["--allow", "env=TOKEN=of a person"];
+    test(&env, &allow).env("TOKEN", "of the shell").ok();
+    test(&env, &["--allow", "env=TOKEN"])
+        .env("TOKEN", "of a person")
+        .ok();
+    calls("env=TOKEN=its own", "its own");
+    test(&env, &allow).ok();
+}
+
+#[test]
+fn the_sessions_of_example_calls_are_those_of_their_run() {
+    let env = TestEnv::new();
+    let server = Server::start(|_| Response::new(200, "hello"));
+    let manifest = format!(
+        "[component]\nworld = \"probe:tools/probe\"\nlifecycle = \"session\"\n\
+         [[tools]]\nname = \"count\"\nuntrusted_output = true\n[[tools]]\nname = \"web-get\"\n\
+         [permissions]\nnetwork_http = [\"http://{}\"]\n",
+        server.address()
+    );
+    let folder = probe_project(&env, "prober", &manifest);
+    let call = |name: &str, session: &str, result: u8| {
+        format!(
+            "[[call]]\nname = {name:?}\ntool = \"count\"\nsession = {session:?}\nexpect = {{ result = {{ result = {result} }} }}\n"
+        )
+    };
+    let calls = [
+        call("a", "mine", 1),
+        call("b", "mine", 2),
+        call("c", "other", 1),
+    ]
+    .concat();
+    env.write(folder.join("tests/calls.toml"), calls.as_bytes());
+    for _ in 0..2 {
+        test(&env, &[]).ok();
+    }
+    // What strangers said to those calls is not said in the session of the person.
+    let url = format!("url={}", server.url("/a"));
+    let allow = format!("network_http=http://{}", server.address());
+    let get = [
+        "call",
+        "prober",
+        "web-get",
+        "--session",
+        "mine",
+        "--arg",
+        &url,
+        "--allow",
+        &allow,
+    ];
+    let got = env.run(get).ok();
+    assert!(got.stdout.contains("hello"), "{got}");
+    // It would count there.
+    env.run(["call", "prober", "count", "--session", "mine"])
+        .ok();
+    let denied = env.run(get).output();
+    assert!(denied.stderr.contains("no-egress-when-tainted"), "{denied}");
+}
+
+#[test]
 fn files_of_example_calls_that_are_wrong_say_where() {
     let env = TestEnv::new();
     let one = "[[call]]\nname = \"a\"\ntool = \"echo-u8\"\n";
@@ -216,6 +352,13 @@ fn files_of_example_calls_that_are_wrong_say_where() {
             2,
             "E3105",
             "another call of this file has this name",
+        ),
+        (
+            "[[call]]\nname = \"a b\"\nexpect = { snapshot = true }\n\
+             [[call]]\nname = \"a-b\"\nexpect = { snapshot = true }\n",
+            2,
+            "E3105",
+            "calls.toml:5:8: call[1].name: its snapshot would be in the file of that of \"a b\"",
         ),
         (
             &format!("{one}expect = {{ error = \"E3401\", text = \"x\" }}\n"),

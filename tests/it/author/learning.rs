@@ -199,6 +199,150 @@ fn a_person_may_allow_what_was_denied_for_another_attempt() {
     assert_eq!(server.requests().len(), 1);
 }
 
+/// A call of the probe that learns, with this path and a text that is written there.
+fn at_path(tool: &str, path: &Path) -> Vec<String> {
+    let mut arguments = json!({ "path": path });
+    if tool == "write-file" {
+        arguments["text"] = "x".into();
+    }
+    let arguments = arguments.to_string();
+    ["call", "learner", tool, "--learn", "--args", &arguments]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+#[test]
+fn what_a_person_agrees_to_is_what_they_were_asked() {
+    let env = TestEnv::new();
+    probe_project(
+        &env,
+        "learner",
+        "[permissions]\nfile_read = [\"*\"]\nfile_write = [\"*\"]\n",
+    );
+    env.write("victim/a.txt", b"old");
+    let victim = env.path("victim").canonicalize().expect("canonical");
+
+    // What is not there yet takes its whole folder, and the question says so.
+    let new = victim.join("new.txt");
+    let mut terminal = env.run(at_path("write-file", &new)).on_terminal();
+    terminal.expect("careful: new.txt is not there yet, so that this is the whole folder");
+    terminal.expect(&format!(
+        "may it create, change and remove {} and everything below it?",
+        victim.display()
+    ));
+    terminal.answer("y");
+    terminal.finish().ok();
+    assert_eq!(std::fs::read(&new).expect("made"), b"x");
+
+    // What is there is granted alone.
+    let file = victim.join("a.txt");
+    let mut terminal = env.run(at_path("write-file", &file)).on_terminal();
+    terminal.expect(&format!(
+        "remove {} and everything below it?",
+        file.display()
+    ));
+    terminal.answer("y");
+    terminal.finish().ok();
+    assert_eq!(std::fs::read(&file).expect("there"), b"x");
+
+    // A path with `:/` in it is itself, and not what comes before that.
+    env.write("victim:/private/key", b"its own");
+    env.write("victim/private/key", b"of others");
+    let odd = victim.with_file_name("victim:").join("private/key");
+    let mut terminal = env.run(at_path("read-file", &odd)).on_terminal();
+    terminal.expect(&format!(
+        "may it read {} and everything below it?",
+        odd.display()
+    ));
+    terminal.answer("y");
+    let output = terminal.finish().ok();
+    assert!(
+        output.stdout.contains("its own") && !output.stdout.contains("of others"),
+        "{output}"
+    );
+}
+
+#[test]
+fn nobody_is_asked_about_what_a_yes_could_not_allow() {
+    let env = TestEnv::new();
+    probe_project(&env, "learner", "");
+    let missing = env.path("none").join("no-such.conf");
+    let key = env.write(".ssh/key", b"of the person");
+    let makes = env.path(".ssh/new");
+    for (tool, path, why) in [
+        ("read-file", &missing, "there is no such file or folder"),
+        ("write-file", &missing, "there is no folder to make it in"),
+        (
+            "read-file",
+            &key,
+            "holds credentials: it has to be named with --allow",
+        ),
+        (
+            "write-file",
+            &makes,
+            "holds credentials: it has to be named with --allow",
+        ),
+    ] {
+        let output = env.run(at_path(tool, path)).on_terminal().finish().ok();
+        assert!(!output.stdout.contains("may it"), "{output}");
+        assert!(output.stdout.contains(why), "{why}: {output}");
+        let proposed = changes(&output).0.last().copied().unwrap_or_default();
+        assert!(proposed.starts_with("file_"), "{output}");
+    }
+    assert!(!makes.exists());
+}
+
+#[test]
+fn what_was_learnt_is_told_also_where_the_next_attempt_fails() {
+    let env = TestEnv::new();
+    probe_project(&env, "learner", "[permissions]\n");
+    let file = env.write("short-lived.txt", b"x");
+    let mut terminal = env.run(at_path("read-file", &file)).on_terminal();
+    terminal.expect("may it read");
+    std::fs::remove_file(&file).expect("removed");
+    terminal.answer("y");
+    let output = terminal.finish().ok();
+    assert!(output.stdout.contains("Proposal for"), "{output}");
+    assert!(output.stdout.contains("short-lived.txt"), "{output}");
+}
+
+#[test]
+fn writing_what_was_learnt_takes_nothing_away() {
+    let env = TestEnv::new();
+    let kept = "\n[permissions.state]\nquota = \"10MiB\"\n\n[[permissions.file_read]]\npath = \"/one\"\n\n\
+                [[permissions.file_read]]\npath = \"/two\"\n";
+    let project = probe_project(&env, "learner", kept);
+    let before = manifest(&project);
+    env.write("a.txt", b"x");
+    let file = env.path("a.txt").canonicalize().expect("canonical");
+    env.run(
+        at_path("read-file", &file)
+            .iter()
+            .map(String::as_str)
+            .chain(["--write"]),
+    )
+    .ok();
+    assert_eq!(
+        manifest(&project),
+        format!("{before}\n[[permissions.file_read]]\npath = \"${{workspace}}/a.txt\"\n")
+    );
+    let state = [
+        "call",
+        "learner",
+        "state-set",
+        "--learn",
+        "--write",
+        "--args",
+        "{\"key\": \"a\", \"value\": \"1\"}",
+    ];
+    env.run(state).ok();
+    assert!(
+        manifest(&project).contains("quota = \"10MiB\""),
+        "{}",
+        manifest(&project)
+    );
+}
+
 #[test]
 fn who_may_not_allow_anything_learns_all_the_same() {
     let env = TestEnv::new();

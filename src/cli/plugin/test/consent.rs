@@ -5,6 +5,7 @@
 //! itself. Everything else takes a word of theirs: they could never have meant that a file of strangers sends what it
 //! reads somewhere, or writes what the next build runs.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::app::read_grants;
@@ -35,6 +36,8 @@ pub struct Consent {
     /// The folder of the project, without links.
     project: PathBuf,
     named: Scope,
+    /// The values that they gave variables.
+    environment: BTreeMap<String, String>,
     is_everything: bool,
 }
 
@@ -63,9 +66,11 @@ impl Consent {
         let canonical = project
             .canonicalize()
             .map_err(|error| fsx::io_error("looking at", project, error))?;
+        let named = read_grants(&args.allow, false, current)?;
         Ok(Self {
             project: canonical,
-            named: read_grants(&args.allow, false, current)?.scope,
+            named: named.scope,
+            environment: named.environment,
             is_everything: args.allow_requested,
         })
     }
@@ -89,6 +94,14 @@ impl Consent {
             .filter(|capability| self.is_everything || self.is_own(capability, &grants));
         grants.accepted = rest.collect();
         grants.scope = named.into_iter().collect();
+        // What a call says itself is its own. Of the others only what it asks for concerns it.
+        let whole = grants.whole();
+        for (name, value) in &self.environment {
+            if whole.covers(&Capability::Env(EnvScope::Name(name.clone()))) {
+                let of_call = grants.environment.entry(name.clone());
+                of_call.or_insert_with(|| value.clone());
+            }
+        }
         Ok(grants)
     }
 
@@ -229,5 +242,19 @@ mod tests {
         ] {
             assert_eq!(given(&somebody, text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_value_that_a_person_gave_is_what_a_call_gets_that_gives_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let consent = consent(folder.path(), &["env=TOKEN=abc"]);
+        let value = |text: &str| {
+            let grants = consent.grants(&[text.to_owned()]).expect("read");
+            grants.environment.get("TOKEN").cloned()
+        };
+        assert_eq!(value("env=TOKEN").as_deref(), Some("abc"));
+        assert_eq!(value("env=TOKEN=own").as_deref(), Some("own"));
+        assert_eq!(value("env=OTHER"), None);
+        assert_eq!(value("file_read=."), None);
     }
 }
