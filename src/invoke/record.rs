@@ -14,7 +14,7 @@ use super::authorise::Authorised;
 use super::ledger::Asked;
 use super::scribe::Scribe;
 use super::{Caller, PolicyAnswer, Report, Request, Resolved};
-use crate::audit::{AuditLog, Event, EventType, Webhook};
+use crate::audit::{AuditLog, Event, EventType, MAX_DEPTH, Webhook, nests_within};
 use crate::error::{Code, Error, Result};
 use crate::exec::{self, Effect, InputAnswer, InputRequest, Output, Usage};
 use crate::ids::{CallId, Digest, ToolId};
@@ -24,6 +24,8 @@ use crate::schema::canonical;
 
 /// How much of arguments and output is recorded where that is asked for.
 const TEXT: usize = 64 << 10;
+/// The largest arguments that are recorded with what policy was asked, in bytes of JSON.
+const QUESTION: usize = 1 << 20;
 
 /// Where calls are recorded, and how much of them.
 #[derive(Debug, Clone)]
@@ -394,7 +396,7 @@ fn denied(event: Event, denial: &Denial) -> Event {
     event
         .with("permission", denial.kind().name())
         .with("code", denial.code().name())
-        .with("message", denial.to_string())
+        .with("message", cut(&denial.to_string()))
 }
 
 fn touched(event: Event, effect: &Effect) -> Event {
@@ -485,7 +487,7 @@ impl Ending {
                 events.push(
                     event(EventType::ErrorOccurred)
                         .with("code", code.name())
-                        .with("message", message.as_str()),
+                        .with("message", cut(message)),
                 );
                 end = end
                     .with("outcome", "error")
@@ -499,7 +501,7 @@ impl Ending {
 }
 
 /// Adds what policy was asked and what it said. The question is kept whole, so that other policies can be asked it later;
-/// without the arguments, where these are not recorded.
+/// without the arguments, where these are not recorded or are too large.
 fn with_policy(event: Event, question: &Question, decision: &Decision, arguments: bool) -> Event {
     let by: Vec<&str> = decision
         .determining
@@ -507,7 +509,10 @@ fn with_policy(event: Event, question: &Question, decision: &Decision, arguments
         .map(|policy| policy.id.as_str())
         .collect();
     let mut question = question.to_json();
-    if !arguments && let Some(ask) = question.get_mut("ask").and_then(Value::as_object_mut) {
+    if let Some(ask) = question.get_mut("ask").and_then(Value::as_object_mut)
+        && !(arguments && ask.get("args").is_none_or(is_bearable))
+    {
+        // A part of them would be another question.
         ask.remove("args");
     }
     event
@@ -540,6 +545,11 @@ fn sha256(bytes: &[u8]) -> String {
 fn milliseconds(duration: Duration) -> Value {
     let thousandths = duration.as_micros() as f64 / 1000.0;
     thousandths.into()
+}
+
+/// True for arguments that are recorded whole as part of a question.
+fn is_bearable(arguments: &Value) -> bool {
+    nests_within(arguments, MAX_DEPTH / 2) && arguments.to_string().len() <= QUESTION
 }
 
 /// A text of bearable length; whoever needs all of it has the digest.
