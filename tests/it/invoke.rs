@@ -340,6 +340,47 @@ fn the_time_of_the_caller_is_all_there_is() {
 }
 
 #[test]
+fn what_a_call_did_is_recorded_where_its_caller_ends_first() {
+    for settings in ["", "[audit]\nstrict = true\n"] {
+        let probe = Probe::new();
+        let env = &probe.env;
+        env.write(env.user_config(), settings.as_bytes());
+        install(env, "callee", "1.0.0", "");
+        // It is compiled by then.
+        env.run(["call", "callee.echo-u8", "--arg", "value=1"]).ok();
+        // It is denied something, over and over.
+        let denied = json!({"tool": "secret.tool", "arguments": "{}", "times": u32::MAX});
+        let output = calling(&probe, "callee.call-often", &denied)
+            .allow("tool_invoke=callee.*")
+            .flag("--timeout")
+            .flag("2s")
+            .run()
+            .output();
+        // Both run out of time at once; the caller may still get to hear of it.
+        assert!(matches!(output.code, Some(1 | 124)), "{output}");
+        let report = output.json();
+        let inner = &report["effects"][0]["call"];
+        assert!(inner.is_string(), "{output}");
+        let of = |call: &Value, kind: &str| {
+            let mut found = records(env, kind);
+            found.retain(|record| &record["call"] == call);
+            found
+        };
+        assert_eq!(
+            &of(&report["call"], "tool_invoked")[0]["data"]["call"],
+            inner
+        );
+        let said = of(inner, "permission_denied");
+        assert_eq!(said.len(), 1, "{said:?}");
+        let message = said[0]["data"]["message"].as_str().expect("a text");
+        assert!(message.contains("secret.tool"), "{message}");
+        let end = &of(inner, "execution_end")[0]["data"];
+        assert_ne!(end["outcome"], "ok", "{end}");
+        assert_eq!(end["denials"], 1, "{end}");
+    }
+}
+
+#[test]
 fn what_went_wrong_is_told_in_the_words_of_the_interface() {
     let probe = Probe::new();
     let env = &probe.env;
