@@ -480,6 +480,36 @@ fn what_a_stranger_said_taints_its_caller_and_the_session() {
 }
 
 #[test]
+fn what_a_stranger_said_taints_whoever_is_told_it_again() {
+    let probe = Probe::new();
+    let env = &probe.env;
+    let untrusted = "[[tools]]\nname = \"echo-u8\"\nuntrusted_output = true\n";
+    install(env, "stranger", "1.0.0", untrusted);
+    let policies = env.user_config().parent().expect("a folder").join("policy");
+    let policy = b"@id(\"no-taint\")\nforbid (principal, action in Action::\"tool.invoke\", resource) when { context.session.tainted };\n";
+    env.write(policies.join("own.cedar"), policy);
+    let file = crate::support::probe::file();
+    let arguments = json!({"tool": "stranger.echo-u8", "arguments": "{\"value\":1}"});
+    let line = |session: &str| {
+        json!({
+            "tool": file, "name": "call-tool", "args": arguments, "session": session, "key": "k",
+            "allow": ["tool_invoke=stranger.*"],
+        })
+    };
+    let after = json!({"tool": file, "name": "echo-u8", "args": {"value": 1}, "session": "b"});
+    let told = env
+        .run(["call", "--jsonl", "--jobs", "1"])
+        .stdin(format!("{}\n{}\n{after}\n", line("a"), line("b")))
+        .timeout(Duration::from_secs(50))
+        .output()
+        .json_lines();
+    assert_eq!(told[0]["untrusted"], true, "{told:?}");
+    assert_eq!(told[1]["repeated"], true, "{told:?}");
+    assert_eq!(told[1]["untrusted"], true, "{told:?}");
+    assert_eq!(told[2]["error"]["code"], "E3206", "{told:?}");
+}
+
+#[test]
 fn a_person_is_asked_about_a_call_inside_another() {
     let probe = Probe::new();
     let env = &probe.env;
