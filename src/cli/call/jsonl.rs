@@ -1,7 +1,9 @@
 //! `toolhatch call --jsonl`: one call a line on standard input, one answer a line on standard output, in one process.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -9,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::Common;
+use super::{Common, listen_for_interrupt};
 use crate::app::{App, read_grants};
 use crate::cli::block_on;
 use crate::cli::output::Printer;
@@ -25,6 +27,8 @@ use crate::schema::parse_strict;
 const MAX_LINE: u64 = 64 << 20;
 /// Lines that were read and wait for their turn.
 const READ_AHEAD: usize = 256;
+/// How long calls that were interrupted may take to end. What does not end by then is dropped, and recorded as abandoned.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,11 +81,23 @@ pub(super) fn run(
             cancel.clone(),
             sender,
         ));
+        let given_up = CancellationToken::new();
+        let mut printing = pin!(print(app, printer, receiver, unordered, &given_up));
         let exit = tokio::select! {
-            exit = print(app, printer, receiver, unordered) => exit,
-            interrupted = tokio::signal::ctrl_c() => {
+            exit = &mut printing => {
+                // Where nobody takes answers any more, nobody waits for those that are left.
                 cancel.cancel();
-                if interrupted.is_ok() { Exit::Cancelled } else { Exit::Internal }
+                exit
+            }
+            () = listen_for_interrupt() => {
+                // No line is begun any more, and then those that were end as calls that were cancelled.
+                reading.abort();
+                cancel.cancel();
+                if tokio::time::timeout(LAST_ANSWERS, &mut printing).await.is_err() {
+                    given_up.cancel();
+                    printing.await;
+                }
+                Exit::Cancelled
             }
         };
         reading.abort();
@@ -93,19 +109,28 @@ pub(super) fn run(
     })
 }
 
-/// Prints answers, in the order of their lines unless told otherwise, when their calls are recorded. The exit is that of the
-/// first call that failed.
+/// Prints answers, in the order of their lines unless told otherwise, when their calls are recorded, until all have come or
+/// the rest is given up. The exit is that of the first call that failed.
 async fn print(
     app: &App,
     printer: &Printer,
     mut answers: mpsc::Receiver<(u64, Value, Exit)>,
     unordered: bool,
+    given_up: &CancellationToken,
 ) -> Exit {
     let mut failed: Option<(u64, Exit)> = None;
     let mut waiting = BTreeMap::new();
     let mut next = 0;
     let mut ready = Vec::new();
-    while answers.recv_many(&mut ready, READ_AHEAD).await > 0 {
+    loop {
+        let came = tokio::select! {
+            biased;
+            came = answers.recv_many(&mut ready, READ_AHEAD) => came,
+            () = given_up.cancelled() => 0,
+        };
+        if came == 0 {
+            break;
+        }
         let recorded = app.recorded().await;
         for (number, mut answer, mut exit) in ready.drain(..) {
             if let Err(error) = &recorded {
@@ -127,6 +152,10 @@ async fn print(
         if printer.is_broken() {
             break;
         }
+    }
+    // Behind one that was given up.
+    for answer in waiting.values() {
+        printer.json_line(answer);
     }
     failed.map_or(Exit::Ok, |(_, exit)| exit)
 }
@@ -172,9 +201,10 @@ async fn read(
         let (common, cancel, answers) = (common.clone(), cancel.clone(), answers.clone());
         tokio::spawn(async move {
             let (answer, exit) = answer(&app, &pipeline, &common, line, cancel).await;
-            drop(permit);
             // Where nobody listens any more there is nobody to tell.
             drop(answers.send((number, answer, exit)).await);
+            // Whoever is slow to take answers holds up the next lines, and no heap of answers grows.
+            drop(permit);
         });
         number += 1;
         if is_last {
