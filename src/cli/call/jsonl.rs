@@ -72,37 +72,40 @@ pub(super) fn run(
         let pipeline = Arc::new(app.pipeline()?);
         let jobs = jobs.unwrap_or(app.config.concurrency as usize);
         let cancel = CancellationToken::new();
-        let (sender, receiver) = mpsc::channel(READ_AHEAD);
+        let given_up = CancellationToken::new();
+        let (sender, mut answers) = mpsc::channel(READ_AHEAD);
         let reading = tokio::spawn(read(
             Arc::clone(app),
             pipeline,
             common.clone(),
             jobs,
             cancel.clone(),
+            given_up.clone(),
             sender,
         ));
-        let given_up = CancellationToken::new();
-        let mut printing = pin!(print(app, printer, receiver, unordered, &given_up));
-        let exit = tokio::select! {
-            exit = &mut printing => {
-                // Where nobody takes answers any more, nobody waits for those that are left.
-                cancel.cancel();
-                exit
-            }
-            () = listen_for_interrupt() => {
-                // No line is begun any more, and then those that were end as calls that were cancelled.
-                reading.abort();
-                cancel.cancel();
-                if tokio::time::timeout(LAST_ANSWERS, &mut printing).await.is_err() {
-                    given_up.cancel();
-                    printing.await;
+        let exit = {
+            let mut printing = pin!(print(app, printer, &mut answers, unordered, &given_up));
+            tokio::select! {
+                exit = &mut printing => exit,
+                () = listen_for_interrupt() => {
+                    // No line is begun any more, and then those that were end as calls that were cancelled.
+                    reading.abort();
+                    cancel.cancel();
+                    if tokio::time::timeout(LAST_ANSWERS, &mut printing).await.is_err() {
+                        given_up.cancel();
+                        printing.await;
+                    }
+                    Exit::Cancelled
                 }
-                Exit::Cancelled
             }
         };
         reading.abort();
         // However it went: what is left of it is dropped before containers are looked after.
         drop(reading.await);
+        // Where nobody takes answers any more, or some were given up, their calls end all the same, and are recorded.
+        cancel.cancel();
+        let rest = async { while answers.recv().await.is_some() {} };
+        drop(tokio::time::timeout(LAST_ANSWERS, rest).await);
         app.settle_servers().await;
         app.settle_containers().await;
         Ok(exit)
@@ -114,7 +117,7 @@ pub(super) fn run(
 async fn print(
     app: &App,
     printer: &Printer,
-    mut answers: mpsc::Receiver<(u64, Value, Exit)>,
+    answers: &mut mpsc::Receiver<(u64, Value, Exit)>,
     unordered: bool,
     given_up: &CancellationToken,
 ) -> Exit {
@@ -178,6 +181,7 @@ async fn read(
     common: Common,
     jobs: usize,
     cancel: CancellationToken,
+    given_up: CancellationToken,
     answers: mpsc::Sender<(u64, Value, Exit)>,
 ) {
     let permits = Arc::new(Semaphore::new(jobs));
@@ -199,8 +203,12 @@ async fn read(
         };
         let (app, pipeline) = (Arc::clone(&app), Arc::clone(&pipeline));
         let (common, cancel, answers) = (common.clone(), cancel.clone(), answers.clone());
+        let given_up = given_up.clone();
         tokio::spawn(async move {
-            let (answer, exit) = answer(&app, &pipeline, &common, line, cancel).await;
+            let answering = answer(&app, &pipeline, &common, line, cancel);
+            let Some((answer, exit)) = given_up.run_until_cancelled(answering).await else {
+                return;
+            };
             // Where nobody listens any more there is nobody to tell.
             drop(answers.send((number, answer, exit)).await);
             // Whoever is slow to take answers holds up the next lines, and no heap of answers grows.
