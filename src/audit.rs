@@ -36,6 +36,7 @@ mod writer;
 
 pub use chain::Options;
 pub use checkpoint::CHECKPOINT_AT_LEAST_EVERY;
+pub(crate) use event::nests_within;
 pub use event::{Event, EventType, MAX_DEPTH, MAX_LINE};
 pub use fault::{Fault, FaultKind, Report};
 pub use folder::{file_name, file_number};

@@ -205,17 +205,20 @@ pub struct Pipeline {
 pub struct Recorded {
     result: std::result::Result<Arc<Output>, (Code, String)>,
     needs_input: Option<InputNeeded>,
+    /// The result holds content that nobody vouches for, whoever is told it.
+    untrusted: bool,
 }
 
 impl Recorded {
-    fn of(result: &Result<Arc<Output>>, needs_input: Option<InputNeeded>) -> Self {
+    fn of(result: &Result<Arc<Output>>, report: &Report) -> Self {
         let result = match result {
             Ok(output) => Ok(Arc::clone(output)),
             Err(error) => Err((error.code(), error.to_string())),
         };
         Self {
             result,
-            needs_input,
+            needs_input: report.needs_input.clone(),
+            untrusted: report.untrusted,
         }
     }
 
@@ -354,12 +357,13 @@ impl Pipeline {
         {
             Begun::Known(recorded) => {
                 report.repeated = true;
+                report.untrusted |= recorded.untrusted;
                 report.needs_input.clone_from(&recorded.needs_input);
                 recorded.result()
             }
             Begun::Run(runner) => {
                 let result = self.run(authorised, record, report).await;
-                let recorded = Recorded::of(&result, report.needs_input.clone());
+                let recorded = Recorded::of(&result, report);
                 let bytes = recorded.bytes();
                 runner.finish(Arc::new(recorded), bytes);
                 result

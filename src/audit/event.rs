@@ -16,6 +16,10 @@ pub const MAX_LINE: usize = 16 << 20;
 pub const MAX_DEPTH: usize = 100;
 /// Room for everything in a line that stands before the fields of the event.
 const MAX_PREFIX: usize = 512;
+/// What is kept of each part of an event that does not fit as a whole, in bytes.
+const SMALL: usize = 1 << 10;
+/// How deep such a part may nest.
+const SMALL_DEPTH: usize = 8;
 
 macro_rules! event_types {
     ($($variant:ident $name:literal $meaning:literal,)*) => {
@@ -231,32 +235,60 @@ impl Event {
         self.kind
     }
 
-    /// Writes everything down that does not depend on the place in the log.
-    pub(super) fn prepare(self) -> Result<Prepared> {
+    /// Writes everything down that does not depend on the place in the log. Of what is too large or too deep for readers only
+    /// the small parts are written, and which are missing: a call that is recorded in part is better than one that is not.
+    pub(super) fn prepare(mut self) -> Result<Prepared> {
         let kind = self.kind;
-        let refused = |why: String| {
+        let refused = |why: &str| {
             Error::new(Code::E3802, format!("recording a {kind} event: {why}"))
                 .hint("Record less of it, for example a digest instead of a text.")
         };
         if self.kind.is_of_the_log() {
-            return Err(refused("only the log itself writes this type".to_owned()));
+            return Err(refused("only the log itself writes this type"));
         }
-        if !self
-            .data
-            .values()
-            .all(|value| nests_within(value, MAX_DEPTH - 1))
-        {
-            return Err(refused(format!("its data nests deeper than {MAX_DEPTH}")));
+        let mut fields = self.data.values();
+        if fields.all(|value| nests_within(value, MAX_DEPTH - 1)) {
+            let prepared = self.write_fields();
+            if prepared.fits() {
+                return Ok(prepared);
+            }
         }
-        let prepared = self.write_down();
-        if prepared.fields.len() + MAX_PREFIX > MAX_LINE {
-            return Err(refused(format!("it is larger than {MAX_LINE} bytes")));
+        let prepared = self.reduced().write_down();
+        if prepared.fits() {
+            Ok(prepared)
+        } else {
+            Err(refused("there is too much of it"))
         }
-        Ok(prepared)
     }
 
-    /// As [`Event::prepare`], for the records of the log itself.
-    pub(super) fn write_down(self) -> Prepared {
+    /// The same with its small parts alone.
+    fn reduced(mut self) -> Self {
+        let attributes = [
+            &mut self.subject,
+            &mut self.plugin,
+            &mut self.digest,
+            &mut self.principal,
+            &mut self.agent,
+            &mut self.session,
+        ];
+        for value in attributes.into_iter().flatten() {
+            value.truncate(value.floor_char_boundary(SMALL));
+        }
+        let (small, large): (Map<_, _>, Map<_, _>) =
+            self.data.into_iter().partition(|(_, value)| {
+                nests_within(value, SMALL_DEPTH) && value.to_string().len() <= SMALL
+            });
+        let names: Vec<String> = large.into_iter().map(|(name, _)| name).collect();
+        self.data = small;
+        self.with("left_out", names)
+    }
+
+    /// Writes it down whatever its size, as the records of the log itself are.
+    pub(super) fn write_down(mut self) -> Prepared {
+        self.write_fields()
+    }
+
+    fn write_fields(&mut self) -> Prepared {
         let mut fields = String::with_capacity(256);
         let call = self.call.map(|call| call.to_string());
         let attributes = [
@@ -281,7 +313,11 @@ impl Event {
         }
         fields.push_str(",\"datacontenttype\":\"application/json\",\"data\":");
         // serde_json can always write a `Value`; `Display` leaves no way for an error but the formatter's own.
-        fields.push_str(&Value::Object(self.data).to_string());
+        let data = Value::Object(std::mem::take(&mut self.data));
+        fields.push_str(&data.to_string());
+        if let Value::Object(data) = data {
+            self.data = data;
+        }
         fields.push('}');
         Prepared {
             id: Ulid::generate().to_string(),
@@ -314,6 +350,11 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
+    /// True where readers take the line.
+    fn fits(&self) -> bool {
+        self.fields.len() + MAX_PREFIX <= MAX_LINE
+    }
+
     /// Appends the whole line, without its line end.
     pub(super) fn write_line(&self, seq: u64, prev: &str, log: &str, line: &mut Vec<u8>) {
         let Self {
@@ -332,7 +373,7 @@ impl Prepared {
 }
 
 /// True where no path from here passes more than `levels` objects and arrays.
-fn nests_within(value: &Value, levels: usize) -> bool {
+pub(crate) fn nests_within(value: &Value, levels: usize) -> bool {
     let Some(below) = levels.checked_sub(1) else {
         return !matches!(value, Value::Array(_) | Value::Object(_));
     };
@@ -356,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn what_readers_could_not_read_is_refused() {
+    fn of_what_readers_could_not_read_the_small_parts_are_written() {
         let nested = |levels: usize| {
             (1..levels).fold(Value::Array(Vec::new()), |value, _| {
                 Value::Array(vec![value])
@@ -364,10 +405,20 @@ mod tests {
         };
         let event = |levels| Event::new(EventType::ErrorOccurred).with("x", nested(levels));
         assert!(event(MAX_DEPTH - 1).prepare().is_ok());
-        let error = event(MAX_DEPTH).prepare().expect_err("too deep");
+        let deep = event(MAX_DEPTH).with("code", "E3401");
+        let written = deep.prepare().expect("in part");
+        let data = r#""data":{"code":"E3401","left_out":["x"]}"#;
+        assert!(written.fields.contains(data), "{}", written.fields);
+        let long = "ä".repeat(MAX_LINE / 2);
+        let large = Event::new(EventType::OutputCaptured).with("bytes", 7);
+        let large = large.session(&long).with("text", long.as_str());
+        let written = large.prepare().expect("in part");
+        assert!(written.fields.len() < 2 * SMALL, "{}", written.fields.len());
+        let data = r#""data":{"bytes":7,"left_out":["text"]}"#;
+        assert!(written.fields.contains(data), "{}", written.fields);
+        let error = Event::new(EventType::Checkpoint)
+            .prepare()
+            .expect_err("of the log");
         assert_eq!(error.code(), Code::E3802);
-        let large = Event::new(EventType::OutputCaptured).with("text", "x".repeat(MAX_LINE));
-        assert!(large.prepare().is_err());
-        assert!(Event::new(EventType::Checkpoint).prepare().is_err());
     }
 }

@@ -103,8 +103,8 @@ impl AuditLog {
     /// as long as the process lives.
     ///
     /// # Errors
-    /// E3802 where the event cannot be written down; E3803 where the queue is full and the disk fails; E3801 after
-    /// [`AuditLog::close`].
+    /// E3802 where the event is one that only the log itself writes; E3803 where the queue is full and the disk fails; E3801
+    /// after [`AuditLog::close`].
     pub fn append(&self, event: Event) -> Result<()> {
         self.push(Item {
             event: Some(event.prepare()?),

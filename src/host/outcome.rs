@@ -255,21 +255,36 @@ pub(super) fn of_function(function: &Function, value: Option<Value>) -> Ended {
     }
 }
 
-/// Holds a result to its size limit, measured as what is handed on: JSON text and bytes.
+/// Holds what a tool returned to its size limit, be it a result, a failure or questions, measured as what is handed on: JSON
+/// text and bytes.
 pub(super) fn within_output(ended: Ended, limit: u64) -> Ended {
-    let Ended::Complete(output) = &ended else {
-        return ended;
+    let size = match &ended {
+        Ended::Complete(output) => returned(output),
+        // The error value of a custom tool is told as its message too; it is one thing that the tool returned.
+        Ended::Failed(error) => {
+            let structured = error.structured.as_ref().map_or(0, length);
+            structured.max(error.message.len())
+        }
+        Ended::NeedsInput(needed) => {
+            let requests = needed.requests.iter();
+            let requests: usize = requests.map(|request| length(&request.to_json())).sum();
+            requests.saturating_add(needed.state.as_ref().map_or(0, Vec::len))
+        }
+        _ => return ended,
     };
+    if size as u64 > limit {
+        return reached(LimitKind::Output, limit);
+    }
+    ended
+}
+
+fn returned(output: &Output) -> usize {
     let structured = output.structured.as_ref().map_or(0, length);
     let content: usize = output.content.iter().map(size).sum();
     let prompt = output.prompt.as_ref().map_or(0, |prompt| {
         prompt.description.as_ref().map_or(0, String::len) + prompt.roles.len()
     });
-    let size = structured.saturating_add(content).saturating_add(prompt);
-    if size as u64 > limit {
-        return reached(LimitKind::Output, limit);
-    }
-    ended
+    structured.saturating_add(content).saturating_add(prompt)
 }
 
 /// How many bytes a value has as JSON text.

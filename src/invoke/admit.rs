@@ -245,15 +245,19 @@ impl Authorised {
 
     /// What the result of the call can be found under, where its tool only computes.
     pub(super) fn cache_key(&self) -> Option<CacheKey> {
+        let plan = &self.plan;
+        // Whatever a tool says of itself: a file, a variable or an answer from elsewhere is another one next time.
+        let sees_nothing = plan.effective.is_empty()
+            && plan.environment.is_empty()
+            && plan.mounts.is_empty()
+            && self.request.resumed.is_none();
         // What policy leaves out of a result may differ from call to call.
-        let may_be_known =
-            self.tool.pure && self.plan.redact.is_empty() && self.request.resumed.is_none();
+        let may_be_known = self.tool.pure && sees_nothing && plan.redact.is_empty();
         may_be_known.then(|| {
             CacheKey::new(
                 &self.source.artifact.digest,
                 &self.tool.id.to_string(),
                 &crate::schema::canonical(&self.request.arguments),
-                &self.plan.effective.to_string(),
             )
         })
     }

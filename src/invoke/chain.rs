@@ -16,7 +16,8 @@ use super::authorise::Plan;
 use super::{Caller, Parts, Pipeline, Report, Request, ToolRef};
 use crate::error::{Code, Error, Result};
 use crate::exec::{
-    BoxFuture, EventLimits, EventSink, InvokeFailure, Invoked, Invoker, LogLevel, ToolErrorKind,
+    BoxFuture, Effect, EventLimits, EventSink, InvokeFailure, Invoked, Invoker, LogLevel,
+    ToolErrorKind,
 };
 use crate::ids::{CallId, Digest, PluginName, ToolId};
 use crate::manifest::LimitRequest;
@@ -281,6 +282,11 @@ impl CallInvoker {
             };
         }
         let call = CallId::generate();
+        // Before it runs, so that it is known of a caller that ends meanwhile. The guard's word of it later adds nothing.
+        self.events.effect(Effect::Invoked {
+            tool: tool.clone(),
+            call,
+        });
         let report = self.call(&tool, arguments, call).await;
         let told_something = report.usage.is_some() || report.result.is_ok();
         if report.untrusted && told_something {

@@ -2,7 +2,7 @@
 //!
 //! A call that is authorised writes its start and what it may do before it runs, and at its end one record for each thing
 //! it touched or was denied, one for its output, and one for how it ended. A call that is refused writes a start and an
-//! end too. Dropping a record unfinished, as a cancelled future does, writes that the call was abandoned.
+//! end too. Dropping a record unfinished, as a cancelled future does, writes the same with the outcome that it was abandoned.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -14,9 +14,9 @@ use super::authorise::Authorised;
 use super::ledger::Asked;
 use super::scribe::Scribe;
 use super::{Caller, PolicyAnswer, Report, Request, Resolved};
-use crate::audit::{AuditLog, Event, EventType, Webhook};
+use crate::audit::{AuditLog, Event, EventType, MAX_DEPTH, Webhook, nests_within};
 use crate::error::{Code, Error, Result};
-use crate::exec::{self, Effect, InputAnswer, InputRequest, Output, Usage};
+use crate::exec::{self, Effect, EventSink, InputAnswer, InputRequest, Output, Usage};
 use crate::ids::{CallId, Digest, ToolId};
 use crate::permission::{Denial, Scope};
 use crate::policy::{Decision, Question};
@@ -24,6 +24,8 @@ use crate::schema::canonical;
 
 /// How much of arguments and output is recorded where that is asked for.
 const TEXT: usize = 64 << 10;
+/// The largest arguments that are recorded with what policy was asked, in bytes of JSON.
+const QUESTION: usize = 1 << 20;
 
 /// Where calls are recorded, and how much of them.
 #[derive(Debug, Clone)]
@@ -86,6 +88,8 @@ pub(super) struct CallRecord {
     named: String,
     /// The call whose tool made this one.
     parent: Option<CallId>,
+    /// What it tells while it runs.
+    events: Arc<EventSink>,
     started: Instant,
     is_open: bool,
     finished: bool,
@@ -105,6 +109,7 @@ impl CallRecord {
             },
             named: request.tool.to_string(),
             parent: request.caller.chain.as_ref().map(|chain| chain.call),
+            events: Arc::clone(&request.events),
             started: Instant::now(),
             is_open: false,
             finished: false,
@@ -281,9 +286,9 @@ impl CallRecord {
             denials_dropped: report.events.denials_dropped,
             effects: report.events.effects.clone(),
             effects_dropped: report.events.effects_dropped,
-            result: match &report.result {
-                Ok(output) => Ok(output.clone()),
-                Err(error) => Err((error.code(), error.to_string())),
+            end: match &report.result {
+                Ok(output) => End::Gave(Arc::clone(output)),
+                Err(error) => End::Failed(error.code(), error.to_string()),
             },
             with_output: recording.output,
             usage: report.usage,
@@ -310,14 +315,32 @@ impl Drop for CallRecord {
         }
         let duration = self.started.elapsed();
         tracing::debug!(call = %self.facts.call, ?duration, "call abandoned");
-        if !self.is_open {
+        let Some(recording) = self.recording.as_ref().filter(|_| self.is_open) else {
             return;
-        }
-        let written = self.append(|event| {
-            event(EventType::ExecutionEnd)
-                .with("outcome", "abandoned")
-                .with("duration_ms", milliseconds(duration))
-        });
+        };
+        // It did what it did, whoever waits for it no more.
+        let told = self.events.take();
+        let ending = Ending {
+            facts: self.facts.clone(),
+            at: SystemTime::now(),
+            refused: None,
+            parent: self.parent,
+            denials: told.denials,
+            denials_dropped: told.denials_dropped,
+            effects: told.effects,
+            effects_dropped: told.effects_dropped,
+            end: End::Abandoned,
+            with_output: false,
+            usage: None,
+            duration,
+            repeated: false,
+        };
+        let written = if recording.strict {
+            let mut events = ending.events().into_iter();
+            events.try_for_each(|event| recording.log.append(event))
+        } else {
+            recording.scribe.write(move || ending.events())
+        };
         if let Err(error) = written {
             tracing::warn!(%error, "could not record that a call was abandoned");
         }
@@ -394,7 +417,7 @@ fn denied(event: Event, denial: &Denial) -> Event {
     event
         .with("permission", denial.kind().name())
         .with("code", denial.code().name())
-        .with("message", denial.to_string())
+        .with("message", cut(&denial.to_string()))
 }
 
 fn touched(event: Event, effect: &Effect) -> Event {
@@ -416,6 +439,14 @@ fn kind_of(effect: &Effect) -> EventType {
     }
 }
 
+/// How a call ended, as its records say it.
+enum End {
+    Gave(Arc<Output>),
+    Failed(Code, String),
+    /// Nobody waited for it any more.
+    Abandoned,
+}
+
 /// What is recorded when a call has ended.
 struct Ending {
     facts: Facts,
@@ -427,7 +458,7 @@ struct Ending {
     denials_dropped: u64,
     effects: Vec<Effect>,
     effects_dropped: u64,
-    result: std::result::Result<Arc<Output>, (Code, String)>,
+    end: End,
     with_output: bool,
     usage: Option<Usage>,
     duration: Duration,
@@ -469,8 +500,8 @@ impl Ending {
                 end = end.with(name, count);
             }
         }
-        match &self.result {
-            Ok(output) => {
+        match &self.end {
+            End::Gave(output) => {
                 let text = output.to_json().to_string();
                 let mut captured = event(EventType::OutputCaptured)
                     .with("sha256", sha256(text.as_bytes()))
@@ -481,17 +512,18 @@ impl Ending {
                 events.push(captured);
                 end = end.with("outcome", "ok");
             }
-            Err((code, message)) => {
+            End::Failed(code, message) => {
                 events.push(
                     event(EventType::ErrorOccurred)
                         .with("code", code.name())
-                        .with("message", message.as_str()),
+                        .with("message", cut(message)),
                 );
                 end = end
                     .with("outcome", "error")
                     .with("code", code.name())
                     .with("exit", code.exit().number());
             }
+            End::Abandoned => end = end.with("outcome", "abandoned"),
         }
         events.push(end);
         events
@@ -499,7 +531,7 @@ impl Ending {
 }
 
 /// Adds what policy was asked and what it said. The question is kept whole, so that other policies can be asked it later;
-/// without the arguments, where these are not recorded.
+/// without the arguments, where these are not recorded or are too large.
 fn with_policy(event: Event, question: &Question, decision: &Decision, arguments: bool) -> Event {
     let by: Vec<&str> = decision
         .determining
@@ -507,7 +539,10 @@ fn with_policy(event: Event, question: &Question, decision: &Decision, arguments
         .map(|policy| policy.id.as_str())
         .collect();
     let mut question = question.to_json();
-    if !arguments && let Some(ask) = question.get_mut("ask").and_then(Value::as_object_mut) {
+    if let Some(ask) = question.get_mut("ask").and_then(Value::as_object_mut)
+        && !(arguments && ask.get("args").is_none_or(is_bearable))
+    {
+        // A part of them would be another question.
         ask.remove("args");
     }
     event
@@ -540,6 +575,11 @@ fn sha256(bytes: &[u8]) -> String {
 fn milliseconds(duration: Duration) -> Value {
     let thousandths = duration.as_micros() as f64 / 1000.0;
     thousandths.into()
+}
+
+/// True for arguments that are recorded whole as part of a question.
+fn is_bearable(arguments: &Value) -> bool {
+    nests_within(arguments, MAX_DEPTH / 2) && arguments.to_string().len() <= QUESTION
 }
 
 /// A text of bearable length; whoever needs all of it has the digest.

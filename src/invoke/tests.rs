@@ -4,9 +4,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::*;
+use crate::audit::{AuditLog, Options, Outlets, Position, scan};
 use crate::config::ApprovalMode;
 use crate::exec::{
-    Artifact, Ask, Askable, Content, Ended, Entry, EventLimits, InputRequest, Inquiry, Job,
+    Artifact, Ask, Askable, Content, Effect, Ended, Entry, EventLimits, InputRequest, Inquiry, Job,
     Outcome, Respondent,
 };
 use crate::manifest::Risk;
@@ -65,6 +66,12 @@ impl Greeter {
 impl Executor for Greeter {
     fn run(&self, job: Job) -> BoxFuture<'_, Outcome> {
         *self.runs.lock().expect("not poisoned") += 1;
+        if let crate::exec::Arguments::Json(arguments) = &job.arguments
+            && let Some(name) = arguments["looks_up"].as_str()
+        {
+            job.events.effect(Effect::Lookup(name.to_owned()));
+            return Box::pin(std::future::pending());
+        }
         if let crate::exec::Arguments::Json(arguments) = &job.arguments
             && let Some(often) = arguments["asks"].as_u64()
         {
@@ -181,6 +188,10 @@ fn needed() -> InputNeeded {
 }
 
 fn pipeline(greeter: &Arc<Greeter>) -> Arc<Pipeline> {
+    pipeline_with(greeter, None)
+}
+
+fn pipeline_with(greeter: &Arc<Greeter>, recording: Option<Recording>) -> Arc<Pipeline> {
     let sharing = Sharing {
         // One place: a call that waits for a person must not keep it.
         total: 1,
@@ -212,7 +223,7 @@ fn pipeline(greeter: &Arc<Greeter>) -> Arc<Pipeline> {
                 ..ApprovalRules::default()
             },
         },
-        recording: None,
+        recording,
     }))
 }
 
@@ -403,4 +414,59 @@ async fn a_cancelled_call_does_not_wait_for_an_answer() {
     let greeter = Greeter::new();
     let report = pipeline(&greeter).invoke(call).await;
     assert_eq!(report.error().map(Error::code), Some(Code::E3703));
+}
+
+#[tokio::test]
+async fn what_a_call_did_before_it_was_abandoned_is_recorded() {
+    for strict in [false, true] {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("audit");
+        let log = AuditLog::open(
+            &folder,
+            &home.path().join("keys"),
+            Options::default(),
+            Outlets::default(),
+        );
+        let log = Arc::new(log.expect("it opens"));
+        let scribe = Arc::new(Scribe::start(Arc::clone(&log)).expect("it starts"));
+        let recording = Recording {
+            log: Arc::clone(&log),
+            scribe: Arc::clone(&scribe),
+            webhook: None,
+            strict,
+            arguments: false,
+            output: false,
+        };
+        let greeter = Greeter::new();
+        let pipeline = pipeline_with(&greeter, Some(recording));
+        let call = Request {
+            arguments: Arc::new(json!({"looks_up": "example.com"})),
+            ..request(None, None)
+        };
+        tokio::select! {
+            _ = pipeline.invoke(call) => panic!("it never ends"),
+            () = async {
+                while greeter.runs() == 0 {
+                    tokio::task::yield_now().await;
+                }
+            } => {}
+        }
+        scribe.close();
+        log.close().expect("written");
+        let records: Vec<(String, Value)> = scan(&folder, Position::START)
+            .map(|record| record.expect("it is whole").1)
+            .filter(|record| record.call.is_some())
+            .map(|record| (record.kind.clone(), record.data_value()))
+            .collect();
+        let kinds: Vec<&str> = records.iter().map(|(kind, _)| kind.as_str()).collect();
+        let all = [
+            "execution_start",
+            "permission_decided",
+            "network_touched",
+            "execution_end",
+        ];
+        assert_eq!(kinds, all);
+        assert_eq!(records[3].1["outcome"], "abandoned");
+        assert_eq!(records[3].1["effects"], 1);
+    }
 }

@@ -107,7 +107,8 @@ pub struct Tool {
     /// Calling it twice with the same arguments has the same effect as calling it once.
     #[serde(default)]
     pub idempotent: bool,
-    /// It only computes: no effects, and the same arguments always give the same result.
+    /// It only computes: no effects, and the same arguments always give the same result. A result may be kept and told again,
+    /// where the call was allowed to touch nothing.
     #[serde(default)]
     pub pure: bool,
     /// How much harm a call can do. Operators attach approval to it.

@@ -1,7 +1,7 @@
 //! Results of tools that are declared pure, kept to be given again.
 //!
-//! A result depends on the artifact that computed it, the tool, its arguments and what it was allowed to do, and its key
-//! is a digest of these four. The artifact is its digest and never a version as it was asked for: another build has other
+//! A result of a call that may touch nothing depends on the artifact that computed it, the tool and its arguments, and its
+//! key is a digest of these three. The artifact is its digest and never a version as it was asked for: another build has other
 //! keys, so nothing has to be thrown away when a tool is updated.
 
 #[cfg(test)]
@@ -21,13 +21,13 @@ use crate::ids::Digest;
 pub struct CacheKey(Digest);
 
 impl CacheKey {
-    /// The key of a call: its artifact, the tool, the arguments as canonical JSON and the effective scope as text.
+    /// The key of a call: its artifact, the tool and the arguments as canonical JSON.
     #[must_use]
-    pub fn new(artifact: &Digest, tool: &str, arguments: &str, scope: &str) -> Self {
+    pub fn new(artifact: &Digest, tool: &str, arguments: &str) -> Self {
         let mut text = b"toolhatch result 1".to_vec();
         text.extend_from_slice(artifact.bytes());
         // Lengths keep parts apart that would read the same when put together.
-        for part in [tool, arguments, scope] {
+        for part in [tool, arguments] {
             text.extend_from_slice(&(part.len() as u64).to_be_bytes());
             text.extend_from_slice(part.as_bytes());
         }

@@ -3,6 +3,7 @@
 mod approvals;
 mod clock;
 mod kills;
+mod large;
 mod log;
 mod misuse;
 mod operator;

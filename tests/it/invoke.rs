@@ -340,6 +340,47 @@ fn the_time_of_the_caller_is_all_there_is() {
 }
 
 #[test]
+fn what_a_call_did_is_recorded_where_its_caller_ends_first() {
+    for settings in ["", "[audit]\nstrict = true\n"] {
+        let probe = Probe::new();
+        let env = &probe.env;
+        env.write(env.user_config(), settings.as_bytes());
+        install(env, "callee", "1.0.0", "");
+        // It is compiled by then.
+        env.run(["call", "callee.echo-u8", "--arg", "value=1"]).ok();
+        // It is denied something, over and over.
+        let denied = json!({"tool": "secret.tool", "arguments": "{}", "times": u32::MAX});
+        let output = calling(&probe, "callee.call-often", &denied)
+            .allow("tool_invoke=callee.*")
+            .flag("--timeout")
+            .flag("2s")
+            .run()
+            .output();
+        // Both run out of time at once; the caller may still get to hear of it.
+        assert!(matches!(output.code, Some(1 | 124)), "{output}");
+        let report = output.json();
+        let inner = &report["effects"][0]["call"];
+        assert!(inner.is_string(), "{output}");
+        let of = |call: &Value, kind: &str| {
+            let mut found = records(env, kind);
+            found.retain(|record| &record["call"] == call);
+            found
+        };
+        assert_eq!(
+            &of(&report["call"], "tool_invoked")[0]["data"]["call"],
+            inner
+        );
+        let said = of(inner, "permission_denied");
+        assert_eq!(said.len(), 1, "{said:?}");
+        let message = said[0]["data"]["message"].as_str().expect("a text");
+        assert!(message.contains("secret.tool"), "{message}");
+        let end = &of(inner, "execution_end")[0]["data"];
+        assert_ne!(end["outcome"], "ok", "{end}");
+        assert_eq!(end["denials"], 1, "{end}");
+    }
+}
+
+#[test]
 fn what_went_wrong_is_told_in_the_words_of_the_interface() {
     let probe = Probe::new();
     let env = &probe.env;
@@ -460,6 +501,36 @@ fn what_a_stranger_said_counts_for_what_comes_after_it_in_the_same_call() {
     let told = thrice("stranger.echo-u8");
     assert_eq!(told[0], 1, "{told}");
     assert!(told[1].to_string().contains("not-permitted"), "{told}");
+}
+
+#[test]
+fn what_a_stranger_said_taints_whoever_is_told_it_again() {
+    let probe = Probe::new();
+    let env = &probe.env;
+    let untrusted = "[[tools]]\nname = \"echo-u8\"\nuntrusted_output = true\n";
+    install(env, "stranger", "1.0.0", untrusted);
+    let policies = env.user_config().parent().expect("a folder").join("policy");
+    let policy = b"@id(\"no-taint\")\nforbid (principal, action in Action::\"tool.invoke\", resource) when { context.session.tainted };\n";
+    env.write(policies.join("own.cedar"), policy);
+    let file = crate::support::probe::file();
+    let arguments = json!({"tool": "stranger.echo-u8", "arguments": "{\"value\":1}"});
+    let line = |session: &str| {
+        json!({
+            "tool": file, "name": "call-tool", "args": arguments, "session": session, "key": "k",
+            "allow": ["tool_invoke=stranger.*"],
+        })
+    };
+    let after = json!({"tool": file, "name": "echo-u8", "args": {"value": 1}, "session": "b"});
+    let told = env
+        .run(["call", "--jsonl", "--jobs", "1"])
+        .stdin(format!("{}\n{}\n{after}\n", line("a"), line("b")))
+        .timeout(Duration::from_secs(50))
+        .output()
+        .json_lines();
+    assert_eq!(told[0]["untrusted"], true, "{told:?}");
+    assert_eq!(told[1]["repeated"], true, "{told:?}");
+    assert_eq!(told[1]["untrusted"], true, "{told:?}");
+    assert_eq!(told[2]["error"]["code"], "E3206", "{told:?}");
 }
 
 #[test]

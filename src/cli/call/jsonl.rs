@@ -1,7 +1,9 @@
 //! `toolhatch call --jsonl`: one call a line on standard input, one answer a line on standard output, in one process.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -9,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::Common;
+use super::{Common, listen_for_interrupt};
 use crate::app::{App, read_grants};
 use crate::cli::block_on;
 use crate::cli::output::Printer;
@@ -25,6 +27,8 @@ use crate::schema::parse_strict;
 const MAX_LINE: u64 = 64 << 20;
 /// Lines that were read and wait for their turn.
 const READ_AHEAD: usize = 256;
+/// How long calls that were interrupted may take to end. What does not end by then is dropped, and recorded as abandoned.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,44 +72,68 @@ pub(super) fn run(
         let pipeline = Arc::new(app.pipeline()?);
         let jobs = jobs.unwrap_or(app.config.concurrency as usize);
         let cancel = CancellationToken::new();
-        let (sender, receiver) = mpsc::channel(READ_AHEAD);
+        let given_up = CancellationToken::new();
+        let (sender, mut answers) = mpsc::channel(READ_AHEAD);
         let reading = tokio::spawn(read(
             Arc::clone(app),
             pipeline,
             common.clone(),
             jobs,
             cancel.clone(),
+            given_up.clone(),
             sender,
         ));
-        let exit = tokio::select! {
-            exit = print(app, printer, receiver, unordered) => exit,
-            interrupted = tokio::signal::ctrl_c() => {
-                cancel.cancel();
-                if interrupted.is_ok() { Exit::Cancelled } else { Exit::Internal }
+        let exit = {
+            let mut printing = pin!(print(app, printer, &mut answers, unordered, &given_up));
+            tokio::select! {
+                exit = &mut printing => exit,
+                () = listen_for_interrupt() => {
+                    // No line is begun any more, and then those that were end as calls that were cancelled.
+                    reading.abort();
+                    cancel.cancel();
+                    if tokio::time::timeout(LAST_ANSWERS, &mut printing).await.is_err() {
+                        given_up.cancel();
+                        printing.await;
+                    }
+                    Exit::Cancelled
+                }
             }
         };
         reading.abort();
         // However it went: what is left of it is dropped before containers are looked after.
         drop(reading.await);
+        // Where nobody takes answers any more, or some were given up, their calls end all the same, and are recorded.
+        cancel.cancel();
+        let rest = async { while answers.recv().await.is_some() {} };
+        drop(tokio::time::timeout(LAST_ANSWERS, rest).await);
         app.settle_servers().await;
         app.settle_containers().await;
         Ok(exit)
     })
 }
 
-/// Prints answers, in the order of their lines unless told otherwise, when their calls are recorded. The exit is that of the
-/// first call that failed.
+/// Prints answers, in the order of their lines unless told otherwise, when their calls are recorded, until all have come or
+/// the rest is given up. The exit is that of the first call that failed.
 async fn print(
     app: &App,
     printer: &Printer,
-    mut answers: mpsc::Receiver<(u64, Value, Exit)>,
+    answers: &mut mpsc::Receiver<(u64, Value, Exit)>,
     unordered: bool,
+    given_up: &CancellationToken,
 ) -> Exit {
     let mut failed: Option<(u64, Exit)> = None;
     let mut waiting = BTreeMap::new();
     let mut next = 0;
     let mut ready = Vec::new();
-    while answers.recv_many(&mut ready, READ_AHEAD).await > 0 {
+    loop {
+        let came = tokio::select! {
+            biased;
+            came = answers.recv_many(&mut ready, READ_AHEAD) => came,
+            () = given_up.cancelled() => 0,
+        };
+        if came == 0 {
+            break;
+        }
         let recorded = app.recorded().await;
         for (number, mut answer, mut exit) in ready.drain(..) {
             if let Err(error) = &recorded {
@@ -128,6 +156,10 @@ async fn print(
             break;
         }
     }
+    // Behind one that was given up.
+    for answer in waiting.values() {
+        printer.json_line(answer);
+    }
     failed.map_or(Exit::Ok, |(_, exit)| exit)
 }
 
@@ -149,6 +181,7 @@ async fn read(
     common: Common,
     jobs: usize,
     cancel: CancellationToken,
+    given_up: CancellationToken,
     answers: mpsc::Sender<(u64, Value, Exit)>,
 ) {
     let permits = Arc::new(Semaphore::new(jobs));
@@ -170,11 +203,16 @@ async fn read(
         };
         let (app, pipeline) = (Arc::clone(&app), Arc::clone(&pipeline));
         let (common, cancel, answers) = (common.clone(), cancel.clone(), answers.clone());
+        let given_up = given_up.clone();
         tokio::spawn(async move {
-            let (answer, exit) = answer(&app, &pipeline, &common, line, cancel).await;
-            drop(permit);
+            let answering = answer(&app, &pipeline, &common, line, cancel);
+            let Some((answer, exit)) = given_up.run_until_cancelled(answering).await else {
+                return;
+            };
             // Where nobody listens any more there is nobody to tell.
             drop(answers.send((number, answer, exit)).await);
+            // Whoever is slow to take answers holds up the next lines, and no heap of answers grows.
+            drop(permit);
         });
         number += 1;
         if is_last {

@@ -1,5 +1,7 @@
 //! `call --jsonl`: many calls in one process.
 
+use std::io::Write as _;
+use std::net::TcpListener;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -247,6 +249,72 @@ fn an_interrupt_ends_all_calls() {
     let output = running.finish();
     assert_eq!(output.code, Some(130), "{output}");
     assert!(output.elapsed < Duration::from_secs(30), "{output}");
+}
+
+#[test]
+fn interrupted_calls_have_an_answer_and_an_end_in_the_log() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let env = TestEnv::new();
+        let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = server.local_addr().expect("bound").to_string();
+        let asks = json!({"address": address, "line": "hello"});
+        let mut input = line(1, "tcp-ask", asks);
+        input.push_str(&line(2, "sleep", json!({"milliseconds": 60000})));
+        // There is no place for it.
+        input.push_str(&line(3, "echo-u8", json!({"value": 3})));
+        let allow = format!("network_tcp={address}");
+        let words = ["--jobs", "2", "--timeout", "45s", "--allow", &allow];
+        let running = calls(&env, &words, input).start();
+        // Nobody answers.
+        let _connection = server.accept().expect("a connection");
+        running.signal(signal);
+        let output = running.finish();
+        assert_eq!(output.code, Some(130), "{output}");
+        assert!(output.elapsed < Duration::from_secs(30), "{output}");
+        let answers = output.json_lines();
+        assert_eq!(ids(&answers), [1, 2], "{output}");
+        let found = env.run(["audit", "query", "--json"]).ok().json();
+        let records = found["records"].as_array().expect("a list");
+        for answer in &answers {
+            assert_eq!(answer["error"]["code"], "E3703", "{output}");
+            let end = records
+                .iter()
+                .find(|it| it["call"] == answer["call"] && it["type"] == "execution_end");
+            let end = &end.expect("its end")["data"];
+            assert_eq!(end["code"], "E3703", "{end}");
+        }
+        let touched = records.iter().find(|it| it["type"] == "network_touched");
+        assert_eq!(touched.expect("it is there")["call"], answers[0]["call"]);
+    }
+}
+
+#[test]
+fn calls_whose_answers_nobody_takes_have_an_end_in_the_log() {
+    let env = TestEnv::new();
+    let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = server.local_addr().expect("bound").to_string();
+    let allow = format!("network_tcp={address}");
+    let (from, mut to) = std::io::pipe().expect("a pipe");
+    let (answers, answered) = std::io::pipe().expect("a pipe");
+    let words = ["call", "--jsonl", "--unordered", "--allow", &allow];
+    let mut child = env.run(words).spawn_with(from.into(), answered.into());
+    let asks = json!({"address": address, "line": "hello"});
+    to.write_all(line(1, "tcp-ask", asks).as_bytes())
+        .expect("taken");
+    let _connection = server.accept().expect("a connection");
+    drop(answers);
+    // The answer to this one finds out.
+    to.write_all(line(2, "echo-u8", json!({"value": 1})).as_bytes())
+        .expect("taken");
+    child.wait().expect("it ends");
+    let found = env.run(["audit", "query", "--json"]).ok().json();
+    let records = found["records"].as_array().expect("a list");
+    let touched = records.iter().find(|it| it["type"] == "network_touched");
+    let call = &touched.expect("it is there")["call"];
+    let end = records
+        .iter()
+        .find(|it| &it["call"] == call && it["type"] == "execution_end");
+    assert_eq!(end.expect("its end")["data"]["code"], "E3703");
 }
 
 #[test]

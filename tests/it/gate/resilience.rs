@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use crate::support::env::TestEnv;
 use crate::support::guests;
 use crate::support::http::{Response, Server};
+use crate::support::plugin::pack;
 use crate::support::probe;
+use crate::support::source::root;
 
 /// The answers to these lines, in their order.
 fn answers(env: &TestEnv, lines: &[Value]) -> Vec<Value> {
@@ -115,6 +117,59 @@ fn what_only_computes_is_computed_once() {
         .collect();
     assert_eq!(repeated, [false, true, false], "{told:?}");
     assert_eq!(told[1]["structured"]["result"], 1);
+}
+
+#[test]
+fn what_could_see_something_is_computed_again() {
+    let env = TestEnv::new();
+    let manifest = "[permissions]\nenv = [\"WORD\"]\nfile_read = [{ path = \"${workspace}\", mount = \"/workspace\" }]\n\
+                    [[tools]]\nname = \"variable\"\npure = true\n[[tools]]\nname = \"read-file\"\npure = true\n";
+    pack(&env, "claims", "1.0.0", manifest);
+    env.write("a.txt", b"before");
+    let variable = |allow: &[&str]| json!({"tool": "claims-1.0.0.wasm", "name": "variable", "args": {"name": "WORD"}, "allow": allow});
+    let read = json!({"tool": "claims-1.0.0.wasm", "name": "read-file", "args": {"path": "/workspace/a.txt"}, "allow": ["file_read=."]});
+    let change = json!({"tool": probe::file(), "name": "write-file", "args": {"path": "a.txt", "text": "after"}, "allow": ["file_write=."]});
+    let told = answers(
+        &env,
+        &[
+            variable(&["env=WORD=a"]),
+            variable(&["env=WORD=b"]),
+            read.clone(),
+            change,
+            read,
+            variable(&[]),
+            variable(&[]),
+        ],
+    );
+    let result = |number: usize| &told[number]["structured"]["result"];
+    assert_eq!(
+        (result(0), result(1)),
+        (&json!("a"), &json!("b")),
+        "{told:?}"
+    );
+    assert_eq!(
+        (result(2), result(4)),
+        (&json!("before"), &json!("after")),
+        "{told:?}"
+    );
+    // Where it sees nothing, it has nothing to see another time.
+    assert_eq!(told[5]["structured"], told[6]["structured"], "{told:?}");
+    let repeated: Vec<bool> = told.iter().map(|it| it["repeated"] == true).collect();
+    assert_eq!(
+        repeated,
+        [false, false, false, false, false, false, true],
+        "{told:?}"
+    );
+}
+
+#[test]
+fn what_a_shipped_tool_computes_is_computed_once() {
+    let env = TestEnv::new();
+    let text = root().join("plugins/dist/text.wasm");
+    let line = json!({"tool": text, "name": "stats", "args": {"text": "one two"}});
+    let told = answers(&env, &[line.clone(), line]);
+    assert_eq!(told[0]["ok"], true, "{told:?}");
+    assert_eq!(told[1]["repeated"], true, "{told:?}");
 }
 
 #[test]
