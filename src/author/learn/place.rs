@@ -6,7 +6,7 @@ use toml_edit::InlineTable;
 
 use crate::manifest::Variables;
 use crate::permission::{
-    Access, Capability, Denial, FileScope, Kind, Sensitivity, is_plain, is_sensitive,
+    Access, Capability, Denial, FileScope, Kind, Sensitivity, is_plain, is_sensitive, shown,
 };
 
 /// A file or folder that would have to be granted.
@@ -97,7 +97,7 @@ impl Place {
         if let Some(made) = self.made.as_ref().and_then(|made| made.file_name()) {
             parts.push(format!(
                 "{} is not there yet, so that this is the whole folder that it would be made in",
-                made.to_string_lossy()
+                shown(&made.to_string_lossy())
             ));
         }
         if self.host.parent().is_none() {
@@ -110,7 +110,8 @@ impl Place {
 
     pub(super) fn obstacle(&self) -> Option<String> {
         if let Some(why) = self.closed {
-            let path = self.made.as_ref().unwrap_or(&self.host).display();
+            let path = self.made.as_ref().unwrap_or(&self.host);
+            let path = shown(&path.to_string_lossy());
             return Some(format!("{path} {why}: it has to be named with --allow"));
         }
         let text = match self.made {
