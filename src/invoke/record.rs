@@ -417,7 +417,7 @@ fn denied(event: Event, denial: &Denial) -> Event {
     event
         .with("permission", denial.kind().name())
         .with("code", denial.code().name())
-        .with("message", cut(&denial.to_string()))
+        .with("message", denial.to_string())
 }
 
 fn touched(event: Event, effect: &Effect) -> Event {

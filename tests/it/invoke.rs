@@ -2,8 +2,10 @@
 
 mod dependencies;
 
+use std::net::TcpListener;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::env::TestEnv;
@@ -345,19 +347,22 @@ fn what_a_call_did_is_recorded_where_its_caller_ends_first() {
         let probe = Probe::new();
         let env = &probe.env;
         env.write(env.user_config(), settings.as_bytes());
-        install(env, "callee", "1.0.0", "");
-        // It is compiled by then.
-        env.run(["call", "callee.echo-u8", "--arg", "value=1"]).ok();
-        // It is denied something, over and over.
-        let denied = json!({"tool": "secret.tool", "arguments": "{}", "times": u32::MAX});
-        let output = calling(&probe, "callee.call-often", &denied)
+        let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = server.local_addr().expect("bound").to_string();
+        let connects = format!("network_tcp={address}");
+        let asks_for = format!("[permissions]\nnetwork_tcp = [\"{address}\"]\n");
+        install(env, "callee", "1.0.0", &asks_for);
+        grant(env, "callee", &[&connects]);
+        let arguments = json!({"address": address, "line": "hello"});
+        let running = calling(&probe, "callee.tcp-ask", &arguments)
             .allow("tool_invoke=callee.*")
-            .flag("--timeout")
-            .flag("2s")
+            .allow(&connects)
             .run()
-            .output();
-        // Both run out of time at once; the caller may still get to hear of it.
-        assert!(matches!(output.code, Some(1 | 124)), "{output}");
+            .start();
+        // Nobody answers.
+        let _connection = server.accept().expect("a connection");
+        running.signal(Signal::INT);
+        let output = running.finish().fails_with(130, "E3703");
         let report = output.json();
         let inner = &report["effects"][0]["call"];
         assert!(inner.is_string(), "{output}");
@@ -370,13 +375,10 @@ fn what_a_call_did_is_recorded_where_its_caller_ends_first() {
             &of(&report["call"], "tool_invoked")[0]["data"]["call"],
             inner
         );
-        let said = of(inner, "permission_denied");
-        assert_eq!(said.len(), 1, "{said:?}");
-        let message = said[0]["data"]["message"].as_str().expect("a text");
-        assert!(message.contains("secret.tool"), "{message}");
+        assert_eq!(of(inner, "network_touched").len(), 1);
         let end = &of(inner, "execution_end")[0]["data"];
         assert_ne!(end["outcome"], "ok", "{end}");
-        assert_eq!(end["denials"], 1, "{end}");
+        assert_eq!(end["effects"], 1, "{end}");
     }
 }
 

@@ -67,16 +67,6 @@ fn the_failure_of_a_tool_is_held_to_the_limit_of_its_output() {
 }
 
 #[test]
-fn what_is_denied_is_recorded_however_long_it_is() {
-    let env = TestEnv::new();
-    let arguments = json!({"tool": "x".repeat(LARGE), "arguments": "{}"});
-    let told = answers(&env, &[call("call-tool", &arguments)]);
-    assert_eq!(told[0]["error"]["code"], "E3401");
-    let denied = records(&env, &told[0]["call"], "permission_denied");
-    assert_eq!(denied[0]["data"]["permission"], "tool_invoke");
-}
-
-#[test]
 fn arguments_that_no_record_holds_are_recorded_in_part() {
     let env = TestEnv::new();
     env.write(env.user_config(), b"[audit]\ninclude_arguments = true\n");
