@@ -210,8 +210,20 @@ fn only_component(folder: &Path) -> Result<PathBuf> {
                 folder.display()
             ),
         )
-        .hint("Name the one you mean.")),
+        .hint(format!("Name the one you mean: {}.", names(several)))),
     }
+}
+
+/// Their names, as far as they can be listed in a line.
+fn names(files: &[PathBuf]) -> String {
+    let names = files.iter().filter_map(|file| file.file_name());
+    let shown: Vec<_> = names.take(5).map(|name| name.to_string_lossy()).collect();
+    let more = if files.len() > shown.len() {
+        ", …"
+    } else {
+        ""
+    };
+    format!("{}{more}", shown.join(", "))
 }
 
 /// The manifest of a component: the one inside, or else one beside it, which is packed in.

@@ -18,7 +18,7 @@ use crate::ids::CallId;
 use crate::invoke::{Caller, Pipeline, Request, ToolRef};
 
 /// How long calls are made, where nobody says.
-const CALLS: usize = 200;
+const CALLS: u32 = 200;
 /// Longer than this nobody waits for a benchmark of a slow tool.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -44,8 +44,8 @@ pub struct Args {
     #[arg(long = "arg", value_name = "NAME=VALUE|NAME:=JSON")]
     arg: Vec<String>,
     /// How many calls are made; fewer where they take long.
-    #[arg(long, value_name = "N", default_value_t = CALLS)]
-    calls: usize,
+    #[arg(long, value_name = "N", default_value_t = CALLS, value_parser = clap::value_parser!(u32).range(1..))]
+    calls: u32,
     #[command(flatten)]
     common: Common,
 }
@@ -84,7 +84,7 @@ impl Args {
             });
             let request = common.request(app, &tool, Arc::new(arguments), caller, grants);
             let (calls, peak_memory) =
-                calls(&app.pipeline()?, &request, self.calls.max(1), printer).await?;
+                calls(&app.pipeline()?, &request, self.calls as usize, printer).await?;
             app.recorded()
                 .await
                 .map_err(|error| error.while_doing("recording the calls of the benchmark"))?;
@@ -157,7 +157,7 @@ impl Measured {
         let memory = |bytes: Option<u64>| bytes.map_or_else(|| "unknown".to_owned(), size);
         let text = format!(
             "{tool} ({})\n  compile     {}   when it is first used on a machine\n  load        {}   from the cache\n  \
-             first call  {}\n  calls       {}   p50, {} p99, of {}\n  memory      {}   at most in a call\n  process     {}   resident after the calls",
+             first call  {}\n  calls       {}   p50, {} p99, of {}\n  memory      {}   at most in a call\n  process     {}   resident after the calls, and after compiling it here",
             size(self.bytes),
             shown(self.compile),
             shown(self.load),
