@@ -92,6 +92,8 @@ pub(super) struct CallRecord {
     events: Arc<EventSink>,
     started: Instant,
     is_open: bool,
+    /// Keeps the log from being closed before the end is written.
+    held: Option<Arc<()>>,
     finished: bool,
 }
 
@@ -112,6 +114,7 @@ impl CallRecord {
             events: Arc::clone(&request.events),
             started: Instant::now(),
             is_open: false,
+            held: None,
             finished: false,
         }
     }
@@ -151,6 +154,7 @@ impl CallRecord {
         };
         self.write(&recording, move || beginning.events()).await?;
         self.is_open = true;
+        self.held = Some(recording.scribe.hold());
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::audit::{AuditLog, Event};
 use crate::error::{Code, Error, Result};
@@ -17,6 +17,9 @@ use crate::error::{Code, Error, Result};
 const WAITING: usize = 4096;
 /// How long records may wait for others to be written with.
 const MOMENT: Duration = Duration::from_millis(1);
+
+/// How long a call that is dropped may take to write how it ended.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How many moments without a call pass before the next one has to wake the thread, which costs it more than all else that
 /// is done here for it.
@@ -32,6 +35,8 @@ pub struct Scribe {
     thread: Mutex<Option<JoinHandle<()>>>,
     failed: Arc<AtomicBool>,
     closing: Arc<AtomicBool>,
+    /// Held by every call that has begun and not ended.
+    open: Arc<()>,
 }
 
 impl Scribe {
@@ -69,6 +74,7 @@ impl Scribe {
             thread: Mutex::new(Some(thread)),
             failed,
             closing,
+            open: Arc::default(),
         })
     }
 
@@ -108,6 +114,11 @@ impl Scribe {
         })
     }
 
+    /// What a call holds from its first record to its last.
+    pub(super) fn hold(&self) -> Arc<()> {
+        Arc::clone(&self.open)
+    }
+
     /// Somebody waits: nothing else is waited for.
     fn hurry(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,8 +127,13 @@ impl Scribe {
         }
     }
 
-    /// Waits until everything that was handed over is with the log, and ends the thread.
+    /// Waits until everything that was handed over is with the log, and ends the thread. Calls that are being dropped have a
+    /// moment to write how they ended.
     pub fn close(&self) {
+        let until = Instant::now() + LAST_WORDS;
+        while Arc::strong_count(&self.open) > 1 && Instant::now() < until {
+            std::thread::sleep(MOMENT);
+        }
         drop(
             self.queue
                 .lock()
