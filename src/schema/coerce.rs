@@ -68,7 +68,7 @@ fn property<'a>(root: &'a Json, name: &str) -> Result<&'a Json> {
     .detail("argument", name);
     Err(match nearest(name, names.iter().map(String::as_str)) {
         Some(near) => error.hint(format!("Did you mean {}?", tick(near))),
-        None => error,
+        None => error.hint("`toolhatch tools show TOOL` prints the schema."),
     })
 }
 

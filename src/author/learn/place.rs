@@ -9,6 +9,9 @@ use crate::permission::{
     Access, Capability, Denial, FileScope, Kind, Sensitivity, is_plain, is_sensitive, shown,
 };
 
+/// Where guides and templates have the workspace appear.
+const WORKSPACE: &str = "/workspace";
+
 /// A file or folder that would have to be granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
@@ -45,6 +48,10 @@ impl Place {
                 let guest = meant.guest.clone();
                 let guest = guest.unwrap_or_else(|| format!("/{}", meant.typed));
                 (current.join(&meant.typed), guest)
+            }
+            None if in_workspace(tried, current, variables).is_some() => {
+                let host = in_workspace(tried, current, variables)?;
+                (host, tried.to_str()?.to_owned())
             }
             None => {
                 let here = (access == Access::Write).then(|| made_here(current, tried));
@@ -161,6 +168,21 @@ impl Place {
         entry.fmt();
         Some(format!("{} = [{entry}]", self.access.kind()))
     }
+}
+
+/// The path on the host of what a guest looks for where guides and templates have the workspace appear; nothing where there
+/// is such a path on the host itself, or nothing of the kind in the workspace.
+fn in_workspace(path: &Path, current: &Path, variables: &Variables) -> Option<PathBuf> {
+    let rest = path.strip_prefix(WORKSPACE).ok()?;
+    if path.symlink_metadata().is_ok() {
+        return None;
+    }
+    // Without a `/` at the end where it is the workspace itself.
+    let below = |folder: &Path| folder.join(rest).components().collect::<PathBuf>();
+    let places = [below(&variables.workspace), below(current)];
+    let is_there = places.iter().find(|place| place.exists());
+    let has_folder = |place: &&PathBuf| place.parent().is_some_and(Path::is_dir);
+    is_there.or_else(|| places.iter().find(has_folder)).cloned()
 }
 
 /// Where a file is to be made that a guest asked for by a relative path: guests have no current folder, and it arrives below

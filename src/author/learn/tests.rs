@@ -330,3 +330,44 @@ fn a_manifest_that_cannot_be_changed_is_an_error() {
         );
     }
 }
+
+#[test]
+fn what_is_looked_for_in_the_workspace_is_asked_for_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let workspace = folder.path().canonicalize().expect("it is there");
+    fsx::write_atomic(&workspace.join("data-7c1.txt"), b"x", 0o600).expect("written");
+    let variables = Variables {
+        workspace: workspace.clone(),
+        home: None,
+    };
+    let proposed = |path: &str, access| {
+        let denial = Denial::outside_mounts(Path::new(path), access);
+        let mut lessons = Lessons::default();
+        lessons.learn(&[denial], Path::new("/nowhere"), &variables);
+        let is_offered = lessons.needs()[0].obstacle().is_none();
+        (lessons.permissions().expect("written"), is_offered)
+    };
+    for (path, access, line, is_offered) in [
+        (
+            "/workspace/data-7c1.txt",
+            Access::Read,
+            "file_read = [{ path = \"${workspace}/data-7c1.txt\", mount = \"/workspace/data-7c1.txt\" }]",
+            true,
+        ),
+        (
+            "/workspace/made-7c1.txt",
+            Access::Write,
+            "file_write = [{ path = \"${workspace}\", mount = \"/workspace\" }]",
+            true,
+        ),
+        (
+            "/workspace/none-7c1.txt",
+            Access::Read,
+            "file_read = [{ path = \"${workspace}/none-7c1.txt\", mount = \"/workspace/none-7c1.txt\" }]",
+            false,
+        ),
+    ] {
+        let expected = (format!("[permissions]\n{line}\n"), is_offered);
+        assert_eq!(proposed(path, access), expected, "{path}");
+    }
+}

@@ -75,6 +75,18 @@ impl Args {
     /// Runs the command.
     pub fn run(self, app: &Arc<App>, printer: &Printer) -> Result<CommandOutput> {
         let project = app.paths.current.join(&self.project);
+        if !project.is_dir() {
+            return Err(Error::new(
+                Code::E3101,
+                format!(
+                    "testing {}: there is no such folder",
+                    self.project.display()
+                ),
+            )
+            .hint(
+                "Name the folder of a project; its plugin may be another file, with `--plugin`.",
+            ));
+        }
         let examples = of_project(&project)?;
         if examples.iter().all(|file| file.calls.is_empty()) {
             return Err(Error::new(
