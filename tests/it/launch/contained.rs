@@ -165,7 +165,7 @@ async fn it_reaches_the_hosts_of_its_list_and_nobody_else() {
     let server = Server::start(|_| Response::new(200, "the answer"));
     let other = Server::start(|_| Response::new(200, "reached"));
     let script = format!(
-        "wget -q -O - {}; wget -q -O - {}; unset http_proxy HTTP_PROXY; wget -q -T 2 -O - {}",
+        "exec 2>&1; wget -q -O - {}; wget -q -O - {}; unset http_proxy HTTP_PROXY; wget -q -T 2 -O - {}",
         server.url("/"),
         other.url("/"),
         server.url("/"),
