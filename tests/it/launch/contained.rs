@@ -175,16 +175,20 @@ async fn it_reaches_the_hosts_of_its_list_and_nobody_else() {
         launch.spec.network = network;
         launch.scope = super::scope(&[(Kind::NetworkTcp, &server.address().to_string())]);
         let launched = machine.launcher.launch(launch).await.expect("launched");
-        finish(launched).await.0
+        finish(launched).await
     };
-    let printed = ask(Network::AllowList).await;
-    assert_eq!(printed.matches("the answer").count(), 1, "{printed}");
+    let (printed, ended) = ask(Network::AllowList).await;
+    assert_eq!(
+        printed.matches("the answer").count(),
+        1,
+        "{ended}: {printed}"
+    );
     assert_eq!(
         (server.requests().len(), other.requests().len()),
         (1, 0),
         "{printed}"
     );
-    let printed = ask(Network::None).await;
+    let (printed, _) = ask(Network::None).await;
     assert!(!printed.contains("the answer"), "{printed}");
     assert_eq!(server.requests().len(), 1);
     executor.settle().await;
