@@ -5,4 +5,4 @@ mod package;
 mod read;
 
 pub use blobs::{BlobLock, Blobs};
-pub use package::{MANIFEST_FILE, Package, pack};
+pub use package::{MANIFEST_FILE, Package, manifest_beside, pack};

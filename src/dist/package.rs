@@ -253,7 +253,8 @@ fn with_manifest(file: &Path, artifact: Artifact) -> Result<(Artifact, Option<Ma
 
 /// `NAME.plugin.toml` beside `NAME.wasm`, or the `plugin.toml` of a folder that holds no other component: in a folder of
 /// many components it would not be clear whose it is. A component in `dist` belongs to the manifest of the folder above.
-fn manifest_beside(file: &Path) -> Option<PathBuf> {
+#[must_use]
+pub fn manifest_beside(file: &Path) -> Option<PathBuf> {
     let own = file.with_extension(MANIFEST_FILE);
     if own.is_file() {
         return Some(own);

@@ -13,7 +13,7 @@ use crate::author::learn::{Lessons, Need};
 use crate::cli::block_on;
 use crate::cli::output::Printer;
 use crate::cli::prompt::Terminal;
-use crate::dist::MANIFEST_FILE;
+use crate::dist::{MANIFEST_FILE, manifest_beside};
 use crate::error::{Code, Error, Result};
 use crate::exit_code::Exit;
 use crate::fsx;
@@ -206,16 +206,11 @@ fn needs_json(lessons: &Lessons) -> Value {
 
 /// The manifest that the author of this plugin edits: that of its project, or one beside the file.
 fn manifest_of(plugin: &Path) -> Option<PathBuf> {
-    let mut places = Vec::new();
-    if plugin.is_dir() {
-        places.push(plugin.join(MANIFEST_FILE));
+    let place = if plugin.is_dir() {
+        Some(plugin.join(MANIFEST_FILE))
     } else {
-        places.push(plugin.with_extension(MANIFEST_FILE));
-        let folder = plugin.parent().unwrap_or(Path::new(""));
-        places.push(folder.join(MANIFEST_FILE));
-        if folder.ends_with("dist") {
-            places.push(folder.join("..").join(MANIFEST_FILE));
-        }
-    }
-    places.into_iter().find(|path| path.is_file())
+        manifest_beside(plugin)
+    };
+    // The older form is not what is proposed.
+    place.filter(|path| path.is_file() && path.extension().is_some_and(|it| it == "toml"))
 }

@@ -376,6 +376,17 @@ fn what_cannot_be_learnt_is_refused() {
     assert!(shown.stdout.contains(&asked(&server)), "{shown}");
     env.run(words.iter().chain(&["--write"]))
         .fails_with(4, "E3101");
+    // Nor is the manifest of a project that of the component of somebody else that lies in it.
+    let before = manifest(&project);
+    let other = project.join("somebody-elses.wasm");
+    std::fs::copy(probe, &other).expect("copied");
+    let other = other.to_str().expect("UTF-8");
+    env.run([
+        "call", other, "web-get", "--arg", &url, "--learn", "--write",
+    ])
+    .fails_with(4, "E3101");
+    assert_eq!(manifest(&project), before);
+    std::fs::remove_file(other).expect("removed");
     // What an installed plugin asks for is settled.
     env.run(["plugin", "install", "learner"]).ok();
     let refused = env
