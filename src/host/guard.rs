@@ -23,7 +23,7 @@ const MAX_RESOLVED: usize = 1024;
 /// What is suggested where no state was granted at all, in bytes: nobody knows yet how much it will be.
 const SOME_STATE: u64 = 1 << 20;
 
-/// How many connections an instance may have had whose call another one follows.
+/// How many servers an instance may have connected to whose call another one follows.
 const MAX_CONNECTED: usize = 64;
 
 /// What belongs to one call alone.
@@ -124,22 +124,20 @@ impl Guard {
         )
     }
 
-    /// Whether another call may have the instance with what it has open: the policies of now are asked about all of it again,
-    /// for they, or what they know of the session, may have changed.
-    pub(super) async fn may_go_on(&self, veto: Option<&Arc<dyn Veto>>) -> bool {
+    /// Why another call may not have the instance with what it has open, if it may not: the policies of now are asked about
+    /// all of it again, for they, or what they know of the session, may have changed.
+    pub(super) async fn stays_behind(&self, veto: Option<&Arc<dyn Veto>>) -> Option<&'static str> {
+        let veto = veto?;
         let connected = self.connected().clone();
         if connected.len() >= MAX_CONNECTED {
-            return false;
+            return Some("it connected to more servers than can be asked about again");
         }
-        let Some(veto) = veto else {
-            return true;
-        };
         for action in &connected {
             if veto.check(action).await.is_err() {
-                return false;
+                return Some("a connection that it made is not one that it might make now");
             }
         }
-        true
+        None
     }
 
     fn connected(&self) -> MutexGuard<'_, Vec<Action>> {
@@ -179,7 +177,8 @@ impl Guard {
             })?;
         }
         let mut connected = self.connected();
-        if connected.len() < MAX_CONNECTED && !connected.contains(action) {
+        let is_known = connected.iter().any(|known| is_same_server(known, action));
+        if connected.len() < MAX_CONNECTED && !is_known {
             connected.push(action.clone());
         }
         Ok(())
@@ -489,6 +488,20 @@ impl Guard {
     pub(super) fn touched_network(&self, effect: Effect) {
         self.events().effect(effect);
     }
+}
+
+/// True where both lead to one address under one name: what is asked for there does not make another connection.
+fn is_same_server(one: &Action, other: &Action) -> bool {
+    let http = |action: &Action| match action {
+        Action::HttpAddress {
+            host,
+            port,
+            address,
+            ..
+        } => Some((host.clone(), *port, *address)),
+        _ => None,
+    };
+    one == other || http(one).is_some_and(|one| Some(one) == http(other))
 }
 
 /// Guests have no current folder, so that `src/a` and `/src/a` arrive as the same path. Where only the first exists here, it

@@ -301,10 +301,8 @@ pub(super) async fn run(
         .map(|kept| (kept.made.is_for(&job), Arc::clone(&kept.store.data().guard)));
     let changed = match there {
         Some((false, _)) => Some("this call may do something else than the one before"),
-        Some((true, guard)) if !guard.may_go_on(job.veto.as_ref()).await => {
-            Some("a connection that it made is not one that it might make now")
-        }
-        _ => None,
+        Some((true, guard)) => guard.stays_behind(job.veto.as_ref()).await,
+        None => None,
     };
     let kept = match (before, changed) {
         (Some(kept), None) => Ok(begin(kept, &job, meter)),
