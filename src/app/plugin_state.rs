@@ -223,7 +223,7 @@ impl App {
     /// Those of [`PluginState::open`].
     pub async fn clear_state(&self, owner: &StateOwner, file: bool) -> Result<usize> {
         // The file only goes where nobody uses it, this process neither.
-        if let Some(own) = self.states.forget(owner).filter(|_| file) {
+        if file && let Some(own) = self.states.forget(owner) {
             own.close().await;
         }
         let state = PluginState::open_existing(&self.paths.home, owner, PERSON).await?;

@@ -259,15 +259,23 @@ impl Tester {
                     }
                 }
             }
-            self.app.clear_state(&self.copy.owner, true).await?;
-            if chosen.iter().any(|(_, call)| call.session.is_some()) {
-                self.app.forget_sessions(&self.session("")).await?;
-            }
+            let has_sessions = chosen.iter().any(|(_, call)| call.session.is_some());
+            let forgotten = self.forget(has_sessions).await;
+            // Whatever went wrong: what was recorded is written and signed.
             self.app.close_audit().await?;
             self.app.release().await;
-            ran
+            ran.and(forgotten)
         })?;
         Ok(summary(&told))
+    }
+
+    /// Removes what the calls left: what the plugin kept, and their sessions.
+    async fn forget(&self, has_sessions: bool) -> Result<()> {
+        self.app.clear_state(&self.copy.owner, true).await?;
+        if has_sessions {
+            self.app.forget_sessions(&self.session("")).await?;
+        }
+        Ok(())
     }
 
     async fn run(&self, examples: &Examples, call: &Call) -> Result<Told> {
