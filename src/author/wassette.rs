@@ -13,9 +13,10 @@ use toml_edit::{Array, InlineTable};
 
 use super::amend::amend;
 use crate::error::{Code, Result};
+use crate::manifest::ByteSize;
 use crate::manifest::document::Document;
 use crate::manifest::json_schema;
-use crate::manifest::{ByteSize, problem::Problems};
+use crate::manifest::problem::{Problems, nearest};
 use crate::permission::{Access, Capability, Kind};
 
 /// A policy of Wassette, as far as it is known what its parts mean.
@@ -166,13 +167,8 @@ impl Imported {
     /// Tells of the keys that mean nothing here, and of the one that each may have been meant for.
     fn unknown(&mut self, place: &str, rest: &Rest, known: &[&str]) {
         for key in rest.keys() {
-            let near = known
-                .iter()
-                .map(|other| (strsim::jaro_winkler(other, key), other))
-                .filter(|(likeness, _)| *likeness > 0.8)
-                .max_by(|(a, _), (b, _)| a.total_cmp(b));
-            let meant =
-                near.map_or_else(String::new, |(_, near)| format!("; did you mean `{near}`?"));
+            let near = nearest(key, known.iter().copied());
+            let meant = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             self.leave_out(format!("`{place}{key}`: it is unknown{meant}"));
         }
     }

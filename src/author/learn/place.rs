@@ -42,18 +42,16 @@ impl Place {
             true => Access::Write,
             false => Access::Read,
         };
-        let (host, guest) = match denial.meant() {
-            Some(meant) => {
+        let in_workspace = in_workspace(tried, current, variables);
+        let (host, guest) = match (denial.meant(), in_workspace) {
+            (Some(meant), _) => {
                 // Guests have no current folder: what is typed without a leading slash is tried with one.
                 let guest = meant.guest.clone();
                 let guest = guest.unwrap_or_else(|| format!("/{}", meant.typed));
                 (current.join(&meant.typed), guest)
             }
-            None if in_workspace(tried, current, variables).is_some() => {
-                let host = in_workspace(tried, current, variables)?;
-                (host, tried.to_str()?.to_owned())
-            }
-            None => {
+            (None, Some(host)) => (host, tried.to_str()?.to_owned()),
+            (None, None) => {
                 let here = (access == Access::Write).then(|| made_here(current, tried));
                 let host = here.flatten().unwrap_or_else(|| tried.to_owned());
                 (host, tried.to_str()?.to_owned())
