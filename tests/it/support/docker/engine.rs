@@ -224,12 +224,10 @@ impl Container {
         attached.write(stdin);
         let exit = self.wait();
         let [stdout, stderr] = attached.drain();
-        let state = self.engine.inspect(&self.id).expect("it is there");
         Ended {
             exit,
             stdout,
             stderr,
-            state: state["State"].clone(),
         }
     }
 }
@@ -249,8 +247,6 @@ pub struct Ended {
     pub exit: i64,
     pub stdout: Vec<u8>,
     pub stderr: Vec<u8>,
-    /// `State` of `docker inspect`.
-    pub state: Value,
 }
 
 impl Ended {
