@@ -1,6 +1,6 @@
 //! `toolhatch plugin new`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
@@ -11,6 +11,7 @@ use crate::author::template;
 use crate::cli::output::CommandOutput;
 use crate::error::{Code, Error, Result};
 use crate::ids::PluginName;
+use crate::manifest::problem::nearest;
 
 /// Begin a plugin: a small project that builds, with a tool, a test and example calls.
 ///
@@ -34,12 +35,24 @@ pub struct Args {
 
 fn language(word: &str) -> Result<Language, String> {
     Language::named(word).ok_or_else(|| {
-        let words: Vec<&str> = Language::ALL.into_iter().map(Language::word).collect();
-        format!(
-            "there is a template for {}; what is written in another language is packed with `toolhatch plugin pack`",
-            words.join(", ")
-        )
+        let words = Language::ALL.map(Language::word);
+        match nearest(word, words) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!(
+                "there is a template for {}; what is written in another language is packed with `toolhatch plugin pack`",
+                words.join(", ")
+            ),
+        }
     })
+}
+
+/// What a plugin in this folder is called.
+fn own_name(folder: &Path) -> Result<String> {
+    let name = folder.file_name().ok_or_else(|| {
+        let text = format!("making a plugin: {} ends in no name", folder.display());
+        Error::new(Code::E3004, text).hint("Name the folder, or the plugin with `--name`.")
+    })?;
+    Ok(name.to_string_lossy().into_owned())
 }
 
 impl Args {
@@ -48,11 +61,7 @@ impl Args {
         let folder = app.paths.current.join(&self.folder);
         let name = match &self.name {
             Some(name) => name.clone(),
-            None => folder
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
+            None => own_name(&folder)?,
         };
         let name: PluginName = name.parse().map_err(|error| {
             Error::new(Code::E3004, "making a plugin")

@@ -95,7 +95,7 @@ fn names_that_get_in_the_way_are_refused() {
             "\"Nicht Kebab\" is not a valid plugin name",
         ),
         ("python", "größe", "is not a valid plugin name"),
-        ("python", "..", "is not a valid plugin name"),
+        ("python", "..", "ends in no name"),
         ("python", &"x".repeat(65), "at most 64"),
     ] {
         let failed = new(&env, language, name).fails_with(2, "E3004");
@@ -107,6 +107,9 @@ fn names_that_get_in_the_way_are_refused() {
     let unknown = new(&env, "cobol", "x").output();
     assert_eq!(unknown.code, Some(2), "{unknown}");
     assert!(unknown.stderr.contains("rust, js, python, c"), "{unknown}");
+    let slip = new(&env, "pyhton", "x").output();
+    assert_eq!(slip.code, Some(2), "{slip}");
+    assert!(slip.stderr.contains("did you mean python?"), "{slip}");
 }
 
 #[test]
