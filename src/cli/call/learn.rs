@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Args, invoke, render, settle};
 use crate::app::{App, choose_tool, read_grants};
@@ -113,16 +113,37 @@ fn tell(
     lessons: &Lessons,
     plugin: &Path,
 ) -> Result<Exit> {
+    if printer.is_json() {
+        let proposal = propose(args, lessons, plugin)?;
+        printer.json_value(&as_json(report, lessons, &proposal));
+        return Ok(Exit::Ok);
+    }
+    // First what happened: a manifest that nothing can be added to does not hide it.
+    tell_result(printer, report);
+    tell_needs(printer, lessons);
+    tell_proposal(printer, lessons, propose(args, lessons, plugin)?);
+    Ok(Exit::Ok)
+}
+
+/// A change of a manifest, or what one would have to hold.
+struct Proposal {
+    manifest: Option<PathBuf>,
+    text: String,
+    is_written: bool,
+}
+
+fn propose(args: &Args, lessons: &Lessons, plugin: &Path) -> Result<Proposal> {
     let manifest = manifest_of(plugin);
-    let proposal = match &manifest {
+    let mut is_written = false;
+    let text = match &manifest {
         Some(file) => {
             let before = fsx::read_text(file, MAX_BYTES as u64)?;
             let after = lessons.amend(&before)?;
-            let diff = difference(MANIFEST_FILE, &before, &after);
             if args.write && before != after {
                 fsx::write_atomic(file, after.as_bytes(), 0o644)?;
+                is_written = true;
             }
-            diff
+            difference(MANIFEST_FILE, &before, &after)
         }
         None if args.write => {
             return Err(Error::new(
@@ -136,24 +157,21 @@ fn tell(
         }
         None => lessons.permissions()?,
     };
-    if printer.is_json() {
-        let mut object = Map::new();
-        object.insert("report".into(), report.to_json());
-        object.insert("needs".into(), needs_json(lessons));
-        object.insert("hopeless".into(), lessons.hopeless().to_vec().into());
-        object.insert(
-            "manifest".into(),
-            manifest.as_deref().map(Path::to_string_lossy).into(),
-        );
-        object.insert("proposal".into(), proposal.into());
-        object.insert("written".into(), args.write.into());
-        printer.json_value(&Value::Object(object));
-        return Ok(Exit::Ok);
-    }
+    Ok(Proposal {
+        manifest,
+        text,
+        is_written,
+    })
+}
+
+fn tell_result(printer: &Printer, report: &Report) {
     match &report.result {
         Ok(_) => render::result(printer, report),
         Err(error) => printer.note(&format!("The call ended with {}: {error}", error.code())),
     }
+}
+
+fn tell_needs(printer: &Printer, lessons: &Lessons) {
     if lessons.needs().is_empty() {
         printer.note("\nIt was denied nothing that a permission would allow.");
     } else {
@@ -168,23 +186,40 @@ fn tell(
     for sentence in lessons.hopeless() {
         printer.note(&format!("  {sentence}; no permission allows that"));
     }
-    let place = manifest.unwrap_or_else(|| PathBuf::from("a manifest"));
-    match (proposal.is_empty(), args.write) {
-        (true, _) if lessons.needs().is_empty() => {}
-        (true, _) => printer.note(&format!(
-            "\n{} asks for all of it already.",
-            place.display()
-        )),
-        (false, true) => printer.note(&format!("\nWrote into {}:\n", place.display())),
-        (false, false) => printer.note(&format!("\nProposal for {}:\n", place.display())),
-    }
-    if !proposal.is_empty() {
-        printer.text(&proposal);
-        if args.write {
-            printer.note("\nIt counts after the next `toolhatch plugin build`.");
+}
+
+fn tell_proposal(printer: &Printer, lessons: &Lessons, proposal: Proposal) {
+    let place = proposal
+        .manifest
+        .unwrap_or_else(|| PathBuf::from("a manifest"));
+    let place = place.display();
+    if proposal.text.is_empty() {
+        if !lessons.needs().is_empty() {
+            printer.note(&format!("\n{place} asks for all of it already."));
         }
+        return;
     }
-    Ok(Exit::Ok)
+    let begins = match proposal.is_written {
+        true => "Wrote into",
+        false => "Proposal for",
+    };
+    printer.note(&format!("\n{begins} {place}:\n"));
+    printer.text(&proposal.text);
+    if proposal.is_written {
+        printer.note("\nIt counts after the next `toolhatch plugin build`.");
+    }
+}
+
+fn as_json(report: &Report, lessons: &Lessons, proposal: &Proposal) -> Value {
+    let manifest = proposal.manifest.as_deref().map(Path::to_string_lossy);
+    json!({
+        "report": report.to_json(),
+        "needs": needs_json(lessons),
+        "hopeless": lessons.hopeless(),
+        "manifest": manifest,
+        "proposal": proposal.text,
+        "written": proposal.is_written,
+    })
 }
 
 fn needs_json(lessons: &Lessons) -> Value {

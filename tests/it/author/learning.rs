@@ -7,6 +7,7 @@ use serde_json::json;
 use super::probe_project;
 use crate::support::env::TestEnv;
 use crate::support::http::{Response, Server};
+use crate::support::plugin::pack;
 use crate::support::probe;
 use crate::support::process::Output;
 use crate::support::toolchains::{Author, Language, edit};
@@ -304,6 +305,20 @@ fn what_was_learnt_is_told_also_where_the_next_attempt_fails() {
     let output = terminal.finish().ok();
     assert!(output.stdout.contains("Proposal for"), "{output}");
     assert!(output.stdout.contains("short-lived.txt"), "{output}");
+}
+
+#[test]
+fn what_happened_is_told_also_where_the_manifest_cannot_be_changed() {
+    let env = TestEnv::new();
+    let file = env.write("wanted.txt", b"x");
+    pack(&env, "packed", "1.0.0", "");
+    env.write("packed-1.0.0.plugin.toml", b"permissions = 3");
+    let mut words = at_path("read-file", &file);
+    words[1] = "packed-1.0.0.wasm".to_owned();
+    let output = env.run(&words).fails_with(2, "E3105");
+    for said in ["The call ended with E3", "wanted.txt", "by hand"] {
+        assert!(output.stderr.contains(said), "{said}: {output}");
+    }
 }
 
 #[test]
