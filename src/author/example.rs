@@ -15,9 +15,11 @@ pub use snapshot::Snapshot;
 
 use crate::error::{Code, Error, Result};
 use crate::fsx;
+use crate::manifest::HumanDuration;
 use crate::manifest::document::{Document, MAX_BYTES};
 use crate::manifest::json_schema;
 use crate::manifest::problem::Problems;
+use crate::permission::Allow;
 
 /// The folder of a project that its example calls are in.
 pub const FOLDER: &str = "tests";
@@ -200,6 +202,14 @@ fn parse(text: &str) -> Result<Wire, Problems> {
                 other.name
             );
             problem("name", &message);
+        }
+        if let Some(Err(error)) = call.timeout.as_ref().map(|it| it.parse::<HumanDuration>()) {
+            problem("timeout", &error.to_string());
+        }
+        for (at, text) in call.allow.iter().enumerate() {
+            if let Err(error) = Allow::parse(text) {
+                problem(&format!("allow[{at}]"), &error.to_string());
+            }
         }
         let expect = &call.expect;
         if expect.error.is_some()

@@ -39,6 +39,14 @@ fn everything_that_is_wrong_with_a_file_is_told_with_its_place() {
             "[[call]]\nname = \"a\"\nexpect = { error = \"oops\" }",
             "expect.error",
         ),
+        (
+            "[[call]]\nname = \"a\"\ntimeout = \"soon\"",
+            "call[0].timeout: expected a length of time",
+        ),
+        (
+            "[[call]]\nname = \"a\"\nallow = [\"env=LANG\", \"telepathy=all\"]",
+            "call[0].allow[1]",
+        ),
         ("not toml", "1:"),
     ] {
         let problems = parse(text)

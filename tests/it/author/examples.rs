@@ -381,10 +381,15 @@ fn files_of_example_calls_that_are_wrong_say_where() {
         (
             &format!("{one}allow = [\"nonsense=x\"]\n"),
             2,
-            "E3004",
-            "nonsense",
+            "E3105",
+            "calls.toml:4:10: call[0].allow[0]: ",
         ),
-        (&format!("{one}timeout = \"soon\"\n"), 2, "E3105", "soon"),
+        (
+            &format!("{one}timeout = \"soon\"\n"),
+            2,
+            "E3105",
+            "calls.toml:4:11: call[0].timeout: ",
+        ),
         (
             "[[call]]\nname = \"a\"\ntool = \"echo-u9\"\n",
             4,
