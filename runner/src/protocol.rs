@@ -98,7 +98,7 @@ pub enum Report {
     Refused(Refused),
     /// Connections to this port of the loopback interface are taken.
     Listening(u16),
-    /// The command has opened a connection, which has this number from now on.
+    /// The command has opened a connection, which has this number from now on. It comes after [`Self::Started`].
     Opened(u32),
     /// From a connection of the command.
     Tunnel(Segment),

@@ -196,7 +196,9 @@ impl Server {
             Watch::reading(stdout),
             Watch::reading(stderr),
         ];
-        let tunnel = self.tunnel.iter();
+        // A connection is not told before the word that the command began.
+        let begun = command.filter(|command| command.start_fd().is_none());
+        let tunnel = self.tunnel.iter().filter(|_| begun.is_some());
         watched.extend(tunnel.flat_map(|tunnel| tunnel.watches(&self.outbox)));
         let ready = sys::poll(&watched, self.patience())?;
         let (fixed, tunnel) = ready.split_at_checked(FIXED).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Connections of a command that end at the host.
 
+use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
 use toolhatch_runner::protocol::{
@@ -90,6 +91,27 @@ print(s.makefile().read())' $port";
     say(&mut session, id, 0, Part::End);
     assert_eq!(segment(next(&mut session)), (0, Part::Taken(9)));
     assert_eq!(session.finish(id).text(), "an answer");
+}
+
+#[test]
+fn a_connection_is_not_told_before_the_start() {
+    let Some(mut session) = Session::start(&[]) else {
+        return;
+    };
+    // It is looked for in so many places that it is not executed yet when somebody connects.
+    let places = "/:".repeat(60_000);
+    let mut run = connecting("sleep 10");
+    run.env = vec![format!("PATH={places}/usr/bin:/bin").into_bytes()];
+    let id = session.run(run);
+    let (_, Report::Listening(port)) = session.next() else {
+        panic!("it has to say where it listens first");
+    };
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("taken");
+    session.started(id);
+    assert_eq!(next(&mut session), Report::Opened(0));
+    drop(stream);
+    session.order(id, &Order::Kill);
+    assert_eq!(end(&mut session), Ending::Signalled(9));
 }
 
 #[test]
