@@ -13,6 +13,7 @@ mod describe;
 mod engine;
 mod exports;
 mod guard;
+mod heap;
 mod imports;
 mod input;
 mod limits;

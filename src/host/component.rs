@@ -14,6 +14,7 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use super::cache::CompiledCache;
 use super::engine::{EngineKind, Engines};
 use super::exports::Exports;
+use super::heap;
 use super::linker;
 use super::state::State;
 use crate::error::{Code, Error, Result};
@@ -146,38 +147,45 @@ impl Loader {
         let engine = self.engines.get(kind)?;
         let name = fingerprint(engine);
         if let Some(cache) = &self.cache
-            && let Some(file) = cache.load(&digest, &name)
+            && let Some(component) = cached(cache, engine, &digest, &name)?
         {
-            #[expect(
-                unsafe_code,
-                reason = "the file was written by us: its owner, mode and authentication code were checked on the handle that is mapped here"
-            )]
-            // SAFETY: `CompiledCache::load` only returns files this process's user wrote through `CompiledCache::store`.
-            let component = unsafe { Component::deserialize_file(engine, file.path()) };
-            match component {
-                Ok(component) => return Ok(component),
-                Err(error) if exceeds_pool_text(&format!("{error:#}")) => {
-                    return Err(invalid(error));
-                }
-                Err(error) => {
-                    tracing::warn!(%digest, error = format!("{error:#}"), "a compiled component does not load and is built again");
-                }
-            }
+            return Ok(component);
         }
+        let component = self.compile(kind, &digest, &name, bytes);
+        heap::give_back();
+        component
+    }
+
+    /// Compiles a component, and keeps it where there is a cache.
+    fn compile(
+        &self,
+        kind: EngineKind,
+        digest: &Digest,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<Component> {
+        let compiler = Engines::compiler(kind)?;
         let compiled = self
             .compilers
-            .install(|| engine.precompile_component(bytes))
+            .install(|| compiler.precompile_component(bytes))
             .map_err(invalid)?;
-        if let Some(cache) = &self.cache
-            && let Err(error) = cache.store(&digest, &name, &compiled)
-        {
-            tracing::warn!(%error, "could not keep a compiled component");
+        let engine = self.engines.get(kind)?;
+        if let Some(cache) = &self.cache {
+            match cache.store(digest, name, &compiled) {
+                // From the file it is in memory as far as it is used, and the system may take it out again.
+                Ok(()) => {
+                    if let Some(component) = cached(cache, engine, digest, name)? {
+                        return Ok(component);
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "could not keep a compiled component"),
+            }
         }
         #[expect(
             unsafe_code,
-            reason = "these bytes were compiled by this engine a moment ago"
+            reason = "these bytes were compiled for this engine a moment ago"
         )]
-        // SAFETY: `compiled` comes straight from `precompile_component` of the same engine.
+        // SAFETY: `compiled` comes straight from `precompile_component`; the engine refuses code that was not made for it.
         let component = unsafe { Component::deserialize(engine, &compiled) };
         component.map_err(invalid)
     }
@@ -207,6 +215,35 @@ impl Loader {
             Error::new(Code::E3405, "linking the host's interfaces").caused_by(error)
         })?;
         Ok(slot.get_or_init(|| linker))
+    }
+}
+
+/// The compiled form from the cache, where it is there and loads.
+///
+/// # Errors
+/// Where it does not fit a slot of the pool of this engine.
+fn cached(
+    cache: &CompiledCache,
+    engine: &Engine,
+    digest: &Digest,
+    name: &str,
+) -> Result<Option<Component>> {
+    let Some(file) = cache.load(digest, name) else {
+        return Ok(None);
+    };
+    #[expect(
+        unsafe_code,
+        reason = "the file was written by us: its owner, mode and authentication code were checked on the handle that is mapped here"
+    )]
+    // SAFETY: `CompiledCache::load` only returns files this process's user wrote through `CompiledCache::store`.
+    let component = unsafe { Component::deserialize_file(engine, file.path()) };
+    match component {
+        Ok(component) => Ok(Some(component)),
+        Err(error) if exceeds_pool_text(&format!("{error:#}")) => Err(invalid(error)),
+        Err(error) => {
+            tracing::warn!(%digest, error = format!("{error:#}"), "a compiled component does not load and is built again");
+            Ok(None)
+        }
     }
 }
 

@@ -90,13 +90,24 @@ impl Engines {
         if let Some(engine) = place.get() {
             return Ok(engine);
         }
-        let engine = Engine::new(&with_slots(kind, self.slots)).map_err(|error| {
-            Error::new(Code::E3405, "starting the WebAssembly engine").caused_by(error)
-        })?;
+        let engine = start(&with_slots(kind, self.slots))?;
         // Of two that were made at the same time the first is kept.
         Ok(place.get_or_init(|| {
             self.ticker.interrupts(engine.weak());
             engine
+        }))
+    }
+
+    /// An engine that compiles for this kind, and is dropped after that: what the compiler holds ready for the next time goes
+    /// with it, tens of megabytes after a large component.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn compiler(kind: EngineKind) -> Result<Engine> {
+        start(&config(match kind {
+            // The same code, without a pool that would have to be laid out.
+            EngineKind::Pooling | EngineKind::OnDemand => EngineKind::OnDemand,
+            EngineKind::Fuel => EngineKind::Fuel,
         }))
     }
 
@@ -112,6 +123,12 @@ impl Drop for Engines {
     fn drop(&mut self) {
         self.ticker.stop();
     }
+}
+
+fn start(config: &Config) -> Result<Engine> {
+    Engine::new(config).map_err(|error| {
+        Error::new(Code::E3405, "starting the WebAssembly engine").caused_by(error)
+    })
 }
 
 /// The one configuration, but for what tells the kinds apart. `scripts/bench` measures raw wasmtime with the same.

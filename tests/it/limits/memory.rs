@@ -9,6 +9,8 @@ use super::{call, still_works};
 use crate::support::env::TestEnv;
 use crate::support::guests;
 use crate::support::probe::{self, Probe};
+use crate::support::procfs;
+use crate::support::source::root;
 
 #[test]
 fn memory_ends_at_its_limit() {
@@ -145,4 +147,34 @@ fn a_memory_bomb_costs_the_process_its_limit_and_little_more() {
             peak >> 20
         );
     }
+}
+
+#[test]
+fn what_compiling_took_is_given_back() {
+    let probe = Probe::new();
+    // A large one.
+    let text = root().join("plugins/dist/text.wasm");
+    let stats = json!({"tool": text, "name": "stats", "args": {"text": "a"}});
+    let wait = json!({"tool": probe::file(), "name": "sleep", "args": {"milliseconds": 60_000}});
+    let resident = || {
+        let running = probe
+            .env
+            .run(["call", "--jsonl", "--jobs", "1"])
+            .stdin(format!("{stats}\n{wait}\n"))
+            .start();
+        running.wait_for("\"ok\":true");
+        let resident = procfs::resident(running.pid());
+        running.signal(Signal::INT);
+        let output = running.finish();
+        assert_eq!(output.code, Some(130), "{output}");
+        resident
+    };
+    // The first process compiles it, the second one finds it compiled.
+    let (compiled, found) = (resident(), resident());
+    assert!(
+        compiled < found + (30 << 20),
+        "{} and {} MiB",
+        compiled >> 20,
+        found >> 20
+    );
 }
