@@ -153,11 +153,11 @@ impl CompiledCache {
         Ok(mac)
     }
 
-    /// Stores the compiled form of an artifact.
+    /// Stores the compiled form of an artifact; gives what was stored, or what another process stored in that moment.
     ///
     /// # Errors
     /// E3000 with the path where it cannot be written; nothing half-written stays behind.
-    pub fn store(&self, artifact: &Digest, engine: &str, compiled: &[u8]) -> Result<()> {
+    pub fn store(&self, artifact: &Digest, engine: &str, compiled: &[u8]) -> Result<CompiledFile> {
         let path = self.path(artifact, engine);
         if let Some(parent) = path.parent() {
             fsx::create_private_dir(parent)?;
@@ -174,7 +174,8 @@ impl CompiledCache {
             &path.with_extension("mac"),
             &mac.finalize().into_bytes(),
             0o600,
-        )
+        )?;
+        Ok(CompiledFile(file))
     }
 
     fn discard(&self, artifact: &Digest, engine: &str) {

@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
-use super::cache::CompiledCache;
+use super::cache::{CompiledCache, CompiledFile};
 use super::engine::{EngineKind, Engines};
 use super::exports::Exports;
 use super::heap;
@@ -147,7 +147,8 @@ impl Loader {
         let engine = self.engines.get(kind)?;
         let name = fingerprint(engine);
         if let Some(cache) = &self.cache
-            && let Some(component) = cached(cache, engine, &digest, &name)?
+            && let Some(file) = cache.load(&digest, &name)
+            && let Some(component) = mapped(&file, engine, &digest)?
         {
             return Ok(component);
         }
@@ -173,8 +174,8 @@ impl Loader {
         if let Some(cache) = &self.cache {
             match cache.store(digest, name, &compiled) {
                 // From the file it is in memory as far as it is used, and the system may take it out again.
-                Ok(()) => {
-                    if let Some(component) = cached(cache, engine, digest, name)? {
+                Ok(file) => {
+                    if let Some(component) = mapped(&file, engine, digest)? {
                         return Ok(component);
                     }
                 }
@@ -218,30 +219,22 @@ impl Loader {
     }
 }
 
-/// The compiled form from the cache, where it is there and loads.
+/// A component from the file of its compiled form, where that loads.
 ///
 /// # Errors
 /// Where it does not fit a slot of the pool of this engine.
-fn cached(
-    cache: &CompiledCache,
-    engine: &Engine,
-    digest: &Digest,
-    name: &str,
-) -> Result<Option<Component>> {
-    let Some(file) = cache.load(digest, name) else {
-        return Ok(None);
-    };
+fn mapped(file: &CompiledFile, engine: &Engine, digest: &Digest) -> Result<Option<Component>> {
     #[expect(
         unsafe_code,
-        reason = "the file was written by us: its owner, mode and authentication code were checked on the handle that is mapped here"
+        reason = "the file was written by us: what is mapped here is the handle on which its authentication code was made, or was checked with its owner and mode"
     )]
-    // SAFETY: `CompiledCache::load` only returns files this process's user wrote through `CompiledCache::store`.
+    // SAFETY: `CompiledCache` only gives files that this process's user wrote through `CompiledCache::store`.
     let component = unsafe { Component::deserialize_file(engine, file.path()) };
     match component {
         Ok(component) => Ok(Some(component)),
         Err(error) if exceeds_pool_text(&format!("{error:#}")) => Err(invalid(error)),
         Err(error) => {
-            tracing::warn!(%digest, error = format!("{error:#}"), "a compiled component does not load and is built again");
+            tracing::warn!(%digest, error = format!("{error:#}"), "what was kept of a compiled component does not load");
             Ok(None)
         }
     }
