@@ -152,27 +152,30 @@ impl Loader {
         {
             return Ok(component);
         }
-        let component = self.compile(kind, &digest, &name, bytes);
-        heap::give_back();
-        component
-    }
-
-    /// Compiles a component, and keeps it where there is a cache.
-    fn compile(
-        &self,
-        kind: EngineKind,
-        digest: &Digest,
-        name: &str,
-        bytes: &[u8],
-    ) -> Result<Component> {
         let compiler = Engines::compiler(kind)?;
         let compiled = self
             .compilers
             .install(|| compiler.precompile_component(bytes))
             .map_err(invalid)?;
-        let engine = self.engines.get(kind)?;
+        let component = self.keep(engine, &digest, &name, &compiled);
+        // Nobody has to wait for that.
+        self.compilers.spawn(move || {
+            drop((compiler, compiled));
+            heap::give_back();
+        });
+        component
+    }
+
+    /// A component from its compiled form, which is kept where there is a cache.
+    fn keep(
+        &self,
+        engine: &Engine,
+        digest: &Digest,
+        name: &str,
+        compiled: &[u8],
+    ) -> Result<Component> {
         if let Some(cache) = &self.cache {
-            match cache.store(digest, name, &compiled) {
+            match cache.store(digest, name, compiled) {
                 // From the file it is in memory as far as it is used, and the system may take it out again.
                 Ok(file) => {
                     if let Some(component) = mapped(&file, engine, digest)? {
@@ -187,7 +190,7 @@ impl Loader {
             reason = "these bytes were compiled for this engine a moment ago"
         )]
         // SAFETY: `compiled` comes straight from `precompile_component`; the engine refuses code that was not made for it.
-        let component = unsafe { Component::deserialize(engine, &compiled) };
+        let component = unsafe { Component::deserialize(engine, compiled) };
         component.map_err(invalid)
     }
 
